@@ -1,0 +1,57 @@
+# Volery's commands. `make` alone lists them.
+# VOLERY_BUILD_DIR moves the build folder (CI keeps its own between runs); VOLERY_CACHE_DIR moves the cache.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VOLERY_BUILD_DIR ?= .build
+VOLERY_CACHE_DIR ?= $(HOME)/.cache/volery
+export VOLERY_BUILD_DIR VOLERY_CACHE_DIR
+
+.PHONY: help up build dependencies check format test test-unit test-e2e test-long bench bench-disconnect clean
+
+help: ## list these commands
+	@echo "Volery: one API over your own models. Start with: make up"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## install what is missing, build, fetch the default models, serve on 127.0.0.1:8080
+	@dev/build-release.sh
+	@.build/release/volery models pull --defaults
+	@exec .build/release/volery serve
+
+build: ## build the release binary: .build/release/volery
+	@dev/build-release.sh
+
+dependencies: ## install the system packages that are missing
+	@dev/install-dependencies.sh build
+
+check: ## format, generated files, tidiness, warnings as errors
+	@dev/check.sh
+
+format: ## rewrite the Swift sources in the project's format
+	@swift format --in-place --parallel --recursive --configuration .swift-format Package.swift Sources Tests
+
+test: ## everything: unit tests, then the platform end to end with its real models
+	@dev/test.sh unit e2e
+
+test-unit: ## the Swift tests alone
+	@dev/test.sh unit
+
+test-e2e: ## the end-to-end tests alone
+	@dev/test.sh e2e
+
+test-long: ## all of `make test`, and what takes longer
+	@VOLERY_TEST_LONG=1 dev/test.sh unit e2e
+
+bench: ## measure the gateway beside nginx, and write docs/performance.md (about four minutes)
+	@dev/build-release.sh
+	@dev/install-dependencies.sh bench
+	@python3 Benchmarks/gateway/run.py
+
+bench-disconnect: ## measure how fast the upstream closes when a client leaves, and that a slow client costs no memory
+	@dev/build-release.sh
+	@python3 Benchmarks/disconnect/run.py
+
+clean: ## remove what was built (models and data stay)
+	@rm -rf .build "$(VOLERY_BUILD_DIR)" Benchmarks/gateway/.build

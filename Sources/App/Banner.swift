@@ -1,0 +1,126 @@
+package import Kernel
+
+/// What `volery serve` prints when it is up: the next actions. Pure text; what it tells comes in as values.
+package struct Banner: Sendable {
+    package struct Model: Sendable, Equatable {
+        package let name: String
+        package let aliases: [String]
+        package let isReady: Bool
+        /// What happens until it is ready.
+        package let detail: String?
+
+        package init(name: String, aliases: [String], isReady: Bool, detail: String?) {
+            self.name = name
+            self.aliases = aliases
+            self.isReady = isReady
+            self.detail = detail
+        }
+    }
+
+    package enum Key: Sendable {
+        /// Made just now: shown this once.
+        case fresh(Secret)
+        /// In the file of the first key, made at an earlier start.
+        case kept
+        /// There is no such file: keys were made in another way.
+        case elsewhere
+    }
+
+    package var version: String
+    package var startSeconds: Double
+    package var folder: String
+    /// Base URL without a path.
+    package var url: String
+    package var metricsURL: String?
+    package var key: Key
+    package var models: [Model]
+    package var found: [Adoptable]
+    /// Whether only this machine reaches the API.
+    package var isLocal: Bool
+
+    package init(
+        version: String, startSeconds: Double, folder: String, url: String, metricsURL: String?, key: Key,
+        models: [Model], found: [Adoptable], isLocal: Bool
+    ) {
+        self.version = version
+        self.startSeconds = startSeconds
+        self.folder = folder
+        self.url = url
+        self.metricsURL = metricsURL
+        self.key = key
+        self.models = models
+        self.found = found
+        self.isLocal = isLocal
+    }
+
+    package var text: String {
+        var lines = ["Volery \(version), ready in \(tenths(startSeconds)) s", ""]
+        lines.append("  Data     \(folder)")
+        lines.append("  API      \(url)/v1\(isLocal ? "   (this machine only)" : "")")
+        lines.append("  Key      \(keyText)")
+        lines += modelLines
+        if let metricsURL { lines.append("  Metrics  \(metricsURL)") }
+        for thing in found { lines += ["  Found    \(thing.text)", "           \(thing.command)"] }
+        lines += ["", "Try"]
+        lines += curl.map { "  " + $0 }
+        lines += ["", "  \(command("chat")) \"\(greeting)\"", "", "Check", "  \(command("doctor"))", ""]
+        return lines.joined(separator: "\n")
+    }
+
+    private var keyText: String {
+        switch key {
+        case .fresh(let secret): "\(secret.reveal())   (shown once; kept in \(folder)/initial-api-key)"
+        case .kept: "in \(folder)/initial-api-key"
+        case .elsewhere: "\(command("keys create")) --name NAME makes one"
+        }
+    }
+
+    private var modelLines: [String] {
+        models.enumerated().map { index, model in
+            let title = index == 0 ? "  Models   " : "           "
+            let others = model.aliases.isEmpty ? "" : " (also \(model.aliases.joined(separator: ", ")))"
+            let state = model.isReady ? "ready" : model.detail ?? "loading"
+            return "\(title)\(model.name)\(others): \(state)"
+        }
+    }
+
+    /// The command that stands in the text works as it is pasted: with the folder, where that is not the usual one.
+    private func command(_ words: String) -> String {
+        folder.hasSuffix("/.volery") ? "volery \(words)" : "volery --data-dir \(Banner.quoted(folder)) \(words)"
+    }
+
+    private var greeting: String { "Say hello in one sentence." }
+
+    private var curl: [String] {
+        let bearer: String
+        switch key {
+        case .fresh(let secret): bearer = secret.reveal()
+        case .kept: bearer = "$(cat \(Banner.quoted(folder + "/initial-api-key")))"
+        case .elsewhere: bearer = "$VOLERY_API_KEY"
+        }
+        let model = models.first { $0.isReady && $0.aliases.contains("default") } != nil ? "default" : firstReady
+        return [
+            #"curl \#(url)/v1/chat/completions -H "Authorization: Bearer \#(bearer)" \"#,
+            #"  -H "Content-Type: application/json" -N \"#,
+            #"  -d '{"model": "\#(model)", "stream": true, "messages": [{"role": "user", "content": "\#(greeting)"}]}'"#,
+        ]
+    }
+
+    private var firstReady: String { models.first(where: \.isReady)?.name ?? "default" }
+
+    private func tenths(_ seconds: Double) -> String {
+        let tenths = Int((seconds * 10).rounded(.up))
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    /// For a shell, where the text needs it.
+    static func quoted(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: "/._-".utf8.contains(byte)
+            }
+        }
+        return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+    }
+}

@@ -1,0 +1,58 @@
+import Cryptography
+import Database
+package import Inference
+package import Kernel
+package import Logging
+import SQLiteEngine
+import Stores
+package import Tenancy
+
+/// The database with everything that stands on it. The platform opens it, and so does a command line that finds no
+/// platform running.
+package struct StorageParts: Sendable {
+    package let workspace: Workspace
+    package let keys: any KeyStore
+    package let deployments: any RegistryStore
+    package let usage: any UsageStore
+    package let hasher: any SecretHasher
+    private let database: SQLiteDatabase
+
+    /// Opens the database, brings it to this binary's schema, and sees to the default workspace.
+    /// - Throws: a `Problem` that an operator can act on.
+    package static func open(
+        _ location: DatabaseLocation, clock: any Clock, random: any RandomSource, ids: IDSource, logger: Logger
+    ) async throws -> StorageParts {
+        let database: SQLiteDatabase
+        switch location {
+        case .sqlite(let path): database = try SQLiteDatabase.open(path: path, clock: clock, logger: logger)
+        }
+        do {
+            let applied = try await Migrator(Schema.migrations, binary: Version.binary).migrate(database)
+            if !applied.isEmpty { logger.info("migrations applied", metadata: ["numbers": "\(applied)"]) }
+            let workspaces = DatabaseWorkspaceStore(database)
+            let workspace = try await workspaces.ensure(
+                tenant: "default", workspace: "default", ids: ids, now: clock.now)
+            return StorageParts(
+                workspace: workspace, keys: DatabaseKeyStore(database), deployments: DatabaseRegistryStore(database),
+                usage: DatabaseUsageStore(database), hasher: Argon2Hasher(random: random), database: database)
+        } catch {
+            try await database.close()
+            throw error
+        }
+    }
+
+    private init(
+        workspace: Workspace, keys: any KeyStore, deployments: any RegistryStore, usage: any UsageStore,
+        hasher: any SecretHasher, database: SQLiteDatabase
+    ) {
+        self.workspace = workspace
+        self.keys = keys
+        self.deployments = deployments
+        self.usage = usage
+        self.hasher = hasher
+        self.database = database
+    }
+
+    /// Lets running work finish, then closes the file.
+    package func close() async throws { try await database.close() }
+}

@@ -1,0 +1,89 @@
+/// What a process was told, checked. Read once, at the start.
+package struct Configuration: Sendable, Equatable {
+    /// Absolute.
+    package var dataDir: String
+    package var database: DatabaseLocation
+    package var roles: Set<Role>
+    package var host: String
+    /// 0 takes a free one.
+    package var port: Int
+    package var metricsHost: String
+    package var metricsPort: Int
+    /// Whether somebody chose the port of the metrics: then a taken port is an error, else another one is used.
+    package var isMetricsPortChosen: Bool
+    package var logLevel: LogLevel
+    package var logFormat: LogFormat
+    package var defaultModels: Bool
+    package var limits: Limits
+
+    package struct Limits: Sendable, Equatable {
+        /// Sizes in bytes.
+        package var maxBody: Int
+        package var maxHeldBodies: Int
+        package var maxHeaders: Int
+        package var maxConnections: Int
+        package var maxConcurrentRequests: Int
+        package var upstreamMaxResponse: Int
+        package var headerTimeout: Duration
+        package var bodyTimeout: Duration
+        package var idleTimeout: Duration
+        package var requestTimeout: Duration
+        package var upstreamConnectTimeout: Duration
+        package var upstreamFirstByteTimeout: Duration
+        package var upstreamIdleTimeout: Duration
+        package var drainTimeout: Duration
+        /// A PEM file; nil takes the system's authorities.
+        package var upstreamCertificates: String?
+    }
+}
+
+/// What a process does. All roles run in one process unless told otherwise.
+package enum Role: String, Sendable, CaseIterable {
+    /// Inference requests.
+    case gateway
+    /// Administration, health, documents.
+    case api
+    /// Runs the models of this machine.
+    case agent
+    /// Have nothing to do in this version; accepted, so that a command line of a later one works.
+    case worker, controller
+
+    package var hasWork: Bool {
+        switch self {
+        case .gateway, .api, .agent: true
+        case .worker, .controller: false
+        }
+    }
+
+    static func parse(_ text: String) -> Set<Role>? {
+        if text == "all" { return Set(allCases) }
+        var roles: Set<Role> = []
+        for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let role = Role(rawValue: name.filter { $0 != " " }) else { return nil }
+            roles.insert(role)
+        }
+        return roles
+    }
+}
+
+/// Where rows are kept.
+package enum DatabaseLocation: Sendable, Equatable {
+    case sqlite(path: String)
+
+    /// - Parameter text: `sqlite://` and an absolute path.
+    package init?(_ text: String) {
+        let scheme = "sqlite://"
+        guard text.hasPrefix(scheme) else { return nil }
+        let path = text.dropFirst(scheme.count)
+        guard path.hasPrefix("/"), path.count > 1, !path.hasSuffix("/"), !path.utf8.contains(0) else { return nil }
+        self = .sqlite(path: String(path))
+    }
+}
+
+package enum LogLevel: String, Sendable, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+}
+
+package enum LogFormat: String, Sendable, CaseIterable {
+    case auto, json, text
+}

@@ -1,0 +1,79 @@
+import Yams
+
+/// The settings file: one flat YAML mapping. Unknown keys, other shapes and repeated keys are faults, each with its line.
+struct SettingsFile: Sendable, Equatable {
+    struct Entry: Sendable, Equatable {
+        let text: String
+        let line: Int
+    }
+
+    let path: String
+    private(set) var entries: [String: Entry] = [:]
+    private(set) var faults: [SettingFault] = []
+
+    /// No file.
+    init() { path = "" }
+
+    init(path: String, yaml: String, known: [SettingRow]) {
+        self.path = path
+        do {
+            guard let root = try Yams.compose(yaml: yaml) else { return }
+            guard let mapping = root.mapping else {
+                complain("file", line: 1, "must be a mapping of settings, such as `port: 8080`")
+                return
+            }
+            for (key, value) in mapping { read(key, value, known: known) }
+        } catch let error as YamlError {
+            complain("file", line: error.line ?? 1, "is not valid YAML")
+        } catch {
+            complain("file", line: 1, "is not valid YAML")
+        }
+    }
+
+    private mutating func read(_ key: Node, _ value: Node, known: [SettingRow]) {
+        let line = key.mark?.line ?? 1
+        guard let name = key.string else {
+            complain("file", line: line, "has a key that is not text")
+            return
+        }
+        guard known.contains(where: { $0.key == name }) else {
+            let suggestion = Suggestion.closest(to: name, among: known.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
+            complain(String(name.prefix(100)), line: line, "is not a setting\(suggestion)")
+            return
+        }
+        guard entries[name] == nil else {
+            complain(name, line: line, "is given more than once")
+            return
+        }
+        switch value {
+        case .scalar(let scalar):
+            entries[name] = Entry(text: scalar.string, line: line)
+        case .sequence(let items):
+            let texts = items.compactMap(\.scalar?.string)
+            guard texts.count == items.count else {
+                complain(name, line: line, "must be a list of plain values")
+                return
+            }
+            entries[name] = Entry(text: texts.joined(separator: ","), line: line)
+        case .mapping, .alias:
+            complain(name, line: line, "must be a plain value")
+        }
+    }
+
+    mutating func refuse(_ complaint: String) { complain("file", line: 1, complaint) }
+
+    private mutating func complain(_ key: String, line: Int, _ complaint: String) {
+        faults.append(SettingFault(key: key, origin: .file(path: path, line: line), complaint: complaint))
+    }
+}
+
+extension YamlError {
+    /// The message itself is not shown: it repeats the file's content, which may hold a password.
+    fileprivate var line: Int? {
+        switch self {
+        case .reader(_, _, _, _): nil
+        case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _): mark.line
+        default: nil
+        }
+    }
+}

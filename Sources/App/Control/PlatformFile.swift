@@ -1,0 +1,47 @@
+import FoundationEssentials
+package import Kernel
+
+/// `platform.json`: how the command line finds the platform that serves the folder. Worth nothing once the folder's lock
+/// is free.
+package struct PlatformFile: Sendable, Codable, Equatable {
+    package let pid: Int32
+    /// Base URL without a path.
+    package let url: String
+    package let metricsURL: String?
+    package let version: String
+    package let started: Instant
+
+    package init(pid: Int32, url: String, metricsURL: String?, version: String, started: Instant) {
+        self.pid = pid
+        self.url = url
+        self.metricsURL = metricsURL
+        self.version = version
+        self.started = started
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case pid, url, metricsURL = "metrics_url", version, started
+    }
+
+    /// Nil when there is none that can be read.
+    package static func read(in folder: DataFolder) throws(Problem) -> PlatformFile? {
+        guard let text = try DataFolder.read(folder.platformFile) else { return nil }
+        return try? JSONDecoder().decode(PlatformFile.self, from: Data(text.utf8))
+    }
+
+    package func write(in folder: DataFolder) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        let text = String(decoding: try encoder.encode(self), as: UTF8.self)
+        try DataFolder.write(text, to: folder.platformFile)
+    }
+
+    /// The URL under which a listener is reached from this machine.
+    package static func url(host: String, port: Int) -> String {
+        switch host {
+        case "0.0.0.0": "http://127.0.0.1:\(port)"
+        case "::": "http://[::1]:\(port)"
+        default: host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
+        }
+    }
+}

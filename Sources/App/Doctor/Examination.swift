@@ -1,0 +1,114 @@
+import Database
+package import Kernel
+package import Logging
+import Runtimes
+import SQLiteEngine
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Gathers `MachineFacts` for one data folder. Changes nothing.
+package struct Examination: Sendable {
+    private let report: ConfigurationReport
+    private let environment: [String: String]
+    private let clock: any Clock
+    private let logger: Logger
+
+    package init(
+        report: ConfigurationReport, environment: [String: String], clock: any Clock, logger: Logger
+    ) {
+        self.report = report
+        self.environment = environment
+        self.clock = clock
+        self.logger = logger
+    }
+
+    package func facts() async -> MachineFacts {
+        let configuration = report.configuration
+        let folder = DataFolder(configuration.dataDir)
+        let probe = MachineProbe(driver: ProcessDriver(clock: clock, logger: logger), clock: clock)
+        let platform = runningPlatform(folder)
+        async let swift = probe.swiftVersion()
+        async let libraries = probe.libraries()
+        async let python = probe.python()
+        let (models, recipes) = await models(configuration.dataDir)
+        return await MachineFacts(
+            swift: swift, libraries: libraries, python: python, settings: settings(recipes),
+            folder: probe.folder(folder.path), freeBytes: probe.freeBytes(below: folder.path),
+            ports: ports(configuration, platform), clock: probe.clockReading(writtenIn: folder.path), models: models,
+            usesDefaultModels: configuration.defaultModels,
+            database: database(configuration.database, isServed: platform != nil),
+            platform: platform.map { .running(url: $0.url, pid: $0.pid) } ?? .stopped)
+    }
+
+    private func settings(_ recipes: Problem?) -> MachineFacts.Settings {
+        do {
+            _ = try report.checked()
+            return recipes.map { .bad($0) } ?? .good
+        } catch {
+            return .bad(error)
+        }
+    }
+
+    private func models(_ dataDir: String) async -> ([MachineFacts.ModelFiles], Problem?) {
+        do {
+            let models = try await ModelStock.open(
+                dataDir: dataDir, environment: environment, clock: clock, logger: logger
+            ) { $0.facts(for: $0.defaults) }
+            return (models, nil)
+        } catch {
+            return ([], error as? Problem)
+        }
+    }
+
+    /// Only where its lock is held does the file say something about now.
+    private func runningPlatform(_ folder: DataFolder) -> PlatformFile? {
+        guard folder.exists, let file = try? PlatformFile.read(in: folder) else { return nil }
+        guard let lock = try? FolderLock.take(in: folder) else { return file }
+        lock.release()
+        return nil
+    }
+
+    private func ports(_ configuration: Configuration, _ platform: PlatformFile?) -> [MachineFacts.Port] {
+        [
+            port("API", configuration.host, configuration.port, served: platform?.url, mayMove: false),
+            port(
+                "metrics", configuration.metricsHost, configuration.metricsPort, served: platform?.metricsURL,
+                mayMove: !configuration.isMetricsPortChosen),
+        ]
+    }
+
+    private func port(
+        _ purpose: String, _ host: String, _ number: Int, served: String?, mayMove: Bool
+    ) -> MachineFacts.Port {
+        let ours = PlatformFile.url(host: host, port: number)
+        let isOurs = served.map { $0 == ours || $0.hasPrefix(ours + "/") } ?? false
+        return MachineFacts.Port(
+            purpose: purpose, host: host, number: number,
+            state: isOurs ? .ours : PortProbe.state(host: host, port: number), mayMove: mayMove)
+    }
+
+    private func database(_ location: DatabaseLocation, isServed: Bool) async -> MachineFacts.DatabaseState {
+        guard case .sqlite(let path) = location, access(path, F_OK) == 0 else { return .absent }
+        do {
+            let database = try SQLiteDatabase.open(path: path, clock: clock, logger: logger)
+            do {
+                _ = try await database.read { tx in try tx.rows("SELECT name FROM sqlite_master LIMIT 1") }
+            } catch {
+                try await database.close()
+                throw error
+            }
+            try await database.close()
+            return .answers
+        } catch {
+            return .failed(
+                error as? Problem
+                    ?? Problem(
+                        .storageUnavailable, "\(path) cannot be read as a database.",
+                        hint: "Restore it from a backup, or choose another data folder with --data-dir."))
+        }
+    }
+}

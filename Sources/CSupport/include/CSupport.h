@@ -1,0 +1,30 @@
+#ifndef VOLERY_CSUPPORT_H
+#define VOLERY_CSUPPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Runs `argv` as a child and makes sure that nothing of it outlives the process `parent_pid`, which must be the caller's
+/// parent. Meant to be the whole of a process: it redirects the standard streams and never returns to normal work.
+///
+/// - Ends when the child ends, and then kills and reaps every descendant, also those in other sessions.
+/// - Does the same at once when the parent dies, in whatever way, or on SIGUSR2.
+/// - Passes SIGTERM, SIGINT and SIGHUP on to the child.
+///
+/// Returns the child's exit status (128 + the number of the signal that ended it), 125 when the guard itself could not be
+/// set up, 126 or 127 when the command could not be run or found.
+int volery_guard(char *const *argv, int parent_pid);
+
+/// CRC-32C (Castagnoli) of `count` bytes, continuing from `seed` (0 for a new sum).
+uint32_t volery_crc32c(uint32_t seed, const void *bytes, size_t count);
+
+/// The same sum by table, whatever the processor; there so that tests can compare the two.
+uint32_t volery_crc32c_table(uint32_t seed, const void *bytes, size_t count);
+
+/// The first occurrence of `needle` in `haystack`, or NULL. An empty needle is found at the start.
+const void *volery_memmem(const void *haystack, size_t haystack_count, const void *needle, size_t needle_count);
+
+/// Whether something keeps the machine's clock in step: 1 or 0, and -1 where the kernel does not say.
+int volery_clock_is_synchronized(void);
+
+#endif

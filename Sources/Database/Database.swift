@@ -1,0 +1,56 @@
+package import Kernel
+
+/// The relational database: asynchronous outside, synchronous inside.
+///
+/// A body runs on the connection's own thread, so no lock and no transaction is ever held across a suspension.
+/// **Bodies are re-runnable**: an engine may run one more than once before it commits, so a body has no effect but
+/// its statements and its result. What a body throws undoes its statements and reaches the caller as it is.
+///
+/// The engine's own errors are `DatabaseFailure`s; a store turns them into `Problem`s in one place.
+package protocol Database: Sendable {
+    /// What differs between the engines' SQL.
+    var dialect: Dialect { get }
+
+    /// Runs a body that only reads, on one consistent snapshot.
+    /// - Throws: what the body throws; `DatabaseFailure`; `CancellationError` when the task is cancelled.
+    func read<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+
+    /// Runs a body in a transaction and returns once that is durable.
+    ///
+    /// A body that still waits when the task is cancelled is dropped; one that began runs to its end.
+    /// - Throws: what the body throws; `DatabaseFailure`, where `.commitUnknown` means that the caller must look for
+    ///   its own identifier to learn whether the transaction took place; `CancellationError`.
+    @discardableResult
+    func write<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+}
+
+/// A transaction, seen from inside its body. Not `Sendable`: it cannot leave the body.
+///
+/// A statement that fails ends the transaction on one of the engines, so a body lets the failure out and never goes on
+/// after it; what may be there already is written with `ON CONFLICT`.
+package protocol Tx: AnyObject {
+    var dialect: Dialect { get }
+
+    /// The database's time: leases, expiry and due times use this one, since nodes' clocks differ.
+    var now: Instant { get }
+
+    /// Runs one statement whose placeholders are `$1…$n`.
+    /// - Returns: how many rows it inserted, updated or deleted.
+    @discardableResult
+    func run(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> Int
+
+    /// Runs one statement whose placeholders are `$1…$n`, and returns its rows.
+    func rows(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> [Row]
+}
+
+extension Tx {
+    @discardableResult
+    package func run(_ sql: String) throws(DatabaseFailure) -> Int { try run(sql, []) }
+
+    package func rows(_ sql: String) throws(DatabaseFailure) -> [Row] { try rows(sql, []) }
+
+    /// The first row, where one or none is expected.
+    package func row(_ sql: String, _ arguments: [any SQLRepresentable] = []) throws(DatabaseFailure) -> Row? {
+        try rows(sql, arguments).first
+    }
+}

@@ -1,0 +1,30 @@
+package import Inference
+import Synchronization
+
+/// Copies the stored deployments into the registry that requests read.
+package final class RegistryRefresh: Sendable {
+    package let registry: Registry
+    private let store: any RegistryStore
+    private let versions = Mutex((begun: 0, applied: 0))
+
+    package init(registry: Registry, store: any RegistryStore) {
+        self.registry = registry
+        self.store = store
+    }
+
+    /// Reads all deployments and makes them what the registry holds. When two run at once, the result of the one that
+    /// began later stays: it has seen every change that the other has.
+    /// - Throws: the store's `Problem`; the registry then keeps what it has, and routing goes on.
+    package func refresh() async throws {
+        let version = versions.withLock { versions in
+            versions.begun += 1
+            return versions.begun
+        }
+        let deployments = try await store.all()
+        versions.withLock { versions in
+            guard version > versions.applied else { return }
+            versions.applied = version
+            registry.replaceRegistered(deployments)
+        }
+    }
+}

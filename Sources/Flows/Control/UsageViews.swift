@@ -1,0 +1,98 @@
+package import Inference
+package import Kernel
+
+/// The usage row of one request as operators see it. Times in seconds.
+package struct UsageRowView: Sendable, Codable, Equatable {
+    package let request: RequestID
+    package let clientRequest: String?
+    package let workspace: WorkspaceID
+    package let key: KeyID
+    package let operation: Operation
+    package let model: String
+    package let deployment: DeploymentID
+    package let isStream: Bool
+    package let status: RequestStatus
+    package let httpStatus: Int
+    package let errorCode: String?
+    package let inputTokens: Int
+    package let outputTokens: Int
+    package let tokenSource: CountSource
+    package let started: Instant
+    package let latency: Double
+    package let firstToken: Double?
+
+    package init(_ record: UsageRecord) {
+        request = record.request
+        clientRequest = record.clientRequest
+        workspace = record.workspace
+        key = record.key
+        operation = record.operation
+        model = record.model
+        deployment = record.deployment
+        isStream = record.isStream
+        status = record.status
+        httpStatus = record.httpStatus
+        errorCode = record.errorCode
+        inputTokens = record.usage.inputTokens
+        outputTokens = record.usage.outputTokens
+        tokenSource = record.usage.source
+        started = record.started
+        latency = record.latency.seconds
+        firstToken = record.firstToken?.seconds
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case request = "request_id", clientRequest = "client_request_id", workspace = "workspace_id", key = "key_id"
+        case operation, model, deployment = "deployment_id", isStream = "stream", status, httpStatus = "http_status"
+        case errorCode = "error_code", inputTokens = "input_tokens", outputTokens = "output_tokens"
+        case tokenSource = "token_source", started, latency = "latency_seconds", firstToken = "first_token_seconds"
+    }
+
+    /// Absent values are written as null, so that the shape is always the same.
+    package func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        try members.encode(request, forKey: .request)
+        try members.encode(clientRequest, forKey: .clientRequest)
+        try members.encode(workspace, forKey: .workspace)
+        try members.encode(key, forKey: .key)
+        try members.encode(operation, forKey: .operation)
+        try members.encode(model, forKey: .model)
+        try members.encode(deployment, forKey: .deployment)
+        try members.encode(isStream, forKey: .isStream)
+        try members.encode(status, forKey: .status)
+        try members.encode(httpStatus, forKey: .httpStatus)
+        try members.encode(errorCode, forKey: .errorCode)
+        try members.encode(inputTokens, forKey: .inputTokens)
+        try members.encode(outputTokens, forKey: .outputTokens)
+        try members.encode(tokenSource, forKey: .tokenSource)
+        try members.encode(started, forKey: .started)
+        try members.encode(latency, forKey: .latency)
+        try members.encode(firstToken, forKey: .firstToken)
+    }
+}
+
+/// What one UTC day, model and key sum to.
+package struct UsageSummaryView: Sendable, Codable, Equatable {
+    package let day: String
+    package let model: String
+    package let key: KeyID
+    package let requests: Int
+    package let unsuccessful: Int
+    package let inputTokens: Int
+    package let outputTokens: Int
+
+    package init(_ summary: UsageSummary) {
+        day = summary.day
+        model = summary.model
+        key = summary.key
+        requests = summary.requests
+        unsuccessful = summary.unsuccessful
+        inputTokens = summary.inputTokens
+        outputTokens = summary.outputTokens
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case day, model, key = "key_id", requests, unsuccessful, inputTokens = "input_tokens"
+        case outputTokens = "output_tokens"
+    }
+}

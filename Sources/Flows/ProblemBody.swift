@@ -1,0 +1,121 @@
+import FoundationEssentials
+package import Kernel
+
+/// The two shapes in which a `Problem` reaches a caller. Pure: the same problem gives the same bytes.
+package enum ProblemBody {
+    package static let detailsContentType = "application/problem+json"
+
+    /// OpenAI's shape, for the inference paths: `{"error": {"message", "type", "param", "code", …}}`.
+    /// Hint, page, request and figures stand beside what OpenAI's clients know.
+    package static func openAI(_ problem: Problem, request: RequestID) -> [UInt8] {
+        bytes(of: OpenAIBody(error: Members(problem, request: request, shape: .openAI)))
+    }
+
+    /// RFC 9457 problem details, for every other path.
+    package static func details(_ problem: Problem, request: RequestID) -> [UInt8] {
+        bytes(of: Members(problem, request: request, shape: .details))
+    }
+
+    /// Where the code is explained, relative to the server's root.
+    package static func page(of code: ErrorCode) -> String { "/docs/errors/\(code.rawValue)" }
+
+    /// Reads either shape back. Nil when the bytes are not an answer of ours.
+    package static func read(_ bytes: some Collection<UInt8>) -> Problem? {
+        let data = Data(bytes)
+        let decoder = JSONDecoder()
+        if let body = try? decoder.decode(ReadBody.self, from: data) { return body.error.problem }
+        return (try? decoder.decode(ReadMembers.self, from: data))?.problem
+    }
+
+    private static func bytes(of body: some Encodable) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Strings and integers always encode; the constant stands in for a path that cannot be taken.
+        guard let data = try? encoder.encode(body) else { return Array(#"{"error":{"code":"INTERNAL_ERROR"}}"#.utf8) }
+        return Array(data)
+    }
+}
+
+private struct OpenAIBody: Encodable {
+    let error: Members
+}
+
+private enum Shape { case openAI, details }
+
+/// Member names that a figure adds at run time stand beside the fixed ones.
+private struct MemberName: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(_ text: String) { stringValue = text }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+}
+
+private struct Members: Encodable {
+    let problem: Problem
+    let request: RequestID
+    let shape: Shape
+
+    init(_ problem: Problem, request: RequestID, shape: Shape) {
+        self.problem = problem
+        self.request = request
+        self.shape = shape
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: MemberName.self)
+        // Figures first: a fixed member of the same name wins.
+        for figure in problem.figures { try members.encode(figure.value, forKey: MemberName(figure.name)) }
+        if let retryAfter = problem.retryAfter { try members.encode(retryAfter, forKey: MemberName("retry_after")) }
+        try members.encode(problem.code.rawValue, forKey: MemberName("code"))
+        try members.encode(problem.hint, forKey: MemberName("hint"))
+        try members.encode(request.description, forKey: MemberName("request_id"))
+        try members.encode(ProblemBody.page(of: problem.code), forKey: MemberName("doc_url"))
+        switch shape {
+        case .openAI:
+            try members.encode(problem.message, forKey: MemberName("message"))
+            try members.encode(problem.code.openAIType, forKey: MemberName("type"))
+            try encodeParameter(in: &members)
+        case .details:
+            try members.encode(ProblemBody.page(of: problem.code), forKey: MemberName("type"))
+            try members.encode(problem.code.meaning, forKey: MemberName("title"))
+            try members.encode(problem.status, forKey: MemberName("status"))
+            try members.encode(problem.message, forKey: MemberName("detail"))
+            try encodeParameter(in: &members)
+        }
+    }
+
+    /// `param` is null when no parameter is at fault: OpenAI's clients expect the member.
+    private func encodeParameter(in members: inout KeyedEncodingContainer<MemberName>) throws {
+        if let parameter = problem.parameter {
+            try members.encode(parameter, forKey: MemberName("param"))
+        } else {
+            try members.encodeNil(forKey: MemberName("param"))
+        }
+    }
+}
+
+private struct ReadBody: Decodable {
+    let error: ReadMembers
+}
+
+private struct ReadMembers: Decodable {
+    let code: String
+    let message: String?
+    let detail: String?
+    let param: String?
+    let hint: String?
+    let retryAfter: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case code, message, detail, param, hint
+        case retryAfter = "retry_after"
+    }
+
+    var problem: Problem? {
+        guard let code = ErrorCode(rawValue: code) else { return nil }
+        return Problem(
+            code, message ?? detail, parameter: param, hint: hint, retryAfter: retryAfter)
+    }
+}

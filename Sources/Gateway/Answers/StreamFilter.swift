@@ -1,0 +1,143 @@
+package import Inference
+package import NIOCore
+
+/// Passes a stream of server-sent events on, event by event, and watches it.
+///
+/// - Only whole events go out, so that a stream that breaks can be ended by an event of ours.
+/// - The usage event is kept back from a client that did not ask for it.
+/// - `[DONE]` is held: whoever ends the answer records its usage first and sends the end then.
+///
+/// Source of the framing: https://html.spec.whatwg.org/multipage/server-sent-events.html
+package struct StreamFilter: Sendable {
+    /// An event longer than this is no event of a model.
+    package static let maximumEvent = 4 << 20
+
+    package enum Fault: Error, Equatable {
+        case eventTooLong
+        /// An event whose data is neither JSON nor `[DONE]`.
+        case notJSON
+        /// The upstream reported an error inside the stream.
+        case upstreamError
+    }
+
+    private let wantsUsage: Bool
+    /// The name that the client sees; nil leaves the upstream's.
+    private let model: String?
+    private var held = ByteBuffer()
+
+    package private(set) var usage: Usage?
+    /// Events that carried something produced: what is counted when the upstream never says.
+    package private(set) var contentEvents = 0
+    /// Whether the upstream's terminal event came.
+    package private(set) var isComplete = false
+
+    package init(wantsUsage: Bool, model: String?) {
+        self.wantsUsage = wantsUsage
+        self.model = model
+    }
+
+    /// Takes what a whole answer, one that is no stream, says of itself.
+    package mutating func note(_ answer: AnswerFacts) {
+        usage = answer.usage
+        if answer.hasContent { contentEvents += 1 }
+    }
+
+    /// Takes bytes as they came, and appends to `output` what may go to the client now.
+    package mutating func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(Fault) {
+        var bytes = bytes
+        if held.readableBytes > 0 {
+            held.writeBuffer(&bytes)
+            bytes = held
+            held = ByteBuffer()
+        }
+        while let length = Self.eventLength(in: bytes) {
+            guard let event = bytes.readSlice(length: length) else { break }
+            guard !isComplete else { continue }
+            try pass(event, into: &output)
+        }
+        guard bytes.readableBytes <= Self.maximumEvent else { throw .eventTooLong }
+        if bytes.readableBytes > 0 {
+            // A copy of its own, so that the rest of a large read is not kept alive by its tail.
+            held = ByteBuffer(bytes: bytes.readableBytesView)
+        }
+    }
+
+    /// Bytes of the first event with the blank line that ends it, or nil when it is not whole yet.
+    private static func eventLength(in bytes: ByteBuffer) -> Int? {
+        bytes.withUnsafeReadableBytes { pointer -> Int? in
+            var index = 0
+            while index < pointer.count {
+                guard let lineEnd = newline(in: pointer, from: index) else { return nil }
+                let next = lineEnd + 1
+                guard next < pointer.count else { return nil }
+                if pointer[next] == 0x0A { return next + 1 }
+                if pointer[next] == 0x0D {
+                    guard next + 1 < pointer.count else { return nil }
+                    if pointer[next + 1] == 0x0A { return next + 2 }
+                }
+                index = next
+            }
+            return nil
+        }
+    }
+
+    private static func newline(in pointer: UnsafeRawBufferPointer, from index: Int) -> Int? {
+        findByte(0x0A, in: UnsafeRawBufferPointer(rebasing: pointer[index...])).map { $0 + index }
+    }
+
+    private enum Verdict {
+        case pass, drop, done
+        case rename(Range<Int>)
+        case fault(Fault)
+    }
+
+    private mutating func pass(_ event: ByteBuffer, into output: inout ByteBuffer) throws(Fault) {
+        let verdict = event.withUnsafeReadableBytes { judge($0) }
+        switch verdict {
+        case .pass: output.writeImmutableBuffer(event)
+        case .drop: break
+        case .done: isComplete = true
+        case .rename(let span): rename(span, of: event, into: &output)
+        case .fault(let fault): throw fault
+        }
+    }
+
+    private mutating func judge(_ event: UnsafeRawBufferPointer) -> Verdict {
+        guard let data = Self.data(of: event) else { return .pass }
+        let payload = UnsafeRawBufferPointer(rebasing: event[data])
+        if payload.elementsEqual("[DONE]".utf8) { return .done }
+        guard let facts = AnswerReader.read(payload) else { return .fault(.notJSON) }
+        if facts.hasError { return .fault(.upstreamError) }
+        if let usage = facts.usage { self.usage = usage }
+        if facts.hasContent { contentEvents += 1 }
+        if facts.usage != nil, facts.hasEmptyChoices, !wantsUsage { return .drop }
+        guard model != nil, let span = facts.modelSpan else { return .pass }
+        return .rename(span.lowerBound + data.lowerBound..<span.upperBound + data.lowerBound)
+    }
+
+    private func rename(_ span: Range<Int>, of event: ByteBuffer, into output: inout ByteBuffer) {
+        let base = event.readerIndex
+        let rest = event.readableBytes - span.upperBound
+        if let before = event.getSlice(at: base, length: span.lowerBound) { output.writeImmutableBuffer(before) }
+        output.writeJSONString(model ?? "")
+        if let after = event.getSlice(at: base + span.upperBound, length: rest) { output.writeImmutableBuffer(after) }
+    }
+
+    /// Where the value of the event's only `data` line stands, trimmed; nil for comments and other fields.
+    private static func data(of event: UnsafeRawBufferPointer) -> Range<Int>? {
+        var start = 0
+        while start < event.count {
+            let end = newline(in: event, from: start) ?? event.count
+            let line = event[start..<end]
+            if line.starts(with: "data:".utf8) {
+                var from = start + 5
+                var to = end
+                while from < to, event[from] == 0x20 { from += 1 }
+                while to > from, event[to - 1] == 0x0D || event[to - 1] == 0x20 { to -= 1 }
+                return from..<to
+            }
+            start = end + 1
+        }
+        return nil
+    }
+}

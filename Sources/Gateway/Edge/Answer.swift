@@ -1,0 +1,49 @@
+import Flows
+import Kernel
+import NIOCore
+import NIOHTTP1
+
+/// A whole answer of the gateway's own: an error, or a listing.
+struct Answer {
+    let status: Int
+    let contentType: String
+    let request: RequestID
+    let body: ByteBuffer
+    var extra: [(String, String)] = []
+    /// At most that of the request.
+    var version = HTTPVersion.http1_1
+
+    static func problem(_ problem: Problem, request: RequestID) -> Answer {
+        var answer = Answer(
+            status: problem.status, contentType: "application/json", request: request,
+            body: ByteBuffer(bytes: ProblemBody.openAI(problem, request: request)))
+        if let seconds = problem.retryAfter { answer.extra.append(("retry-after", String(seconds))) }
+        if problem.status == 401 { answer.extra.append(("www-authenticate", "Bearer realm=\"volery\"")) }
+        return answer
+    }
+
+    /// Writes and flushes all of it.
+    /// - Parameter closes: whether the client is told that the connection ends here.
+    func write(to context: ChannelHandlerContext, closes: Bool = true) {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(5 + extra.count)
+        headers.add(name: "content-type", value: contentType)
+        headers.add(name: "content-length", value: String(body.readableBytes))
+        headers.add(name: "x-request-id", value: request.description)
+        for (name, value) in extra { headers.add(name: name, value: value) }
+        if closes { headers.add(name: "connection", value: "close") }
+        let head = HTTPResponseHead(
+            version: version.answering, status: HTTPResponseStatus(statusCode: status), headers: headers)
+        context.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
+        context.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
+        context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
+    }
+}
+
+extension HTTPVersion {
+    /// HTTP/1.0 and older: no chunks, no informational answers.
+    var isBeforeOneOne: Bool { major < 1 || (major == 1 && minor < 1) }
+
+    /// The version that an answer to a request of this one carries: never above what is spoken here.
+    var answering: HTTPVersion { isBeforeOneOne ? self : .http1_1 }
+}

@@ -1,0 +1,63 @@
+package import HummingbirdCore
+package import Logging
+package import NIOCore
+import NIOHTTP1
+package import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// One port for both planes: the gateway answers inference on the event loop, and everything else goes on to
+/// Hummingbird, which is woken by the first such request of a connection.
+package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
+    package typealias ColdChannel = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    package struct Value: ServerChildChannelValue {
+        package let channel: any Channel
+        /// Hummingbird's side; nil when the connection ended without needing it.
+        let cold: EventLoopFuture<ColdChannel?>
+    }
+
+    package let responder: HTTPChannelHandler.Responder
+    private let core: GatewayCore
+
+    package init(core: GatewayCore, responder: @escaping HTTPChannelHandler.Responder) {
+        self.core = core
+        self.responder = responder
+    }
+
+    package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            guard let context = core.context(of: channel.eventLoop) else { throw ChannelError.operationUnsupported }
+            // Hummingbird's server turns half-closure on, by which a client that left looks like one that only stopped
+            // sending. The edge wants to know at once.
+            try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
+            try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+            var decoderLimits = NIOHTTPDecoderLimitConfiguration()
+            decoderLimits.maxHeaderFieldSize = core.limits.maximumHeaders
+            decoderLimits.maxHeaderListSize = core.limits.maximumHeaders
+            let edge = EdgeHandler(core: core, loop: context, channel: channel)
+            try channel.pipeline.syncOperations.addHandlers([
+                HTTPResponseEncoder(),
+                ByteToMessageHandler(
+                    HTTPRequestDecoder(
+                        leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
+                        limitConfiguration: decoderLimits)),
+                HTTPServerPipelineHandler(),
+                edge,
+            ])
+            return Value(channel: channel, cold: edge.cold.futureResult)
+        }
+    }
+
+    package func handle(value: Value, logger: Logger) async {
+        await withTaskCancellationHandler {
+            do {
+                guard let cold = try await value.cold.get() else { return }
+                await handleHTTP(asyncChannel: cold, logger: logger)
+            } catch {
+                logger.debug("a connection ended while it was handed over", metadata: ["error": "\(error)"])
+            }
+        } onCancel: {
+            value.channel.close(promise: nil)
+        }
+    }
+}

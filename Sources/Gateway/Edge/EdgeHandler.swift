@@ -1,0 +1,250 @@
+import Flows
+import Kernel
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// The last handler of the gateway's own pipeline, and the only one that knows both planes.
+///
+/// One request at a time: NIO's pipelining handler before it holds the next one back until this answer has ended.
+final class EdgeHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum Phase {
+        /// Between two requests.
+        case idle
+        /// A request that the event loop answers itself.
+        case hot(Exchange)
+        /// A request that Hummingbird answers, and which of both have ended.
+        case cold(isReceived: Bool, isAnswered: Bool)
+        /// The answer was given before the request ended. What still comes is thrown away, up to a bound: a client that
+        /// is cut off while it sends would see a reset instead of the answer.
+        case discarding(left: Int)
+        case closing
+    }
+
+    static let discardLimit = 256 << 20
+    static let discardTimeout = TimeAmount.seconds(10)
+
+    let core: GatewayCore
+    let loop: LoopContext
+    let channel: any Channel
+    let cold: EventLoopPromise<EdgeChannel.ColdChannel?>
+    private var phase = Phase.idle
+    private var isWoken = false
+    private var isFirst = true
+    private(set) var deadline: NIODeadline
+    private var context: ChannelHandlerContext?
+
+    init(core: GatewayCore, loop: LoopContext, channel: any Channel) {
+        self.core = core
+        self.loop = loop
+        self.channel = channel
+        cold = channel.eventLoop.makePromise()
+        deadline = .now() + TimeAmount(core.limits.headTimeout)
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        loop.sweeper.add(self)
+        if !core.connectionDidOpen() { channel.close(promise: nil) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        loop.sweeper.remove(self)
+        core.connectionDidClose()
+        self.context = nil
+        if !isWoken {
+            isWoken = true
+            cold.succeed(nil)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if case .hot(let exchange) = phase {
+            phase = .closing
+            exchange.clientDidLeave()
+        }
+        phase = .closing
+        deadline = .distantFuture
+        context.fireChannelInactive()
+    }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch (phase, unwrapInboundIn(data)) {
+        case (.idle, .head(let head)): begin(head, context: context)
+        case (.idle, _), (.closing, _): break
+        case (.hot(let exchange), .body(let bytes)): exchange.receive(bytes)
+        case (.hot(let exchange), .end): exchange.receiveEnd()
+        case (.cold(_, let isAnswered), let part):
+            if case .end = part {
+                phase = .cold(isReceived: true, isAnswered: isAnswered)
+                deadline = .distantFuture
+            }
+            context.fireChannelRead(data)
+            if case .cold(true, true) = phase { becomeIdle() }
+        case (.discarding(let left), .body(let bytes)):
+            guard bytes.readableBytes < left else { return close() }
+            phase = .discarding(left: left - bytes.readableBytes)
+        case (.discarding, .end): close()
+        case (.discarding, .head), (.hot, .head): close()
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // Hummingbird's channel hands over what was read only now.
+        if isWoken { context.fireChannelReadComplete() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let parserError = error as? HTTPParserError else { return close() }
+        let problem =
+            parserError == .headerOverflow
+            ? Problem(.headersTooLarge)
+            : Problem(.validationError, "The request is not valid HTTP/1.1.", hint: "Check the request line and headers.")
+        switch phase {
+        case .idle:
+            phase = .closing
+            Answer.problem(problem, request: core.flow.ids.next()).write(to: context)
+            close()
+        case .hot(let exchange): exchange.requestIsBroken(problem)
+        // Not forwarded: Hummingbird would answer a second time.
+        case .cold, .discarding, .closing: close()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .hot(let exchange) = phase { exchange.clientWritabilityDidChange(to: context.channel.isWritable) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        isFirst = false
+        deadline = .now() + TimeAmount(core.limits.bodyTimeout)
+        let route = EdgeRoute.of(head)
+        if head.headers.first(name: "expect")?.lowercased() == "100-continue" { sendContinue(head, context: context) }
+        guard route == .cold else {
+            deadline = .distantFuture
+            let exchange = Exchange(edge: self, head: head, route: route)
+            phase = .hot(exchange)
+            return exchange.begin()
+        }
+        phase = .cold(isReceived: false, isAnswered: false)
+        do {
+            try wake(context: context)
+            context.fireChannelRead(wrapInboundOut(.head(head)))
+        } catch {
+            core.logger.error("the control plane's handlers could not be added", metadata: ["error": "\(error)"])
+            close()
+        }
+    }
+
+    private func sendContinue(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        guard !head.version.isBeforeOneOne else { return }
+        let part = HTTPServerResponsePart.head(HTTPResponseHead(version: head.version, status: .continue))
+        context.writeAndFlush(wrapOutboundOut(part), promise: nil)
+    }
+
+    private func wake(context: ChannelHandlerContext) throws {
+        try context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+        guard !isWoken else { return }
+        isWoken = true
+        do {
+            try context.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            cold.succeed(
+                try EdgeChannel.ColdChannel(
+                    wrappingChannelSynchronously: context.channel,
+                    configuration: .init(isOutboundHalfClosureEnabled: true)))
+        } catch {
+            cold.fail(error)
+            throw error
+        }
+    }
+
+    // MARK: Writing
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // Hummingbird's answers pass through here. Writing the end may bring the next request at once: the phase is
+        // right before it.
+        if case .end = unwrapOutboundIn(data), case .cold(let isReceived, _) = phase {
+            phase = .cold(isReceived: isReceived, isAnswered: true)
+            if isReceived { becomeIdle() }
+        }
+        context.write(data, promise: promise)
+    }
+
+    /// Called by the exchange just before it writes the end of its answer: that write may bring the next request.
+    /// - Parameters:
+    ///   - isReceived: whether the whole request was read.
+    ///   - closes: whether the connection cannot serve another request; `close()` comes after the write then.
+    func exchangeWillEnd(isReceived: Bool, closes: Bool) {
+        guard case .hot = phase else { return }
+        if !isReceived {
+            phase = .discarding(left: Self.discardLimit)
+            deadline = .now() + Self.discardTimeout
+        } else if closes {
+            phase = .closing
+            deadline = .distantFuture
+        } else {
+            becomeIdle()
+        }
+    }
+
+    private func becomeIdle() {
+        do {
+            try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
+        } catch {
+            return close()
+        }
+        phase = .idle
+        deadline = .now() + TimeAmount(core.limits.keepAliveTimeout)
+    }
+
+    func close() {
+        phase = .closing
+        deadline = .distantFuture
+        // A flush comes first, so that what was written still goes out.
+        context?.flush()
+        channel.close(promise: nil)
+    }
+
+    func endForShutdown() {
+        switch phase {
+        case .hot(let exchange): exchange.end(for: Problem(.shuttingDown, retryAfter: 1))
+        case .idle, .discarding: close()
+        // Hummingbird's tasks are cancelled by its own service.
+        case .cold, .closing: break
+        }
+    }
+
+    var writer: ChannelHandlerContext? { context }
+}
+
+extension EdgeHandler: Deadlined {
+    func deadlineReached(now: NIODeadline) {
+        switch phase {
+        case .idle where isFirst:
+            phase = .closing
+            // Written past the pipelining handler: for it there is no request yet that could be answered.
+            if let writer = try? channel.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self) {
+                Answer.problem(Problem(.requestTimeout), request: core.flow.ids.next()).write(to: writer)
+            }
+            close()
+        case .hot(let exchange): exchange.deadlineReached(now: now)
+        case .idle, .cold, .discarding: close()
+        case .closing: break
+        }
+    }
+
+    /// The exchange's limits stand in for the connection's while it runs.
+    func setDeadline(_ deadline: NIODeadline) { self.deadline = deadline }
+}

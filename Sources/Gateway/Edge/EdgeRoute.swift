@@ -1,0 +1,49 @@
+import Inference
+import NIOHTTP1
+
+/// Which requests the event loop answers itself.
+enum EdgeRoute: Equatable {
+    case inference(Operation)
+    case models
+    case model(String)
+    /// An inference path with a method that it does not have.
+    case wrongMethod(allowed: String)
+    /// Everything else, for Hummingbird.
+    case cold
+
+    static func of(_ head: HTTPRequestHead) -> EdgeRoute {
+        guard head.uri.hasPrefix("/v1/") else { return .cold }
+        let path = head.uri.prefix { $0 != "?" }
+        switch path {
+        case "/v1/chat/completions": return posted(.chat, head)
+        case "/v1/completions": return posted(.completions, head)
+        case "/v1/embeddings": return posted(.embeddings, head)
+        case "/v1/models": return head.method == .GET ? .models : .wrongMethod(allowed: "GET")
+        default:
+            guard path.hasPrefix("/v1/models/") else { return .cold }
+            guard head.method == .GET else { return .wrongMethod(allowed: "GET") }
+            let name = path.dropFirst("/v1/models/".count)
+            return .model(percentDecoded(name) ?? String(name))
+        }
+    }
+
+    private static func posted(_ operation: Operation, _ head: HTTPRequestHead) -> EdgeRoute {
+        head.method == .POST ? .inference(operation) : .wrongMethod(allowed: "POST")
+    }
+
+    private static func percentDecoded(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst().flatMap(hexadecimalDigit),
+                let low = rest.popFirst().flatMap(hexadecimalDigit)
+            else { return nil }
+            bytes.append(UInt8(high << 4 | low))
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}

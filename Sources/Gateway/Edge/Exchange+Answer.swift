@@ -1,0 +1,161 @@
+import Flows
+import Inference
+import Kernel
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// What comes back from the upstream, and how it reaches the client.
+extension Exchange {
+    func upstreamDidReceive(status: Int, headers: HTTPHeaders) {
+        upstreamHeaders = headers
+        phaseDeadline = .now() + TimeAmount(core.limits.firstByteTimeout)
+        let type = headers.first(name: "content-type")?.lowercased() ?? ""
+        if status == 200, facts.isStream {
+            guard type.hasPrefix("text/event-stream") else {
+                return end(for: invalid("it is no event stream", ["content_type": "\(InferenceFlow.printable(type))"]))
+            }
+            // The head waits for the first good event: until then a failure is still a plain error answer.
+            phase = .streaming
+            return
+        }
+        phase = .buffering(status: status, bytes: ByteBuffer())
+    }
+
+    func upstreamDidReceive(_ bytes: ByteBuffer) {
+        switch phase {
+        case .streaming: forward(bytes)
+        case .buffering(let status, var buffer):
+            // Dropped from the phase first, so that the buffer is appended to in place.
+            phase = .buffering(status: status, bytes: ByteBuffer())
+            let limit = status == 200 ? core.limits.maximumAnswer : UpstreamRefusal.maximumBody
+            guard buffer.readableBytes + bytes.readableBytes <= limit else {
+                return end(for: status == 200
+                    ? invalid("it is larger than \(limit) bytes", [:])
+                    : UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: ByteBuffer()))
+            }
+            buffer.writeImmutableBuffer(bytes)
+            phase = .buffering(status: status, bytes: buffer)
+            phaseDeadline = .now() + TimeAmount(core.limits.idleTimeout)
+        case .receiving, .calling, .ended: break
+        }
+    }
+
+    func upstreamDidFinishReading() {
+        guard needsFlush else { return }
+        needsFlush = false
+        edge.writer?.flush()
+    }
+
+    func upstreamDidEnd() {
+        call = nil
+        switch phase {
+        case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
+        case .streaming: end(for: Problem(.upstreamTruncated))
+        case .buffering(let status, let bytes): complete(status: status, bytes)
+        case .receiving, .calling: end(for: invalid("it ended without a head", [:]))
+        case .ended: break
+        }
+    }
+
+    func upstreamDidFail(_ failure: UpstreamFailure) {
+        call = nil
+        guard !retryAfterIdleClose(failure) else { return }
+        // The answer was whole; how the connection ended after it is nobody's concern.
+        if case .streaming = phase, filter.isComplete { return finish(.succeeded, problem: nil) }
+        switch failure {
+        case .unreachable(let reason):
+            log(.warning, "the upstream cannot be reached", ["reason": "\(reason)"])
+            end(for: Problem(.upstreamUnreachable, retryAfter: 1))
+        case .connectTimedOut:
+            end(for: Problem(.upstreamUnreachable, "The connection could not be opened in time.", retryAfter: 1))
+        case .closedBeforeHead:
+            log(.warning, "the upstream closed the connection before it answered", [:])
+            end(for: Problem(.upstreamUnreachable, retryAfter: 1))
+        case .closedMidway:
+            log(.warning, "the upstream closed the connection in the middle of its answer", [:])
+            end(for: Problem(.upstreamTruncated))
+        case .invalid(let reason): end(for: invalid("it is not valid HTTP", ["reason": "\(reason)"]))
+        }
+    }
+
+    private func invalid(_ reason: String, _ details: [String: String]) -> Problem {
+        log(.warning, "the upstream's answer cannot be used: \(reason)", details)
+        return Problem(.upstreamInvalidResponse)
+    }
+
+    // MARK: Whole answers
+
+    private func complete(status: Int, _ bytes: ByteBuffer) {
+        guard status == 200 else {
+            let preview = String(buffer: bytes.getSlice(at: bytes.readerIndex, length: min(512, bytes.readableBytes)) ?? bytes)
+            let problem = UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: bytes)
+            log(
+                status < 500 ? .info : .warning, "the upstream refused",
+                ["upstream_status": "\(status)", "upstream_body": InferenceFlow.printable(preview)])
+            return end(for: problem)
+        }
+        guard let answer = bytes.withUnsafeReadableBytes({ AnswerReader.read($0) }) else {
+            return end(for: invalid("it is not JSON", [:]))
+        }
+        guard !answer.hasError else { return end(for: invalid("it is an error with status 200", [:])) }
+        filter.note(answer)
+        var body = bytes
+        if let span = answer.modelSpan, let deployment, deployment.upstreamModel != deployment.model.text {
+            body = Self.rename(span, of: bytes, to: deployment.model.text, allocator: edge.channel.allocator)
+        }
+        firstByteAt = core.flow.clock.uptime
+        finish(.succeeded, problem: nil, body: body)
+    }
+
+    private static func rename(
+        _ span: Range<Int>, of bytes: ByteBuffer, to name: String, allocator: ByteBufferAllocator
+    ) -> ByteBuffer {
+        var result = allocator.buffer(capacity: bytes.readableBytes + name.utf8.count)
+        let base = bytes.readerIndex
+        if let before = bytes.getSlice(at: base, length: span.lowerBound) { result.writeImmutableBuffer(before) }
+        result.writeJSONString(name)
+        let rest = bytes.readableBytes - span.upperBound
+        if let after = bytes.getSlice(at: base + span.upperBound, length: rest) { result.writeImmutableBuffer(after) }
+        return result
+    }
+
+    // MARK: Streams
+
+    private func forward(_ bytes: ByteBuffer) {
+        if !isPaused { phaseDeadline = .now() + TimeAmount(core.limits.idleTimeout) }
+        var output = edge.channel.allocator.buffer(capacity: bytes.readableBytes + 64)
+        var fault: StreamFilter.Fault?
+        do throws(StreamFilter.Fault) {
+            try filter.feed(bytes, into: &output)
+        } catch {
+            fault = error
+        }
+        if output.readableBytes > 0 { writeStream(output) }
+        switch fault {
+        case nil: break
+        case .upstreamError:
+            log(.warning, "the upstream reported an error inside the stream", [:])
+            end(for: Problem(.upstreamError))
+        case .eventTooLong: end(for: invalid("an event is too long", [:]))
+        case .notJSON: end(for: invalid("an event is not JSON", [:]))
+        }
+        // The usage is known and the end was said: what the upstream still sends has no meaning for the client.
+        if filter.isComplete, !isEnded { upstreamStreamIsComplete() }
+    }
+
+    /// `[DONE]` came. The connection ends its answer in the next read, usually this one; the client need not wait for it.
+    private func upstreamStreamIsComplete() {
+        finish(.succeeded, problem: nil)
+    }
+
+    private func writeStream(_ output: ByteBuffer) {
+        guard let writer = edge.writer else { return }
+        if !isHeadWritten {
+            firstByteAt = core.flow.clock.uptime
+            writeHead(status: 200, type: "text/event-stream; charset=utf-8", extra: [("cache-control", "no-cache")])
+        }
+        writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(output))), promise: nil)
+        needsFlush = true
+    }
+}

@@ -1,0 +1,172 @@
+import Flows
+import Inference
+import Kernel
+import Logging
+import NIOCore
+import NIOHTTP1
+import Tenancy
+
+/// The end of every exchange: the record first, then the bytes that tell the client it is over.
+extension Exchange {
+    /// An answer of the gateway's own that uses no model.
+    func answer(_ body: ByteBuffer) {
+        phase = .ended
+        edge.exchangeWillEnd(isReceived: true, closes: !keepsAlive)
+        var answer = Answer(status: 200, contentType: "application/json", request: request, body: body)
+        answer.version = head.version
+        if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive) }
+        if !keepsAlive { edge.close() }
+        letGo()
+    }
+
+    /// - Parameters:
+    ///   - problem: what the client is told, when it did not end well.
+    ///   - body: the whole answer, when it is not a stream.
+    func finish(_ status: RequestStatus, problem: Problem?, body answer: ByteBuffer? = nil) {
+        guard !isEnded else { return }
+        phase = .ended
+        letGo()
+        // Written before the client can know that it has everything: a complete answer without a row cannot be.
+        let record = makeRecord(status, problem: problem)
+        if let record {
+            core.flow.journal.append(record)
+            loop.metrics.finished(record)
+        } else if let problem {
+            loop.metrics.refused(problem.code)
+        }
+        if isClientThere { writeEnd(problem: problem, answer: answer) }
+        logEnd(status, problem: problem, record: record)
+    }
+
+    private func letGo() {
+        call = nil
+        if hasPlace { core.leave() }
+        hasPlace = false
+        core.release(bodyBytes: bodyReserved)
+        bodyReserved = 0
+        body = ByteBuffer()
+    }
+
+    // MARK: Bytes
+
+    var keepsAlive: Bool { head.isKeepAlive && isReceived && !core.isDraining }
+
+    func writeHead(status: Int, type: String, length: Int? = nil, extra: [(String, String)] = []) {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(8)
+        headers.add(name: "content-type", value: type)
+        if let length { headers.add(name: "content-length", value: String(length)) }
+        headers.add(name: "x-request-id", value: request.description)
+        for (name, value) in extra { headers.add(name: name, value: value) }
+        if let warning { headers.add(name: "volery-warning", value: warning) }
+        if !keepsAlive || head.version.isBeforeOneOne { headers.add(name: "connection", value: "close") }
+        let responseHead = HTTPResponseHead(
+            version: head.version.answering, status: HTTPResponseStatus(statusCode: status), headers: headers)
+        edge.writer?.write(NIOAny(HTTPServerResponsePart.head(responseHead)), promise: nil)
+        isHeadWritten = true
+    }
+
+    /// Told where a model takes part of a request and cannot do all of it.
+    private var warning: String? {
+        guard facts.offersTools, let deployment, !deployment.capabilities.contains(.tools) else { return nil }
+        return "tools: the model \(deployment.model) cannot call tools; they were passed on and may be ignored"
+    }
+
+    private func writeEnd(problem: Problem?, answer: ByteBuffer?) {
+        guard let writer = edge.writer else { return }
+        if let problem, !isHeadWritten {
+            // Nothing more is coming from a client that was too slow; waiting for it would only hold the connection.
+            let isOver = isReceived || problem.code == .requestTimeout
+            edge.exchangeWillEnd(isReceived: isOver, closes: !keepsAlive)
+            var answer = Answer.problem(problem, request: request)
+            answer.version = head.version
+            if case .wrongMethod(let allowed) = route { answer.extra.append(("allow", allowed)) }
+            answer.write(to: writer, closes: !keepsAlive)
+            if isOver, !keepsAlive { edge.close() }
+            return
+        }
+        var last = ByteBuffer()
+        if let problem {
+            last = Self.errorEvent(problem, request: request)
+        } else if let answer {
+            writeHead(status: 200, type: "application/json", length: answer.readableBytes)
+            last = answer
+        } else {
+            if !isHeadWritten { writeHead(status: 200, type: "text/event-stream; charset=utf-8") }
+            last = ByteBuffer(staticString: "data: [DONE]\n\n")
+        }
+        let closes = !keepsAlive || problem != nil
+        writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(last))), promise: nil)
+        edge.exchangeWillEnd(isReceived: isReceived, closes: closes)
+        writer.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
+        if closes { edge.close() }
+    }
+
+    /// The event that says a stream is over before its end. No `[DONE]` follows it.
+    private static func errorEvent(_ problem: Problem, request: RequestID) -> ByteBuffer {
+        var event = ByteBuffer(staticString: "data: ")
+        event.writeBytes(ProblemBody.openAI(problem, request: request))
+        event.writeStaticString("\n\n")
+        return event
+    }
+
+    // MARK: Record
+
+    private func makeRecord(_ status: RequestStatus, problem: Problem?) -> UsageRecord? {
+        guard let principal, let deployment, let operation else { return nil }
+        let seenStatus: Int =
+            if isHeadWritten { 200 } else if !isClientThere { 0 } else { problem?.status ?? 200 }
+        return UsageRecord(
+            request: request, clientRequest: clientRequest, workspace: principal.workspace, key: principal.key,
+            operation: operation, model: deployment.model.text, deployment: deployment.id, isStream: facts.isStream,
+            status: status, httpStatus: seenStatus, errorCode: problem?.code.rawValue,
+            usage: usage(status, of: deployment), started: started, latency: core.flow.clock.uptime - startedUptime,
+            firstToken: firstByteAt.map { $0 - startedUptime })
+    }
+
+    /// What the runtime reported, else what can be told from what passed through here.
+    private func usage(_ status: RequestStatus, of deployment: Deployment) -> Usage {
+        if var usage = filter.usage {
+            if deployment.wire == .echo { usage.source = .counted }
+            return usage
+        }
+        switch status {
+        case .failed, .rejected: return .none
+        case .timedOut where filter.contentEvents == 0: return .none
+        case .succeeded, .clientClosed, .truncated, .timedOut:
+            // About four bytes a token in the languages that models are trained on most; one event, one token.
+            return Usage(
+                inputTokens: requestBytes / 4, outputTokens: filter.contentEvents, source: .estimated)
+        }
+    }
+
+    // MARK: Log
+
+    func log(_ level: Logger.Level, _ message: Logger.Message, _ details: [String: String]) {
+        core.logger.log(level: level, message, metadata: logMetadata.merging(details.mapValues { .string($0) }) { $1 })
+    }
+
+    private var logMetadata: Logger.Metadata {
+        var metadata: Logger.Metadata = ["request_id": .stringConvertible(request)]
+        if let principal { metadata["workspace_id"] = .stringConvertible(principal.workspace) }
+        if let deployment {
+            metadata["model"] = .string(deployment.model.text)
+            metadata["route"] = .stringConvertible(deployment.id)
+        }
+        return metadata
+    }
+
+    private func logEnd(_ status: RequestStatus, problem: Problem?, record: UsageRecord?) {
+        guard core.logger.logLevel <= .info else { return }
+        var metadata = logMetadata
+        metadata["operation"] = .string(operation?.rawValue ?? "models")
+        if let problem { metadata["code"] = .string(problem.code.rawValue) }
+        let latency = (record?.latency ?? core.flow.clock.uptime - startedUptime).microseconds
+        metadata["latency_ms"] = .stringConvertible(Int(latency / 1000))
+        if let record {
+            metadata["input_tokens"] = .stringConvertible(record.usage.inputTokens)
+            metadata["output_tokens"] = .stringConvertible(record.usage.outputTokens)
+        }
+        core.logger.info("request \(record == nil ? "refused" : status.rawValue)", metadata: metadata)
+    }
+}

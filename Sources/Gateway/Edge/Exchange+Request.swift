@@ -1,0 +1,135 @@
+import Flows
+import Inference
+import Kernel
+import Logging
+import NIOCore
+import NIOHTTP1
+import Tenancy
+
+/// From the request's head to the call: check, authenticate, read, route, rewrite.
+extension Exchange {
+    func begin() {
+        phaseDeadline = .now() + TimeAmount(core.limits.bodyTimeout)
+        do throws(Problem) {
+            try checkHead()
+        } catch {
+            return end(for: error)
+        }
+        let authorization = head.headers.first(name: "authorization") ?? ""
+        guard let token = Self.bearerToken(in: authorization) else {
+            return end(for: Problem(.authenticationRequired, parameter: "Authorization"))
+        }
+        if let verdict = core.flow.keys.cached(token) { return didVerify(.success(verdict)) }
+        let keys = core.flow.keys
+        let text = String(token)
+        let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+        loop.eventLoop.makeFutureWithTask { try await keys.verify(text) }.whenComplete { bound.value.didVerify($0) }
+    }
+
+    private static func bearerToken(in header: String) -> Substring? {
+        guard header.utf8.count > 7, header.prefix(7).lowercased() == "bearer " else { return nil }
+        let token = header.dropFirst(7).drop { $0 == " " }
+        return token.isEmpty ? nil : token
+    }
+
+    private func checkHead() throws(Problem) {
+        if case .wrongMethod(let allowed) = route {
+            throw Problem(.methodNotAllowed, "\(head.method) is not possible here.", hint: "Use \(allowed).")
+        }
+        for name in ["authorization", "content-type", "content-length", "host"] where head.headers[name].count > 1 {
+            throw Problem(
+                .validationError, "The header `\(name)` stands more than once.", parameter: name, hint: "Send it once.")
+        }
+        guard operation != nil else { return }
+        guard !core.isDraining else { throw Problem(.shuttingDown, retryAfter: 1) }
+        if let type = head.headers.first(name: "content-type"), !Self.mayBeJSON(type) {
+            throw Problem(.unsupportedMediaType, parameter: "Content-Type")
+        }
+        if head.headers.contains(name: "content-encoding") {
+            throw Problem(
+                .unsupportedMediaType, "A compressed body cannot be read here.", parameter: "Content-Encoding",
+                hint: "Send the body as it is.")
+        }
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }) {
+            try checkBody(length)
+        }
+    }
+
+    /// Whether a body of this type may be JSON. Besides JSON's own that is what `curl -d` says of any body by itself.
+    private static func mayBeJSON(_ type: String) -> Bool {
+        let essence = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
+        return ["application/json", "application/x-www-form-urlencoded", "text/plain"].contains(essence)
+            || essence.hasSuffix("+json")
+    }
+
+    private func checkBody(_ length: Int) throws(Problem) {
+        guard length > core.limits.maximumBody else { return }
+        throw Problem(
+            .payloadTooLarge, "The body is larger than \(core.limits.maximumBody) bytes.",
+            figures: [.init("limit_bytes", core.limits.maximumBody)])
+    }
+
+    // MARK: Body
+
+    func receive(_ bytes: ByteBuffer) {
+        guard case .receiving = phase else { return }
+        do throws(Problem) {
+            try checkBody(body.readableBytes + bytes.readableBytes)
+            guard core.reserve(bodyBytes: bytes.readableBytes) else { throw Problem(.overloaded, retryAfter: 1) }
+        } catch {
+            return end(for: error)
+        }
+        bodyReserved += bytes.readableBytes
+        if body.readableBytes == 0 { body = bytes } else { body.writeImmutableBuffer(bytes) }
+    }
+
+    func receiveEnd() {
+        isReceived = true
+        proceed()
+    }
+
+    private func didVerify(_ result: Result<KeyVerifier.Verdict, any Error>) {
+        guard !isEnded else { return }
+        switch result {
+        case .success(.accepted(let principal)):
+            self.principal = principal
+            proceed()
+        case .success(.refused): end(for: Problem(.invalidAPIKey, parameter: "Authorization"))
+        case .failure(let problem as Problem): end(for: problem)
+        case .failure(let error):
+            log(.error, "a key could not be checked", ["error": "\(error)"])
+            end(for: Problem(.internalError))
+        }
+    }
+
+    /// Goes on when both the body and the verdict are there.
+    private func proceed() {
+        guard case .receiving = phase, isReceived, principal != nil else { return }
+        do throws(Problem) {
+            switch route {
+            case .models: try answer(ModelListing.body(of: core.flow.models()))
+            case .model(let name): try answer(ModelListing.body(of: core.flow.model(named: name)))
+            case .inference(let operation): try prepare(operation)
+            case .wrongMethod, .cold: throw Problem(.notFound)
+            }
+        } catch {
+            end(for: error)
+        }
+    }
+
+    private func prepare(_ operation: Operation) throws(Problem) {
+        requestBytes = body.readableBytes
+        facts = try RequestReader.read(body, for: operation)
+        let deployment = try core.flow.route(
+            facts.model, for: operation, needs: facts.needs, turn: core.nextTurn())
+        guard core.flow.journal.acceptsWork else { throw Problem(.journalUnavailable, retryAfter: 5) }
+        guard core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
+        hasPlace = true
+        self.deployment = deployment
+        body = RequestRewrite.rewrite(
+            body, facts: facts, upstreamModel: deployment.upstreamModel, allocator: edge.channel.allocator)
+        let shownModel = deployment.upstreamModel == deployment.model.text ? nil : deployment.model.text
+        filter = StreamFilter(wantsUsage: facts.wantsUsage, model: shownModel)
+        call(deployment, operation)
+    }
+}

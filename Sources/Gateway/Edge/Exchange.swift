@@ -1,0 +1,164 @@
+import Flows
+import Inference
+import Kernel
+import Logging
+import NIOCore
+import NIOHTTP1
+import Tenancy
+
+/// One request of the hot path and its answer, from the head to the usage record, on one event loop.
+///
+///     receiving ─> calling ─> buffering ──> ended
+///         │           │  └──> streaming ──────^
+///         └───────────┴───────────────────────┘
+final class Exchange {
+    enum Phase {
+        /// The body comes in, and the key is checked.
+        case receiving
+        /// The upstream was asked and has not answered.
+        case calling
+        /// An answer that is passed on when it is whole: not a stream, or not a success.
+        case buffering(status: Int, bytes: ByteBuffer)
+        /// A stream that is passed on as it comes.
+        case streaming
+        case ended
+    }
+
+    unowned let edge: EdgeHandler
+    let core: GatewayCore
+    let loop: LoopContext
+    let head: HTTPRequestHead
+    let route: EdgeRoute
+    let request: RequestID
+    let started: Instant
+    let startedUptime: Duration
+
+    var phase = Phase.receiving
+    /// Whether the request was read to its end.
+    var isReceived = false
+    /// Whether the client's connection is still there.
+    var isClientThere = true
+    /// Whether the head of the answer was written.
+    var isHeadWritten = false
+
+    // What the request turned out to be.
+    var body = ByteBuffer()
+    var bodyReserved = 0
+    /// Bytes of the body as the client sent it.
+    var requestBytes = 0
+    var principal: Principal?
+    var facts = RequestFacts()
+    var deployment: Deployment?
+    var hasPlace = false
+
+    // The call and what it brought.
+    var call: (any UpstreamCall)?
+    /// A call belongs to one attempt: what a cancelled one still delivers is not ours.
+    var attempt = 0
+    var mayRetry = false
+    var sentAt = NIODeadline.distantPast
+    var upstreamHeaders = HTTPHeaders()
+    var filter = StreamFilter(wantsUsage: true, model: nil)
+    var firstByteAt: Duration?
+    var needsFlush = false
+    var isPaused = false
+
+    // Time limits, by the loop's clock.
+    let wholeDeadline: NIODeadline
+    var phaseDeadline: NIODeadline {
+        didSet { edge.setDeadline(min(phaseDeadline, wholeDeadline)) }
+    }
+
+    init(edge: EdgeHandler, head: HTTPRequestHead, route: EdgeRoute) {
+        self.edge = edge
+        self.head = head
+        self.route = route
+        core = edge.core
+        loop = edge.loop
+        request = core.flow.ids.next()
+        started = core.flow.clock.now
+        startedUptime = core.flow.clock.uptime
+        wholeDeadline = .now() + TimeAmount(core.limits.wholeTimeout)
+        phaseDeadline = .now() + TimeAmount(core.limits.bodyTimeout)
+    }
+
+    var operation: Operation? {
+        if case .inference(let operation) = route { operation } else { nil }
+    }
+
+    var clientRequest: String? {
+        guard let text = head.headers.first(name: "x-request-id"), text.utf8.count <= 128,
+            text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else { return nil }
+        return text
+    }
+
+    var isEnded: Bool {
+        if case .ended = phase { true } else { false }
+    }
+
+    // MARK: What the connection reports
+
+    func clientDidLeave() {
+        isClientThere = false
+        guard !isEnded else { return }
+        call?.cancel()
+        finish(.clientClosed, problem: nil)
+    }
+
+    func clientWritabilityDidChange(to isWritable: Bool) {
+        guard case .streaming = phase, isPaused == isWritable else { return }
+        isPaused = !isWritable
+        if isWritable {
+            phaseDeadline = .now() + TimeAmount(core.limits.idleTimeout)
+            call?.resume()
+        } else {
+            // The client is slow, not the upstream: only the limit for the whole request counts meanwhile.
+            phaseDeadline = .distantFuture
+            loop.metrics.upstreamDidPause()
+            call?.pause()
+        }
+    }
+
+    func deadlineReached(now: NIODeadline) {
+        if case .receiving = phase, !isReceived { return end(for: Problem(.requestTimeout)) }
+        let isWhole = now >= wholeDeadline
+        let limit = isWhole ? core.limits.wholeTimeout : phaseLimit
+        end(
+            for: Problem(
+                .upstreamTimeout,
+                isWhole
+                    ? "The request took longer than \(limit)."
+                    : "The model's runtime or provider was silent for longer than \(limit)."))
+    }
+
+    private var phaseLimit: Duration {
+        switch phase {
+        case .receiving, .calling: core.limits.firstByteTimeout
+        case .buffering, .streaming, .ended: core.limits.idleTimeout
+        }
+    }
+
+    func requestIsBroken(_ problem: Problem) {
+        isReceived = false
+        end(for: problem)
+    }
+
+    // MARK: Ending
+
+    /// Ends the exchange with an error, in whatever phase it is: as an answer while none has begun, else as the last
+    /// event of the stream.
+    func end(for problem: Problem) {
+        guard !isEnded else { return }
+        call?.cancel()
+        finish(status(for: problem), problem: problem)
+    }
+
+    private func status(for problem: Problem) -> RequestStatus {
+        switch problem.code {
+        case .upstreamTimeout: .timedOut
+        case .contextLengthExceeded, .upstreamRejected, .capabilityUnsupported: .rejected
+        default: isHeadWritten ? .truncated : .failed
+        }
+    }
+}

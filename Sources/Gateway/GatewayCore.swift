@@ -1,0 +1,117 @@
+package import Flows
+import Inference
+import Kernel
+package import Logging
+package import NIOCore
+import NIOSSL
+import Synchronization
+
+/// The gateway's part that all connections share. Its loops' parts are made once and never change.
+package final class GatewayCore: Sendable {
+    package let flow: InferenceFlow
+    package let limits: GatewayLimits
+    let logger: Logger
+    private let loops: [ObjectIdentifier: NIOLoopBound<LoopContext>]
+    private let inFlight = Atomic<Int>(0)
+    private let bodiesHeld = Atomic<Int>(0)
+    private let connections = Atomic<Int>(0)
+    private let turn = Atomic<UInt64>(0)
+    private let draining = Atomic<Bool>(false)
+
+    /// - Parameters:
+    ///   - eventLoops: every loop that will serve connections.
+    ///   - certificates: a PEM file of the authorities that upstreams are checked against; nil uses the system's.
+    package init(
+        flow: InferenceFlow, limits: GatewayLimits, eventLoops: any EventLoopGroup, logger: Logger,
+        certificates: String? = nil
+    ) async throws {
+        self.flow = flow
+        self.limits = limits
+        self.logger = logger
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        if let certificates { configuration.trustRoots = .file(certificates) }
+        let tls = try NIOSSLContext(configuration: configuration)
+        var loops: [ObjectIdentifier: NIOLoopBound<LoopContext>] = [:]
+        for eventLoop in eventLoops.makeIterator() {
+            loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
+                NIOLoopBound(LoopContext(eventLoop: eventLoop, limits: limits, tls: tls), eventLoop: eventLoop)
+            }.get()
+        }
+        self.loops = loops
+    }
+
+    /// Requests that are being answered now.
+    package var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
+    /// Bytes of request bodies held now.
+    package var bodyBytesHeld: Int { bodiesHeld.load(ordering: .relaxed) }
+
+    /// Client connections that are open now.
+    package var openConnections: Int { connections.load(ordering: .relaxed) }
+
+    package var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// From now on new requests are refused; running ones go on.
+    package func beginDraining() { draining.store(true, ordering: .relaxed) }
+
+    /// Ends every request that still runs, each with an error that says why, and closes the idle upstreams.
+    package func endAll() async {
+        for loop in loops.values {
+            _ = try? await loop.eventLoop.submit { loop.value.endAll() }.get()
+        }
+    }
+
+    /// The part of the loop that we are on. A loop that was not announced has none: that is a fault of our own wiring.
+    func context(of eventLoop: any EventLoop) -> LoopContext? { loops[ObjectIdentifier(eventLoop)]?.value }
+
+    func nextTurn() -> UInt64 { turn.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    /// Takes a place among the running requests; every success is paired with one `leave()`.
+    func enter() -> Bool {
+        guard inFlight.wrappingAdd(1, ordering: .relaxed).newValue <= limits.maximumRequests else {
+            leave()
+            return false
+        }
+        return true
+    }
+
+    /// Counts a connection that opened; every call is paired with one `connectionDidClose()`.
+    /// - Returns: whether there is room for it.
+    func connectionDidOpen() -> Bool {
+        connections.wrappingAdd(1, ordering: .relaxed).newValue <= limits.maximumConnections
+    }
+
+    func connectionDidClose() { connections.wrappingSubtract(1, ordering: .relaxed) }
+
+    func leave() { inFlight.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Takes room for body bytes; every success is paired with a `release` of as many.
+    func reserve(bodyBytes count: Int) -> Bool {
+        guard bodiesHeld.wrappingAdd(count, ordering: .relaxed).newValue <= limits.maximumBodiesHeld else {
+            release(bodyBytes: count)
+            return false
+        }
+        return true
+    }
+
+    func release(bodyBytes count: Int) { bodiesHeld.wrappingSubtract(count, ordering: .relaxed) }
+}
+
+/// What one event loop has for itself.
+final class LoopContext {
+    let eventLoop: any EventLoop
+    let pool: UpstreamPool
+    let sweeper = Sweeper()
+    let metrics = GatewayMetrics()
+
+    init(eventLoop: any EventLoop, limits: GatewayLimits, tls: NIOSSLContext) {
+        self.eventLoop = eventLoop
+        pool = UpstreamPool(eventLoop: eventLoop, limits: limits, tls: tls)
+        let pool = self.pool
+        sweeper.start(on: eventLoop) { pool.sweep(now: $0) }
+    }
+
+    func endAll() {
+        for case let connection as EdgeHandler in sweeper.all { connection.endForShutdown() }
+        pool.closeAll()
+    }
+}

@@ -1,0 +1,36 @@
+/// How much and how long the gateway lets a request take. Every one of them is a setting (docs/configuration.md).
+package struct GatewayLimits: Sendable {
+    /// Bytes of a request's body.
+    package var maximumBody = 20 << 20
+    /// Bytes of all header fields of a request.
+    package var maximumHeaders = 64 << 10
+    /// Bytes of all request bodies that are held at one time.
+    package var maximumBodiesHeld = 512 << 20
+    /// Bytes of an upstream's answer that is not a stream.
+    package var maximumAnswer = 64 << 20
+    /// Client connections at one time; more are closed as they come.
+    package var maximumConnections = 10_000
+    /// Requests in work at one time.
+    package var maximumRequests = 1024
+
+    /// From the first moment of a connection to a complete request head.
+    package var headTimeout = Duration.seconds(10)
+    /// Between an answer and the next request on the same connection.
+    package var keepAliveTimeout = Duration.seconds(75)
+    /// From a request's head to the end of its body.
+    package var bodyTimeout = Duration.seconds(60)
+    package var connectTimeout = Duration.seconds(5)
+    /// From a request sent upstream to the head of its answer, and on to the first byte of its body.
+    package var firstByteTimeout = Duration.seconds(120)
+    /// Between two reads of an upstream's answer, while the client takes what comes.
+    package var idleTimeout = Duration.seconds(60)
+    /// From a request's head to the end of its answer.
+    package var wholeTimeout = Duration.seconds(600)
+
+    /// Idle upstream connections that an event loop keeps for each endpoint, and for how long. Short, because a
+    /// server that closes an idle connection just when a request is sent on it costs that request a retry.
+    package var idleConnections = 64
+    package var idleConnectionTimeout = Duration.seconds(4)
+
+    package init() {}
+}

@@ -1,0 +1,59 @@
+import Inference
+import Kernel
+import Metrics
+
+/// What the gateway counts. One for each event loop: handles are looked up once and kept without a lock.
+final class GatewayMetrics {
+    private struct Key: Hashable {
+        let operation: Operation
+        let model: String
+        let status: String
+    }
+
+    private struct Handles {
+        let duration: Timer
+        let firstToken: Timer
+        let inputTokens: Counter
+        let outputTokens: Counter
+    }
+
+    private var handles: [Key: Handles] = [:]
+    private var refusals: [ErrorCode: Counter] = [:]
+    private let connects = Counter(label: "volery_upstream_connections_opened_total")
+    private let pauses = Counter(label: "volery_upstream_pauses_total")
+
+    func upstreamDidOpen() { connects.increment() }
+
+    /// An upstream was told to wait for its client.
+    func upstreamDidPause() { pauses.increment() }
+
+    /// Counts a finished request of a known model. Callers' own words never become labels.
+    func finished(_ record: UsageRecord) {
+        let key = Key(operation: record.operation, model: record.model, status: record.status.rawValue)
+        let handles = self.handles[key] ?? make(key)
+        handles.duration.recordNanoseconds(record.latency.microseconds * 1000)
+        if let firstToken = record.firstToken { handles.firstToken.recordNanoseconds(firstToken.microseconds * 1000) }
+        handles.inputTokens.increment(by: record.usage.inputTokens)
+        handles.outputTokens.increment(by: record.usage.outputTokens)
+    }
+
+    /// Counts a request that ended before a model was chosen.
+    func refused(_ code: ErrorCode) {
+        let counter =
+            refusals[code] ?? Counter(label: "volery_requests_refused_total", dimensions: [("code", code.rawValue)])
+        refusals[code] = counter
+        counter.increment()
+    }
+
+    private func make(_ key: Key) -> Handles {
+        let labels = [("operation", key.operation.rawValue), ("model", key.model), ("status", key.status)]
+        let model = [("operation", key.operation.rawValue), ("model", key.model)]
+        let made = Handles(
+            duration: Timer(label: "volery_request_duration_seconds", dimensions: labels),
+            firstToken: Timer(label: "volery_request_time_to_first_token_seconds", dimensions: labels),
+            inputTokens: Counter(label: "volery_tokens_total", dimensions: model + [("direction", "input")]),
+            outputTokens: Counter(label: "volery_tokens_total", dimensions: model + [("direction", "output")]))
+        handles[key] = made
+        return made
+    }
+}

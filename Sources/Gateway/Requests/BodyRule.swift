@@ -1,0 +1,52 @@
+import Inference
+
+/// The type that a member of a request's body must have. Members that are not listed pass on to the runtime unseen.
+///
+/// Source: https://platform.openai.com/docs/api-reference
+struct BodyRule {
+    let kinds: Set<JSONKind>
+    /// What to send, for the error's hint.
+    let words: String
+
+    static func required(in operation: Operation) -> [String] {
+        switch operation {
+        case .chat: ["model", "messages"]
+        case .completions: ["model", "prompt"]
+        case .embeddings: ["model", "input"]
+        }
+    }
+
+    static func rule(for name: String, in operation: Operation) -> BodyRule? {
+        switch (operation, name) {
+        case (_, "model"): BodyRule(kinds: [.string], words: "the model's name as a text")
+        case (.chat, "messages"):
+            BodyRule(kinds: [.array], words: "an array of messages, each with `role` and `content`")
+        case (.completions, "prompt"): BodyRule(kinds: [.string, .array], words: "a text, or an array of texts")
+        case (.embeddings, "input"): BodyRule(kinds: [.string, .array], words: "a text, or an array of texts")
+        case (.embeddings, "encoding_format"): BodyRule(kinds: [.string, .null], words: "`float` or `base64`")
+        case (.embeddings, "dimensions"): number
+        case (.embeddings, "stream"): BodyRule(kinds: [.null], words: "no `stream`: embeddings come whole")
+        case (.embeddings, _): nil
+        case (_, let name): sampling(name)
+        }
+    }
+
+    private static let number = BodyRule(kinds: [.number, .null], words: "a number")
+    private static let flag = BodyRule(kinds: [.boolean, .null], words: "true or false")
+    private static let object = BodyRule(kinds: [.object, .null], words: "an object")
+
+    private static func sampling(_ name: String) -> BodyRule? {
+        switch name {
+        case "stream": flag
+        case "stream_options", "response_format", "logit_bias", "metadata": object
+        case "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "seed", "presence_penalty",
+            "frequency_penalty", "top_logprobs":
+            number
+        case "stop": BodyRule(kinds: [.string, .array, .null], words: "a text, or an array of texts")
+        case "tools": BodyRule(kinds: [.array, .null], words: "an array of tools")
+        case "tool_choice":
+            BodyRule(kinds: [.string, .object, .null], words: "`none`, `auto`, `required`, or an object naming a tool")
+        default: nil
+        }
+    }
+}

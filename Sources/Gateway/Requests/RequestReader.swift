@@ -1,0 +1,178 @@
+package import Inference
+package import Kernel
+package import NIOCore
+
+/// Reads a request's body once: checks all of it, and picks out what the gateway needs.
+package struct RequestReader {
+    private let operation: Operation
+    private var facts = RequestFacts()
+    private var seen: Set<String> = []
+    private var problem: Problem?
+
+    /// - Returns: the facts of a well-formed request.
+    /// - Throws: `VALIDATION_ERROR` with the parameter that is wrong and what would be right.
+    package static func read(_ body: ByteBuffer, for operation: Operation) throws(Problem) -> RequestFacts {
+        guard body.readableBytes > 0 else {
+            throw Problem(.validationError, "The body is empty.", hint: "Send a JSON object.")
+        }
+        var reader = RequestReader(operation: operation)
+        let fault: JSONFault? = body.withUnsafeReadableBytes { bytes in
+            do throws(JSONFault) {
+                try reader.scan(bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let fault {
+            throw Problem(
+                .validationError, "The body is not valid JSON: at byte \(fault.offset) there is \(fault.reason.rawValue).",
+                hint: "Send a JSON object in UTF-8.")
+        }
+        if let problem = reader.problem { throw problem }
+        return reader.facts
+    }
+
+    private init(operation: Operation) { self.operation = operation }
+
+    private mutating func scan(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) {
+        var scanner = JSONScanner(bytes)
+        guard try scanner.peek() == .object else {
+            problem = Problem(.validationError, "The body is not a JSON object.", hint: "Send a JSON object.")
+            try scanner.skipValue()
+            return try scanner.end()
+        }
+        facts.firstMember = scanner.offset + 1
+        // The scanner calls back with itself; a copy of the reader gathers, since `self` is borrowed meanwhile.
+        var reader = self
+        try scanner.object { (scanner, name) throws(JSONFault) in
+            try reader.member(name.text, in: &scanner)
+        }
+        try scanner.end()
+        reader.checkPresence()
+        self = reader
+    }
+
+    private mutating func member(_ name: String, in scanner: inout JSONScanner) throws(JSONFault) {
+        if !seen.insert(name).inserted {
+            complain(name, "`\(name)` stands twice in the body.", "Send each member once.")
+        }
+        let kind = try scanner.peek()
+        let start = scanner.offset
+        switch (name, kind) {
+        case ("model", .string):
+            facts.model = try scanner.string().text
+            facts.modelSpan = start..<scanner.offset
+        case ("stream", .boolean): facts.isStream = try scanner.boolean()
+        case ("stream_options", .object): try streamOptions(in: &scanner)
+        case ("stream_options", .null):
+            try scanner.skipValue(depth: 1)
+            facts.streamOptions = .null(start..<scanner.offset)
+        case ("messages", .array) where operation == .chat: try messages(in: &scanner)
+        case ("tools", .array):
+            var count = 0
+            try scanner.array(depth: 1) { (scanner, _) throws(JSONFault) in
+                count += 1
+                try scanner.skipValue(depth: 2)
+            }
+            facts.offersTools = count > 0
+        case ("n", .number):
+            if let choices = try scanner.integer(), choices > 1 { facts.needs.insert(.multipleChoices) }
+        case ("tool_choice", .string):
+            if try scanner.string() == "required" { facts.needs.insert(.tools) }
+        case ("tool_choice", .object):
+            facts.needs.insert(.tools)
+            try scanner.skipValue(depth: 1)
+        case ("input", .array), ("prompt", .array): try nonEmptyArray(name, in: &scanner)
+        case ("input", .string) where operation == .embeddings:
+            if try scanner.string() == "" {
+                complain(name, "`input` is empty.", "Send a text, or an array of texts.")
+            }
+        default: try scanner.skipValue(depth: 1)
+        }
+        checkKind(of: name, kind)
+    }
+
+    private mutating func streamOptions(in scanner: inout JSONScanner) throws(JSONFault) {
+        let firstMember = scanner.offset + 1
+        var isEmpty = true
+        var span: RequestFacts.Span?
+        var wantsUsage = false
+        var wrongKind = false
+        try scanner.object(depth: 1) { (scanner, name) throws(JSONFault) in
+            isEmpty = false
+            let kind = try scanner.peek()
+            let start = scanner.offset
+            guard name == "include_usage" else { return try scanner.skipValue(depth: 2) }
+            switch kind {
+            case .boolean: wantsUsage = try scanner.boolean()
+            default:
+                wrongKind = kind != .null
+                try scanner.skipValue(depth: 2)
+            }
+            span = start..<scanner.offset
+        }
+        facts.wantsUsage = wantsUsage
+        facts.streamOptions = span.map { .includeUsage($0) } ?? .object(firstMember: firstMember, isEmpty: isEmpty)
+        if wrongKind {
+            complain(
+                "stream_options.include_usage", "`stream_options.include_usage` is not a boolean.",
+                "Use true or false.")
+        }
+    }
+
+    private mutating func messages(in scanner: inout JSONScanner) throws(JSONFault) {
+        var count = 0
+        var bad: (parameter: String, message: String)?
+        try scanner.array(depth: 1) { (scanner, index) throws(JSONFault) in
+            count = index + 1
+            guard try scanner.peek() == .object else {
+                bad = bad ?? ("messages[\(index)]", "`messages[\(index)]` is not an object.")
+                return try scanner.skipValue(depth: 2)
+            }
+            var role: JSONKind?
+            try scanner.object(depth: 2) { (scanner, name) throws(JSONFault) in
+                let kind = try scanner.peek()
+                if name == "role" { role = kind }
+                try scanner.skipValue(depth: 3)
+            }
+            if role != .string {
+                bad = bad ?? ("messages[\(index)].role", "`messages[\(index)].role` is missing or not a text.")
+            }
+        }
+        if count == 0 {
+            complain("messages", "`messages` is empty.", "Send at least one message with `role` and `content`.")
+        } else if let bad {
+            complain(bad.parameter, bad.message, "A message is an object with `role` and `content`.")
+        }
+    }
+
+    private mutating func nonEmptyArray(_ name: String, in scanner: inout JSONScanner) throws(JSONFault) {
+        var count = 0
+        try scanner.array(depth: 1) { (scanner, _) throws(JSONFault) in
+            count += 1
+            try scanner.skipValue(depth: 2)
+        }
+        if count == 0 { complain(name, "`\(name)` is empty.", "Send a text, or an array with at least one.") }
+    }
+
+    private mutating func checkKind(of name: String, _ kind: JSONKind) {
+        guard let rule = BodyRule.rule(for: name, in: operation), !rule.kinds.contains(kind) else { return }
+        complain(name, "`\(name)` has the wrong type.", "Send \(rule.words).")
+    }
+
+    private mutating func checkPresence() {
+        for name in BodyRule.required(in: operation) where !seen.contains(name) {
+            let words = BodyRule.rule(for: name, in: operation)?.words ?? "it"
+            complain(name, "`\(name)` is missing.", "Send \(words).")
+        }
+        if seen.contains("model"), facts.model.isEmpty {
+            complain("model", "`model` is empty.", "GET /v1/models lists the names.")
+        }
+    }
+
+    /// Keeps the first complaint: one clear error at a time.
+    private mutating func complain(_ parameter: String, _ message: String, _ hint: String) {
+        if problem == nil { problem = Problem(.validationError, message, parameter: parameter, hint: hint) }
+    }
+}

@@ -1,0 +1,124 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Kernel
+import NIOCore
+
+/// A body that operators send. What is not among its fields is refused, since it would be a typing error in silence.
+protocol AdminBody: Decodable {
+    static var fields: [String] { get }
+    /// What to write instead, by field.
+    static var hints: [String: String] { get }
+}
+
+/// Reads and writes JSON.
+enum JSONBody {
+    /// Bytes of an administrative request's body.
+    static let limit = 1 << 20
+
+    static func read<Body: AdminBody>(_ type: Body.Type, from request: Request) async throws -> Body {
+        if let type = request.headers[.contentType] {
+            let essence = type.prefix { $0 != ";" }.trimmingSpaces().lowercased()
+            guard essence == "application/json" else { throw Problem(.unsupportedMediaType, parameter: "content-type") }
+        }
+        let buffer = try await request.body.collect(upTo: limit)
+        return try decode(type, from: Data(buffer.readableBytesView))
+    }
+
+    static func decode<Body: AdminBody>(_ type: Body.Type, from data: Data) throws(Problem) -> Body {
+        let decoder = JSONDecoder()
+        do {
+            let names = try decoder.decode(FieldNames.self, from: data).names
+            if let unknown = names.first(where: { !Body.fields.contains($0) }) {
+                throw Problem(
+                    .validationError, "The body has a field that is not known.", parameter: String(unknown.prefix(100)),
+                    hint: "Known fields: \(Body.fields.joined(separator: ", ")).")
+            }
+            return try decoder.decode(Body.self, from: data)
+        } catch let problem as Problem {
+            throw problem
+        } catch let error as DecodingError {
+            throw problem(for: error, hints: Body.hints)
+        } catch {
+            throw notJSON
+        }
+    }
+
+    static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Response(status: status, bytes: Array(try encoder.encode(value)), type: "application/json")
+    }
+
+    private static var notJSON: Problem {
+        Problem(.validationError, "The body is not valid JSON.", parameter: "body", hint: "Send a JSON object in UTF-8.")
+    }
+
+    private static func problem(for error: DecodingError, hints: [String: String]) -> Problem {
+        switch error {
+        case .keyNotFound(let key, let context):
+            return field(context.codingPath + [key], "is missing", hints)
+        case .valueNotFound(let type, let context):
+            return field(context.codingPath, "must be \(jsonName(of: type)), not null", hints)
+        case .typeMismatch(let type, let context):
+            guard !context.codingPath.isEmpty else { return notObject }
+            return field(context.codingPath, "must be \(jsonName(of: type))", hints)
+        case .dataCorrupted(let context):
+            return context.codingPath.isEmpty ? notJSON : field(context.codingPath, "has a value that is not allowed", hints)
+        @unknown default:
+            return notJSON
+        }
+    }
+
+    private static var notObject: Problem {
+        Problem(.validationError, "The body must be a JSON object.", parameter: "body")
+    }
+
+    private static func field(_ path: [any CodingKey], _ complaint: String, _ hints: [String: String]) -> Problem {
+        var text = ""
+        for key in path {
+            if let index = key.intValue {
+                text += "[\(index)]"
+            } else {
+                text += text.isEmpty ? key.stringValue : ".\(key.stringValue)"
+            }
+        }
+        return Problem(
+            .validationError, "`\(text)` \(complaint).", parameter: text, hint: path.first.flatMap { hints[$0.stringValue] })
+    }
+
+    private static func jsonName(of type: any Any.Type) -> String {
+        switch type {
+        case is String.Type: "a string"
+        case is any FixedWidthInteger.Type: "an integer"
+        case is Bool.Type: "true or false"
+        case is [String].Type, is [Any].Type: "an array"
+        case is [String: Any].Type: "an object"
+        default: "of another type"
+        }
+    }
+}
+
+/// The names of an object's members, whatever they hold.
+private struct FieldNames: Decodable {
+    let names: [String]
+
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init?(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+        names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue).sorted()
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSpaces() -> Substring {
+        var text = drop { $0 == " " || $0 == "\t" }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,68 @@
+package import Kernel
+
+/// Where a model version is used. A model service is unique by model and environment.
+package enum ModelEnvironment: String, Sendable, Codable, CaseIterable {
+    case development, staging, production
+}
+
+/// What a caller may ask of a model.
+package enum Capability: String, Sendable, Codable, CaseIterable {
+    case chat, completions, embeddings, tools, logprobs, images
+    case jsonObject = "json_object"
+    case jsonSchema = "json_schema"
+    /// More than one choice in an answer (`n`), with usage that counts them all.
+    case multipleChoices = "multiple_choices"
+}
+
+/// How a deployment is spoken to.
+package enum WireProtocol: String, Sendable, Codable, CaseIterable {
+    /// OpenAI's HTTP API, as llama.cpp, vLLM, Ollama and most providers speak it.
+    case openAI = "openai"
+    /// The demonstration model inside the binary.
+    case echo
+}
+
+/// One endpoint that serves a model.
+package struct Deployment: Sendable, Hashable {
+    package let id: DeploymentID
+    package let model: ModelName
+    package let environment: ModelEnvironment
+    /// Other names under which callers reach the same model.
+    package let aliases: [ModelName]
+    package let wire: WireProtocol
+    package let endpoint: Endpoint
+    /// What the endpoint itself calls the model.
+    package let upstreamModel: String
+    package let capabilities: Set<Capability>
+    /// The most tokens that prompt and answer may have together; nil when it is not known.
+    package let contextLimit: Int?
+    package let origin: Origin
+    package let registered: Instant
+
+    package enum Origin: String, Sendable, Codable {
+        /// Inside the binary.
+        case builtIn = "built-in"
+        /// A runtime that this platform started.
+        case runtime
+        /// Entered by an operator.
+        case registered
+    }
+
+    package init(
+        id: DeploymentID, model: ModelName, environment: ModelEnvironment = .production, aliases: [ModelName] = [],
+        wire: WireProtocol, endpoint: Endpoint, upstreamModel: String, capabilities: Set<Capability>,
+        contextLimit: Int? = nil, origin: Origin, registered: Instant
+    ) {
+        self.id = id
+        self.model = model
+        self.environment = environment
+        self.aliases = aliases
+        self.wire = wire
+        self.endpoint = endpoint
+        self.upstreamModel = upstreamModel
+        self.capabilities = capabilities
+        self.contextLimit = contextLimit
+        self.origin = origin
+        self.registered = registered
+    }
+}

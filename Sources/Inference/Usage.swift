@@ -1,0 +1,24 @@
+/// What a request consumed.
+package struct Usage: Sendable, Hashable {
+    package var inputTokens: Int
+    package var outputTokens: Int
+    package var source: CountSource
+
+    package init(inputTokens: Int, outputTokens: Int, source: CountSource) {
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.source = source
+    }
+
+    package static let none = Usage(inputTokens: 0, outputTokens: 0, source: .provider)
+}
+
+/// Where the counts come from, best first.
+package enum CountSource: String, Sendable, Codable, CaseIterable {
+    /// Reported by the runtime or provider in its answer.
+    case provider
+    /// Counted here with the model's own rule.
+    case counted
+    /// Derived here from bytes or chunks, because the answer broke off before the runtime reported.
+    case estimated
+}

@@ -1,0 +1,132 @@
+package import Inference
+package import Kernel
+package import Logging
+import Metrics
+
+/// Carries the journal's records to the usage store. It remembers nothing: after a restart it ships what files are left,
+/// and a record that is a row already changes nothing.
+package struct JournalShipper: Sendable {
+    package struct Limits: Sendable {
+        /// How often the journal is looked at when there is nothing to ship.
+        package var interval: Duration = .milliseconds(200)
+        /// Records in one transaction.
+        package var batch = 500
+        /// The longest pause between tries while the store is away.
+        package var longestPause: Duration = .seconds(30)
+
+        package init() {}
+    }
+
+    private let journal: SegmentedJournal
+    private let store: any UsageStore
+    private let clock: any Clock
+    private let random: any RandomSource
+    private let logger: Logger
+    private let limits: Limits
+
+    package init(
+        journal: SegmentedJournal, store: any UsageStore, clock: any Clock, random: any RandomSource, logger: Logger,
+        limits: Limits = Limits()
+    ) {
+        self.journal = journal
+        self.store = store
+        self.clock = clock
+        self.random = random
+        self.logger = logger
+        self.limits = limits
+    }
+
+    /// Ships until the task is cancelled, and then returns. Follow it with `drain`.
+    package func run() async {
+        var failures = 0
+        while !Task.isCancelled {
+            var pause = limits.interval
+            do {
+                try await shipAll()
+                if failures > 0 { logger.notice("usage is stored again", metadata: ["failures": "\(failures)"]) }
+                failures = 0
+            } catch is CancellationError {
+                return
+            } catch {
+                failures += 1
+                pause = self.pause(after: failures)
+                journal.metrics.shipErrors.increment()
+                logger.error(
+                    "usage cannot be stored now; the journal keeps it",
+                    metadata: ["error": "\(error)", "lag": "\(journal.lag)", "next_try_in": "\(pause)"])
+            }
+            do {
+                try await clock.sleep(for: pause)
+            } catch {
+                return
+            }
+        }
+    }
+
+    /// Ships what is left, within a time limit; for after `run` at shutdown.
+    /// - Returns: whether everything is stored. What is not stays on file for the next start.
+    package func drain(within limit: Duration) async -> Bool {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    try await shipAll()
+                } catch {
+                    logger.warning("the last usage is stored at the next start", metadata: ["error": "\(error)"])
+                }
+            }
+            group.addTask {
+                // Cancelled when the shipping is over before.
+                do { try await clock.sleep(for: limit) } catch {}
+            }
+            _ = await group.next()
+            group.cancelAll()
+        }
+        return journal.lag == 0
+    }
+
+    /// Ships everything that is there now.
+    func shipAll() async throws {
+        while let stretch = try journal.nextStretch() {
+            try await ship(stretch)
+            try journal.removeShipped()
+        }
+        try journal.removeShipped()
+    }
+
+    private func ship(_ stretch: ShippableStretch) async throws {
+        var rest = stretch.scan.frames[...]
+        while let last = rest.prefix(limits.batch).last {
+            let batch = rest.prefix(limits.batch)
+            let records = batch.compactMap(\.record)
+            try await store.insert(records)
+            if records.count < batch.count {
+                logger.critical(
+                    "the journal holds records that this version cannot read; their file is set aside",
+                    metadata: ["segment": "\(stretch.segment)", "count": "\(batch.count - records.count)"])
+            }
+            journal.markShipped(
+                stretch.segment, to: stretch.offset + last.end, records: batch.count,
+                isDamaged: records.count < batch.count)
+            rest = rest.dropFirst(batch.count)
+        }
+        try finish(stretch)
+    }
+
+    private func finish(_ stretch: ShippableStretch) throws {
+        let damaged = stretch.scan.damagedBytes + stretch.length - stretch.scan.end
+        guard damaged > 0 else { return }
+        journal.metrics.damaged.increment(by: damaged)
+        logger.critical(
+            "a journal file is damaged; what could be read is stored, and the file is set aside",
+            metadata: ["segment": "\(stretch.segment)", "bytes": "\(damaged)"])
+        journal.markShipped(stretch.segment, to: stretch.offset + stretch.length, records: 0, isDamaged: true)
+    }
+
+    /// Doubles from a quarter of a second up to the limit, with up to a quarter of jitter.
+    private func pause(after failures: Int) -> Duration {
+        let doubled = Duration.milliseconds(250) * (1 << min(failures - 1, 10))
+        let pause = min(doubled, limits.longestPause)
+        let jitter = random.next(below: UInt64(max(1, pause.microseconds / 4)))
+        return pause + .microseconds(Int64(jitter))
+    }
+}

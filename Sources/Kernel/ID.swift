@@ -1,0 +1,52 @@
+/// The kind of thing that an identifier names; its prefix is part of the text form.
+package protocol IDKind: Sendable {
+    static var prefix: String { get }
+}
+
+/// An identifier of one kind: `job_01JZ…`. Identifiers of two kinds do not mix, and do not parse as each other.
+package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
+    package let ulid: ULID
+
+    package init(_ ulid: ULID) { self.ulid = ulid }
+
+    package init?(_ text: some StringProtocol) {
+        let prefix = Kind.prefix + "_"
+        guard text.hasPrefix(prefix), let ulid = ULID(text.dropFirst(prefix.count)) else { return nil }
+        self.ulid = ulid
+    }
+
+    package static func < (left: ID, right: ID) -> Bool { left.ulid < right.ulid }
+}
+
+extension ID: CustomStringConvertible {
+    package var description: String { "\(Kind.prefix)_\(ulid)" }
+}
+
+extension ID: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let id = ID(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "not an identifier of the form \(Kind.prefix)_<ULID>")
+        }
+        self = id
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+package enum RequestKind: IDKind { package static let prefix = "req" }
+package enum TenantKind: IDKind { package static let prefix = "ten" }
+package enum WorkspaceKind: IDKind { package static let prefix = "ws" }
+package enum KeyKind: IDKind { package static let prefix = "key" }
+package enum DeploymentKind: IDKind { package static let prefix = "dep" }
+
+package typealias RequestID = ID<RequestKind>
+package typealias TenantID = ID<TenantKind>
+package typealias WorkspaceID = ID<WorkspaceKind>
+package typealias KeyID = ID<KeyKind>
+package typealias DeploymentID = ID<DeploymentKind>

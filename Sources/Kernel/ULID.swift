@@ -1,0 +1,102 @@
+/// A 128-bit identifier that sorts by the time it was made: 48 bits of Unix milliseconds, then 80 random bits.
+///
+/// Text form: 26 characters of Crockford's base 32, upper case. Source: https://github.com/ulid/spec
+package struct ULID: Hashable, Sendable, Comparable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// - Parameters:
+    ///   - milliseconds: Unix time; the upper 16 bits are dropped.
+    ///   - random: two words of randomness, of which 80 bits are used.
+    package init(milliseconds: UInt64, random: (UInt64, UInt64)) {
+        high = (milliseconds << 16) | (random.0 & 0xFFFF)
+        low = random.1
+    }
+
+    /// Reads the text form, in either case. Anything that `description` could not have written is refused.
+    package init?(_ text: some StringProtocol) {
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        var count = 0
+        for byte in text.utf8 {
+            guard let digit = Base32.value(of: byte) else { return nil }
+            if count == 0, digit > 7 { return nil }
+            high = (high << 5) | (low >> 59)
+            low = (low << 5) | UInt64(digit)
+            count += 1
+            if count > 26 { return nil }
+        }
+        guard count == 26 else { return nil }
+        self.init(high: high, low: low)
+    }
+
+    package var milliseconds: UInt64 { high >> 16 }
+
+    package static func < (left: ULID, right: ULID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension ULID: CustomStringConvertible {
+    package var description: String {
+        String(unsafeUninitializedCapacity: 26) { buffer in
+            var high = self.high
+            var low = self.low
+            for index in stride(from: 25, through: 0, by: -1) {
+                buffer[index] = Base32.digit(UInt8(truncatingIfNeeded: low & 31))
+                low = (low >> 5) | (high << 59)
+                high >>= 5
+            }
+            return 26
+        }
+    }
+}
+
+/// Crockford's base 32: no I, L, O or U, so that an identifier read aloud survives.
+package enum Base32 {
+    package static func digit(_ value: UInt8) -> UInt8 {
+        switch value {
+        case 0..<10: 0x30 + value
+        case 10..<18: 0x41 + value - 10  // A-H
+        case 18..<20: 0x4A + value - 18  // J K
+        case 20..<22: 0x4D + value - 20  // M N
+        case 22..<27: 0x50 + value - 22  // P-T
+        default: 0x56 + value - 27  // V-Z
+        }
+    }
+
+    package static func value(of byte: UInt8) -> UInt8? {
+        let upper = byte >= 0x61 ? byte & 0xDF : byte
+        switch upper {
+        case 0x30...0x39: return upper - 0x30
+        case 0x41...0x48: return upper - 0x41 + 10
+        case 0x4A...0x4B: return upper - 0x4A + 18
+        case 0x4D...0x4E: return upper - 0x4D + 20
+        case 0x50...0x54: return upper - 0x50 + 22
+        case 0x56...0x5A: return upper - 0x56 + 27
+        default: return nil
+        }
+    }
+
+    /// Lower-case digits that carry five bits each of the given bytes; trailing bits short of five are dropped.
+    package static func lowercase(_ bytes: some Sequence<UInt8>) -> String {
+        var text = ""
+        var bits: UInt32 = 0
+        var held = 0
+        for byte in bytes {
+            bits = (bits << 8) | UInt32(byte)
+            held += 8
+            while held >= 5 {
+                held -= 5
+                text.unicodeScalars.append(Unicode.Scalar(digit(UInt8((bits >> held) & 31)) | 0x20))
+            }
+            bits &= (1 << held) - 1
+        }
+        return text
+    }
+}

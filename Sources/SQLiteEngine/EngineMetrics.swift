@@ -1,0 +1,9 @@
+import Metrics
+
+/// What an operator sees of the writer.
+struct EngineMetrics: Sendable {
+    let queueDepth = Gauge(label: "volery_database_queue_depth")
+    let batchBodies = Recorder(label: "volery_database_batch_bodies")
+    let commitSeconds = Timer(label: "volery_database_commit_seconds")
+    let refused = Counter(label: "volery_database_refused_total")
+}

@@ -1,0 +1,58 @@
+import Database
+import GRDB
+package import Kernel
+package import Logging
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension SQLiteDatabase {
+    /// Opens the file, and creates it with mode 0600 when it is missing; its folder must exist.
+    /// - Throws: `Problem(.storageUnavailable)` or `.storageFull`. What an operator needs beside it is logged.
+    package static func open(
+        path: String, clock: any Clock, logger: Logger, limits: Limits = Limits()
+    ) throws -> SQLiteDatabase {
+        do {
+            if let failure = createPrivately(path) { throw failure }
+            let pool = try DatabasePool(path: path, configuration: configuration(limits))
+            // GRDB sets NORMAL after its own preparation; rows that are money must survive a power cut.
+            try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+            return SQLiteDatabase(pool: pool, clock: clock, limits: limits, logger: logger)
+        } catch {
+            let failure = (error as? DatabaseError)?.failure ?? (error as? DatabaseFailure) ?? .unavailable("\(error)")
+            logger.error("the database cannot be opened", metadata: ["path": "\(path)", "error": "\(failure)"])
+            throw failure.problem
+        }
+    }
+
+    private static func configuration(_ limits: Limits) -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "volery.sqlite"
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(limits.lockWait.seconds)
+        configuration.maximumReaderCount = limits.readers
+        return configuration
+    }
+
+    /// SQLite gives its side files the mode of the main one, so this is enough for all three.
+    private static func createPrivately(_ path: String) -> DatabaseFailure? {
+        #if canImport(Glibc)
+            let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        #else
+            let descriptor = Darwin.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        #endif
+        guard descriptor >= 0 else {
+            let code = errno
+            return code == ENOSPC ? .full : .unavailable("open: \(String(cString: strerror(code)))")
+        }
+        #if canImport(Glibc)
+            Glibc.close(descriptor)
+        #else
+            Darwin.close(descriptor)
+        #endif
+        return nil
+    }
+}

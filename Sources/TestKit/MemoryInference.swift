@@ -1,0 +1,114 @@
+package import Inference
+package import Kernel
+import Synchronization
+
+/// Registered deployments in memory.
+package final class MemoryRegistryStore: RegistryStore {
+    private let deployments = Mutex<[Deployment]>([])
+
+    package init() {}
+
+    package func insert(_ deployment: Deployment) async throws {
+        try deployments.withLock { deployments in
+            let isThere = deployments.contains {
+                $0.model == deployment.model && $0.environment == deployment.environment
+                    && $0.endpoint == deployment.endpoint
+            }
+            guard !isThere else { throw Problem(.alreadyExists, parameter: "endpoint") }
+            deployments.append(deployment)
+        }
+    }
+
+    package func all() async throws -> [Deployment] {
+        deployments.withLock { $0.sorted { ($0.model, $0.id) < ($1.model, $1.id) } }
+    }
+
+    package func remove(_ id: DeploymentID) async throws -> Deployment? {
+        deployments.withLock { deployments in
+            guard let index = deployments.firstIndex(where: { $0.id == id }) else { return nil }
+            return deployments.remove(at: index)
+        }
+    }
+}
+
+/// Usage in memory, and a database that can go away.
+package final class MemoryUsageStore: UsageStore {
+    private struct State {
+        var records: [RequestID: UsageRecord] = [:]
+        var failure: Problem?
+        var inserts = 0
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package var count: Int { state.withLock { $0.records.count } }
+
+    /// How many records were handed over, repeats counted.
+    package var inserts: Int { state.withLock { $0.inserts } }
+
+    /// While set, every method throws it.
+    package func fail(with problem: Problem?) { state.withLock { $0.failure = problem } }
+
+    package func record(of request: RequestID) -> UsageRecord? { state.withLock { $0.records[request] } }
+
+    package func insert(_ records: [UsageRecord]) async throws {
+        try Task.checkCancellation()
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            state.inserts += records.count
+            for record in records where state.records[record.request] == nil { state.records[record.request] = record }
+        }
+    }
+
+    package func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord> {
+        let after = try cursor(page, RequestKind.self)
+        let records = try all(in: workspace)
+        return newestFirst(records, page: page, after: after, id: \.request)
+    }
+
+    package func summary(in workspace: WorkspaceID, days: Int, until now: Instant) async throws -> [UsageSummary] {
+        struct Group: Hashable {
+            let day: Int64
+            let model: String
+            let key: KeyID
+        }
+        let length: Int64 = 86_400_000_000
+        let first = (now.microseconds / length - Int64(max(days, 1) - 1)) * length
+        let records = try all(in: workspace).filter { $0.started.microseconds >= first && $0.started <= now }
+        let groups = Dictionary(grouping: records) {
+            Group(day: $0.started.microseconds / length, model: $0.model, key: $0.key)
+        }
+        let order = groups.keys.sorted { (-$0.day, $0.model, $0.key) < (-$1.day, $1.model, $1.key) }
+        return order.map { group in
+            let records = groups[group] ?? []
+            return UsageSummary(
+                day: String(Instant(microseconds: group.day * length).description.prefix(10)), model: group.model,
+                key: group.key, requests: records.count,
+                unsuccessful: records.count { $0.status != .succeeded },
+                inputTokens: records.reduce(0) { $0 + $1.usage.inputTokens },
+                outputTokens: records.reduce(0) { $0 + $1.usage.outputTokens })
+        }
+    }
+
+    private func all(in workspace: WorkspaceID) throws -> [UsageRecord] {
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            return state.records.values.filter { $0.workspace == workspace }
+        }
+    }
+}
+
+func cursor<Kind: IDKind>(_ page: PageRequest, _ kind: Kind.Type) throws -> ID<Kind>? {
+    guard let after = page.after else { return nil }
+    guard let id = ID<Kind>(after) else { throw Problem(.validationError, parameter: "after") }
+    return id
+}
+
+func newestFirst<Item: Sendable, Kind: IDKind>(
+    _ items: [Item], page: PageRequest, after: ID<Kind>?, id: (Item) -> ID<Kind>
+) -> Page<Item> {
+    let rows = items.filter { item in after.map { id(item) < $0 } ?? true }.sorted { id($0) > id($1) }
+    return Page(rows: Array(rows.prefix(page.limit + 1)), limit: page.limit) { id($0).description }
+}

@@ -1,0 +1,148 @@
+"""Fixtures: one platform with the real models for the whole run, small ones with demo-echo, and scripted upstreams."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import processes
+from harness.upstream import Upstream, well_behaved
+from harness.volery import BINARY, Platform, volery
+
+IS_LONG = os.environ.get("VOLERY_TEST_LONG") == "1"
+CACHE = Path(os.environ.get("VOLERY_CACHE_DIR", Path.home() / ".cache/volery")) / "e2e"
+#: What a data folder keeps that was downloaded; everything else is made anew for each test run.
+DOWNLOADED = ("models", "python")
+
+
+def pytest_report_header() -> list[str]:
+    tier = "everything, long tests too" if IS_LONG else "the tests of `make test` (long ones: `make test-long`)"
+    return [f"tier: {tier}", f"binary: {BINARY}"]
+
+
+def pytest_sessionstart() -> None:
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is not there: run `make test`, or set VOLERY_BINARY", returncode=3)
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    if IS_LONG:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    unit = os.environ.get("VOLERY_UNIT_SUMMARY")
+    if unit:
+        terminalreporter.write_line(f"unit tests: {unit}")
+
+
+@pytest.fixture(scope="session")
+def downloads() -> Path:
+    """A data folder with the default models, fetched once by the product itself and kept between runs."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [str(BINARY), "--data-dir", str(CACHE), "models", "pull", "--defaults"],
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=1500,
+    )
+    # A model that cannot be had fails the run: a green run without the real model would prove nothing.
+    assert done.returncode == 0, f"the default models could not be fetched:\n{done.stderr[-4000:]}"
+    return CACHE
+
+
+def copy_downloads(source: Path, target: Path) -> None:
+    """Gives a new data folder the downloaded files, by hard links where the disk allows."""
+    target.mkdir(parents=True, exist_ok=True)
+    target.chmod(0o700)
+    for name in DOWNLOADED:
+        if (source / name).exists():
+            linked = subprocess.run(["cp", "-al", str(source / name), str(target / name)], stderr=subprocess.DEVNULL)
+            if linked.returncode != 0:
+                shutil.rmtree(target / name, ignore_errors=True)
+                subprocess.run(["cp", "-a", str(source / name), str(target / name)], check=True)
+
+
+@pytest.fixture(scope="session")
+def platform(downloads, tmp_path_factory) -> Iterator[Platform]:
+    """The platform with its default models, ready. Shared: a test leaves it as it found it."""
+    data_dir = tmp_path_factory.mktemp("real") / "data"
+    copy_downloads(downloads, data_dir)
+    running = Platform(data_dir).start()
+    try:
+        running.wait_for_model("default")
+        running.wait_for_model("embed")
+        yield running
+    finally:
+        code = running.stop()
+        left = processes.started_for(data_dir)
+        assert code == 0, running.output[-4000:]
+        assert left == {}, "processes that outlived the platform"
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory) -> Iterator[Platform]:
+    """The platform with demo-echo alone, for a module's tests."""
+    running = Platform(tmp_path_factory.mktemp("echo") / "data", ("--no-default-models",)).start()
+    try:
+        yield running
+    finally:
+        assert running.stop() == 0, running.output[-4000:]
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Iterator[Callable[..., Platform]]:
+    """Makes platforms that a test may break; what still runs at its end is killed."""
+    made: list[Platform] = []
+
+    def make(*arguments: str, data_dir: Path | None = None, **more) -> Platform:
+        folder = data_dir or tmp_path / f"data{len(made)}"
+        platform = Platform(folder, ("--no-default-models", *arguments), **more)
+        made.append(platform)
+        return platform
+
+    yield make
+    for platform in made:
+        if platform.process and platform.process.poll() is None:
+            platform.process.kill()
+            platform.process.wait(10)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        server.script = well_behaved
+        yield server
+
+
+@pytest.fixture
+def model_at(echo) -> Iterator[Callable[..., str]]:
+    """Registers an upstream under a name of its own, and takes it away again."""
+    registered: list[str] = []
+
+    def register(upstream: Upstream, *more: str) -> str:
+        name = f"scripted-{uuid.uuid4().hex[:8]}"
+        result = echo.volery(
+            "registry", "register", "--model", name, "--endpoint", upstream.url, "--protocol", "openai", "--json", *more
+        )
+        assert result.code == 0, result.err
+        registered.append(result.json()["id"])
+        return name
+
+    yield register
+    for deployment in registered:
+        echo.volery("registry", "deregister", deployment)
+
+
+@pytest.fixture(scope="session")
+def run_volery() -> Callable:
+    return volery

@@ -1,0 +1,145 @@
+import FoundationEssentials
+import Gateway
+import Inference
+import NIOCore
+import Testing
+
+/// Two planes on one connection, and clients that are slow, gone or wrong.
+@Suite struct ConnectionTests {
+    @Test("hot and cold requests alternate on one connection, also pipelined")
+    func alternates() async throws {
+        try await GatewayFixture.run(scheme: .builtIn) { gateway in
+            let hot = GatewayFixture.request(body: GatewayFixture.chat(), closes: false)
+            let cold = GatewayFixture.request("GET", "/cold", closes: false)
+            let last = GatewayFixture.request("GET", "/cold")
+            let text = try await RawClient.connect(to: gateway.port).send(hot + cold + hot + cold + cold + hot + last)
+            #expect(text.components(separatedBy: "HTTP/1.1 200").count == 8)
+            #expect(text.components(separatedBy: "cold answer").count == 5)
+            #expect(text.components(separatedBy: "chat.completion").count == 4)
+        }
+    }
+
+    @Test("a large upload goes through to the control plane, and a chat follows on the same connection")
+    func uploads() async throws {
+        try await GatewayFixture.run(scheme: .builtIn) { gateway in
+            let body = String(repeating: "x", count: 8 << 20)
+            let upload = GatewayFixture.request("POST", "/upload", body: body, closes: false)
+            let text = try await RawClient.connect(to: gateway.port).send(
+                upload + GatewayFixture.request(body: GatewayFixture.chat()))
+            #expect(text.contains("8388608 bytes"))
+            #expect(text.contains("chat.completion"))
+        }
+    }
+
+    @Test("an upstream that is silent is closed when its client leaves")
+    func closesSilentUpstream() async throws {
+        let upstream = try await ScriptedUpstream.start([.silence])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let client = try await RawClient.connect(to: gateway.port)
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { _ = try await client.send(GatewayFixture.request(body: GatewayFixture.chat())) }
+                try await eventually { upstream.seen.requests.count == 1 }
+                tasks.cancelAll()
+            }
+            try await eventually { !upstream.seen.closed.isEmpty }
+            #expect(upstream.seen.closed.count == 1)
+            let record = try #require(try await gateway.records().first)
+            #expect(record.status == .clientClosed)
+            #expect(record.httpStatus == 0)
+        }
+        try await upstream.stop()
+    }
+
+    @Test("a client that stops reading pauses the upstream, and memory stays bounded")
+    func backpressure() async throws {
+        let event = "data: {\"choices\":[{\"delta\":{\"content\":\"\(String(repeating: "y", count: 16000))\"}}]}\n\n"
+        let upstream = try await ScriptedUpstream.start(
+            [ScriptedUpstream.streamHead] + Array(repeating: ScriptedUpstream.chunk(event), count: 4000))
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let client = try await RawClient.connect(to: gateway.port)
+            let request = GatewayFixture.request(body: GatewayFixture.chat(#","stream":true"#))
+            try await client.hold(request, until: { $0.contains("yyy") }) {
+                var before = -1
+                // Steady twice in a row: the sockets' buffers are full and nobody reads.
+                try await eventually {
+                    let now = upstream.seen.bytesWritten
+                    defer { before = now }
+                    return now == before
+                }
+                let steady = upstream.seen.bytesWritten
+                #expect(steady < 32 << 20)
+                #expect(steady > 0)
+            }
+            try await eventually { !upstream.seen.closed.isEmpty }
+            #expect(upstream.seen.closed.count == 1)
+        }
+        try await upstream.stop()
+    }
+
+    @Test("a head that does not come in time is answered with 408")
+    func slowHead() async throws {
+        var limits = GatewayLimits()
+        limits.headTimeout = .milliseconds(200)
+        try await GatewayFixture.run(scheme: .builtIn, limits: limits) { gateway in
+            let answer = try await gateway.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
+            #expect(answer.status == 408)
+            #expect(answer.body.contains("REQUEST_TIMEOUT"))
+        }
+    }
+
+    @Test("a body that does not come in time is answered with 408")
+    func slowBody() async throws {
+        var limits = GatewayLimits()
+        limits.bodyTimeout = .milliseconds(200)
+        try await GatewayFixture.run(scheme: .builtIn, limits: limits) { gateway in
+            let request = GatewayFixture.request(body: GatewayFixture.chat())
+            let answer = try await gateway.send(String(request.dropLast(5)))
+            #expect(answer.status == 408)
+        }
+    }
+
+    @Test("requests beyond the bound are refused with Retry-After")
+    func overload() async throws {
+        let upstream = try await ScriptedUpstream.start([.silence])
+        var limits = GatewayLimits()
+        limits.maximumRequests = 1
+        limits.firstByteTimeout = .seconds(3)
+        try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
+            try await withThrowingTaskGroup(of: Int.self) { tasks in
+                for _ in 0..<2 { tasks.addTask { try await gateway.chat().status } }
+                let first = try await tasks.next()
+                let second = try await tasks.next()
+                #expect(first == 503)
+                #expect(second == 504)
+            }
+            #expect(gateway.core.requestsInFlight == 0)
+            #expect(gateway.core.bodyBytesHeld == 0)
+        }
+        try await upstream.stop()
+    }
+
+    @Test("no work is taken while usage cannot be recorded")
+    func journalFirst() async throws {
+        try await GatewayFixture.run(scheme: .builtIn) { gateway in
+            gateway.journal.refuseWork()
+            let answer = try await gateway.chat()
+            #expect(answer.status == 503)
+            #expect(answer.body.contains("JOURNAL_UNAVAILABLE"))
+        }
+    }
+
+    @Test("a stream that is cut by a shutdown says so")
+    func shutdown() async throws {
+        let event = "data: {\"choices\":[{\"delta\":{\"content\":\"z\"}}]}\n\n"
+        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.streamHead, ScriptedUpstream.chunk(event), .silence])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            async let answer = gateway.chat(#","stream":true"#)
+            try await eventually { gateway.core.requestsInFlight == 1 && upstream.seen.bytesWritten > 100 }
+            gateway.core.beginDraining()
+            #expect(try await gateway.chat().status == 503)
+            await gateway.core.endAll()
+            #expect(try await answer.body.contains("SHUTTING_DOWN"))
+        }
+        try await upstream.stop()
+    }
+}

@@ -1,0 +1,55 @@
+import Gateway
+import Inference
+import NIOCore
+import Testing
+
+@Suite struct StreamFilterTests {
+    static let stream = [
+        ": a comment\n\n",
+        "data: {\"model\":\"up\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a \\\"model\\\":\\\"up\\\" b\"}}],\"model\":\"up\"}\r\n\r\n",
+        "data: {\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n",
+        "data: [DONE]\n\n",
+    ].joined()
+
+    private func feed(_ pieces: [String], wantsUsage: Bool) throws -> (String, StreamFilter) {
+        var filter = StreamFilter(wantsUsage: wantsUsage, model: "shown")
+        var output = ByteBuffer()
+        for piece in pieces { try filter.feed(ByteBuffer(string: piece), into: &output) }
+        return (String(buffer: output), filter)
+    }
+
+    @Test("any way of cutting the stream gives the same answer", arguments: [false, true])
+    func chunking(wantsUsage: Bool) throws {
+        let (whole, _) = try feed([Self.stream], wantsUsage: wantsUsage)
+        let bytes = Array(Self.stream.utf8)
+        for size in 1..<40 {
+            let pieces = stride(from: 0, to: bytes.count, by: size).map {
+                String(decoding: bytes[$0..<min($0 + size, bytes.count)], as: UTF8.self)
+            }
+            let (text, filter) = try feed(pieces, wantsUsage: wantsUsage)
+            #expect(text == whole)
+            #expect(filter.isComplete)
+            #expect(filter.usage?.inputTokens == 3)
+            #expect(filter.contentEvents == 1)
+        }
+        #expect(whole.contains("usage") == wantsUsage)
+        #expect(!whole.contains("[DONE]"))
+    }
+
+    @Test("the name is replaced where it is the model's, and nowhere else")
+    func renames() throws {
+        let (text, _) = try feed([Self.stream], wantsUsage: false)
+        #expect(text.contains(#"{"model":"shown","choices""#))
+        #expect(text.contains(#"a \"model\":\"up\" b"#))
+        #expect(!text.contains(#""model":"up""#))
+    }
+
+    @Test("an event without end is refused at its bound")
+    func bounded() {
+        var filter = StreamFilter(wantsUsage: false, model: nil)
+        var output = ByteBuffer()
+        let piece = ByteBuffer(repeating: 0x78, count: StreamFilter.maximumEvent + 1)
+        #expect(throws: StreamFilter.Fault.eventTooLong) { try filter.feed(piece, into: &output) }
+    }
+}

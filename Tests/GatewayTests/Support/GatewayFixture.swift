@@ -1,0 +1,127 @@
+import Flows
+import Gateway
+import Hummingbird
+import HummingbirdCore
+import Inference
+import Kernel
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+import Tenancy
+
+/// A running gateway before one upstream, with Hummingbird behind it, as the platform composes them.
+struct GatewayFixture {
+    static let model = "test-model"
+
+    let port: Int
+    let journal: MemoryJournal
+    let core: GatewayCore
+
+    /// Runs `body` against the gateway, and ends it afterwards.
+    static func run(
+        upstream port: Int = 1, scheme: Endpoint.Scheme = .http, upstreamModel: String = "upstream-name",
+        limits: GatewayLimits = GatewayLimits(), _ body: (GatewayFixture) async throws -> Void
+    ) async throws {
+        let journal = MemoryJournal()
+        let clock = SystemClock()
+        let flow = InferenceFlow(
+            registry: Registry(builtIn: [
+                deployment(port: port, scheme: scheme, upstreamModel: upstreamModel)
+            ]),
+            keys: KeyVerifier(store: OneKeyStore(), hasher: PlainHasher(), digests: PlainDigest(), clock: clock),
+            journal: journal, clock: clock, ids: IDSource(clock: clock, random: SystemRandom()))
+        let group = MultiThreadedEventLoopGroup.singleton
+        let core = try await GatewayCore(
+            flow: flow, limits: limits, eventLoops: group, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let router = Router()
+        router.get("cold") { _, _ in "cold answer" }
+        router.post("upload") { request, _ in
+            var count = 0
+            for try await piece in request.body { count += piece.readableBytes }
+            return "\(count) bytes"
+        }
+        let (ports, found) = AsyncStream<Int>.makeStream()
+        let application = Application(
+            router: router, server: HTTPServerBuilder { EdgeChannel(core: core, responder: $0) },
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: {
+                found.yield($0.localAddress?.port ?? 0)
+                found.finish()
+            },
+            eventLoopGroupProvider: .shared(group), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            let services = ServiceGroup(
+                configuration: .init(services: [application], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+            tasks.addTask { try await services.run() }
+            var iterator = ports.makeAsyncIterator()
+            let port = await iterator.next() ?? 0
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await body(GatewayFixture(port: port, journal: journal, core: core)))
+            } catch {
+                result = .failure(error)
+            }
+            core.beginDraining()
+            await core.endAll()
+            await services.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            try result.get()
+        }
+    }
+
+    private static func deployment(port: Int, scheme: Endpoint.Scheme, upstreamModel: String) -> Deployment {
+        Deployment(
+            id: DeploymentID(ULID(high: 2, low: 2)), model: ModelName(model).unsafelyKnown,
+            aliases: [ModelName("alias").unsafelyKnown], wire: scheme == .builtIn ? .echo : .openAI,
+            endpoint: Endpoint(scheme: scheme, host: "127.0.0.1", port: port), upstreamModel: upstreamModel,
+            capabilities: [.chat, .completions, .embeddings], contextLimit: 2048, origin: .registered,
+            registered: Instant(microseconds: 0))
+    }
+
+    // MARK: Requests
+
+    static func request(
+        _ method: String = "POST", _ path: String = "/v1/chat/completions", body: String = "", headers: String = "",
+        token: String? = OneKeyStore.token, closes: Bool = true
+    ) -> String {
+        let authorization = token.map { "authorization: Bearer \($0)\r\n" } ?? ""
+        let close = closes ? "connection: close\r\n" : ""
+        let length = method == "POST" ? "content-length: \(body.utf8.count)\r\n" : ""
+        return "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\n\(authorization)\(headers)\(length)\(close)\r\n\(body)"
+    }
+
+    static func chat(_ more: String = "", model: String = model) -> String {
+        #"{"model":"\#(model)","messages":[{"role":"user","content":"hello"}]\#(more)}"#
+    }
+
+    func send(_ text: String) async throws -> RawAnswer {
+        RawAnswer(try await RawClient.connect(to: port).send(text))
+    }
+
+    func chat(_ more: String = "", model: String = GatewayFixture.model) async throws -> RawAnswer {
+        try await send(Self.request(body: Self.chat(more, model: model)))
+    }
+
+    /// The records, once there are `count` of them or patience ends.
+    func records(_ count: Int = 1) async throws -> [UsageRecord] {
+        try await eventually { journal.records.count >= count }
+        return journal.records
+    }
+}
+
+extension Optional {
+    /// For constants of these tests that are right by inspection.
+    var unsafelyKnown: Wrapped {
+        guard let self else { preconditionFailure("a constant of the tests is wrong") }
+        return self
+    }
+}
+
+/// Waits until `condition` holds, for at most ten seconds.
+func eventually(_ condition: () -> Bool) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(10)
+    while !condition(), clock.now < end { try await clock.sleep(for: .milliseconds(2)) }
+}

@@ -1,0 +1,138 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A TCP server that does what a script says once a whole HTTP request has come: the faults that no real runtime
+/// produces on demand. It speaks bytes, so that it can also speak wrong.
+final class ScriptedUpstream: Sendable {
+    enum Step: Sendable {
+        case send(String)
+        /// This many bytes of `x`, in pieces.
+        case flood(Int)
+        case wait(TimeAmount)
+        case close
+        /// A reset instead of an orderly end.
+        case reset
+        /// Nothing more, with the connection open.
+        case silence
+    }
+
+    struct Log: Sendable {
+        var requests: [String] = []
+        var connections = 0
+        var closed: [NIODeadline] = []
+        var bytesWritten = 0
+    }
+
+    private let channel: any Channel
+    private let log: LogBox
+
+    final class LogBox: Sendable {
+        let state = Mutex(Log())
+    }
+
+    var port: Int { channel.localAddress?.port ?? 0 }
+    var seen: Log { log.state.withLock { $0 } }
+
+    private init(channel: any Channel, log: LogBox) {
+        self.channel = channel
+        self.log = log
+    }
+
+    static func start(_ script: [Step]) async throws -> ScriptedUpstream {
+        let log = LogBox()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Connection(script: script, log: log))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        return ScriptedUpstream(channel: channel, log: log)
+    }
+
+    func stop() async throws { try await channel.close() }
+
+    /// A JSON answer with the right length.
+    static func json(_ body: String, status: String = "200 OK", headers: String = "") -> Step {
+        .send(
+            "HTTP/1.1 \(status)\r\ncontent-type: application/json\r\n\(headers)content-length: \(body.utf8.count)\r\n\r\n\(body)"
+        )
+    }
+
+    static let streamHead = Step.send(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+
+    static func chunk(_ text: String) -> Step {
+        .send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
+    }
+
+    static let lastChunk = Step.send("0\r\n\r\n")
+}
+
+private final class Connection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let script: [ScriptedUpstream.Step]
+    private let log: ScriptedUpstream.LogBox
+    private var received = ByteBuffer()
+
+    init(script: [ScriptedUpstream.Step], log: ScriptedUpstream.LogBox) {
+        self.script = script
+        self.log = log
+    }
+
+    func channelActive(context: ChannelHandlerContext) { log.state.withLock { $0.connections += 1 } }
+
+    func channelInactive(context: ChannelHandlerContext) { log.state.withLock { $0.closed.append(.now()) } }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        received.writeBuffer(&bytes)
+        let text = String(buffer: received)
+        guard let end = text.firstRange(of: "\r\n\r\n") else { return }
+        let length = text[..<end.lowerBound].split(separator: "\r\n")
+            .first { $0.lowercased().hasPrefix("content-length:") }
+            .flatMap { Int($0.split(separator: ":")[1].trimmingPrefix(" ")) }
+        guard text[end.upperBound...].utf8.count >= length ?? 0 else { return }
+        received.clear()
+        log.state.withLock { $0.requests.append(text) }
+        run(script[...], context)
+    }
+
+    private func run(_ steps: ArraySlice<ScriptedUpstream.Step>, _ context: ChannelHandlerContext) {
+        guard let step = steps.first, context.channel.isActive else { return }
+        let rest = steps.dropFirst()
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        switch step {
+        case .send(let text):
+            put(ByteBuffer(string: text), context).whenComplete { _ in bound.value.0.run(rest, bound.value.1) }
+        case .flood(let count):
+            let piece = min(count, 16 << 10)
+            put(ByteBuffer(repeating: UInt8(ascii: "x"), count: piece), context).whenComplete { _ in
+                let next = count > piece ? [.flood(count - piece)] + rest : rest
+                bound.value.0.run(next, bound.value.1)
+            }
+        case .wait(let time):
+            context.eventLoop.scheduleTask(in: time) { bound.value.0.run(rest, bound.value.1) }
+        case .close: context.close(promise: nil)
+        case .reset:
+            (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                .whenComplete { _ in bound.value.1.close(promise: nil) }
+        case .silence: break
+        }
+    }
+
+    private func put(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
+        let count = bytes.readableBytes
+        let log = self.log
+        let written = context.writeAndFlush(wrapOutboundOut(bytes))
+        written.whenSuccess { log.state.withLock { $0.bytesWritten += count } }
+        return written
+    }
+}

@@ -1,0 +1,179 @@
+import Database
+import Foundation
+import Kernel
+import Logging
+import SQLiteEngine
+import TestKit
+import Testing
+
+@Suite struct SQLiteDatabaseTests {
+    private let folder: TemporaryFolder
+    private let clock = ManualClock()
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func open(_ limits: SQLiteDatabase.Limits = SQLiteDatabase.Limits()) async throws -> SQLiteDatabase {
+        let database = try SQLiteDatabase.open(
+            path: folder.path("volery.db"), clock: clock, logger: Logger(label: "test"), limits: limits)
+        try await database.write { tx in
+            try tx.run("CREATE TABLE IF NOT EXISTS thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
+            try tx.run(
+                "CREATE TABLE IF NOT EXISTS part (id INTEGER PRIMARY KEY, thing INTEGER REFERENCES thing (id)) STRICT")
+        }
+        return database
+    }
+
+    private func count(_ database: SQLiteDatabase) async throws -> Int {
+        try await database.read { tx in try tx.row("SELECT COUNT(*) AS n FROM thing")?.value("n") ?? -1 }
+    }
+
+    private func add(_ id: Int, _ tx: any Tx) throws {
+        try tx.run("INSERT INTO thing (id, name) VALUES ($1, $2)", [id, "name \(id)"])
+    }
+
+    @Test("placeholders are bound by their number, in whatever order and however often they come")
+    func placeholders() async throws {
+        let database = try await open()
+        let row = try await database.read { tx in
+            try tx.row("SELECT $2 AS b, $1 AS a, $3 AS c, $1 AS again", [1, "two", Int?.none])
+        }
+        let found = try #require(row)
+        #expect(try found.value("a") == 1 && found.value("again") == 1 && found.value("b") == "two")
+        #expect(try found.value("c", as: Int?.self) == nil)
+        await #expect(throws: DatabaseFailure.self) {
+            try await database.read { tx in try tx.rows("SELECT $1, $2", [1]).count }
+        }
+    }
+
+    @Test("a statement says how many rows it changed")
+    func changedRows() async throws {
+        let database = try await open()
+        let counts = try await database.write { tx in
+            [
+                try tx.run("INSERT INTO thing (id, name) VALUES (1, 'a'), (2, 'b')"),
+                try tx.run("INSERT INTO thing (id, name) VALUES (1, 'a') ON CONFLICT DO NOTHING"),
+                try tx.run("UPDATE thing SET name = name || '!' WHERE id = 2"),
+                try tx.run("DELETE FROM thing WHERE id = 99"), try tx.run("CREATE TABLE more (id INTEGER)"),
+                try tx.run("DELETE FROM thing"),
+            ]
+        }
+        #expect(counts == [2, 0, 1, 0, 0, 2])
+    }
+
+    @Test("the file is in WAL mode, syncs in full, checks foreign keys, and is its owner's alone")
+    func settings() async throws {
+        let database = try await open()
+        let (synchronous, journal, keys): (Int, String, Int) = try await database.write { tx in
+            (
+                try tx.row("PRAGMA synchronous")?.value("synchronous") ?? -1,
+                try tx.row("PRAGMA journal_mode")?.value("journal_mode") ?? "",
+                try tx.row("PRAGMA foreign_keys")?.value("foreign_keys") ?? -1
+            )
+        }
+        #expect(synchronous == 2 && journal == "wal" && keys == 1)
+        for name in ["volery.db", "volery.db-wal"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(name))
+            #expect(attributes[.posixPermissions] as? Int == 0o600, "\(name)")
+        }
+    }
+
+    @Test("what breaks a rule of the schema is an outcome of its own")
+    func constraints() async throws {
+        let database = try await open()
+        try await database.write { tx in try add(1, tx) }
+        let cases: [(String, DatabaseFailure.Constraint)] = [
+            ("INSERT INTO thing (id, name) VALUES (1, 'other')", .unique),
+            ("INSERT INTO thing (id, name) VALUES (2, 'name 1')", .unique),
+            ("INSERT INTO thing (id, name) VALUES (3, NULL)", .notNull),
+            ("INSERT INTO part (id, thing) VALUES (1, 99)", .foreignKey),
+        ]
+        for (sql, expected) in cases {
+            do {
+                try await database.write { tx in try tx.run(sql) }
+                Issue.record("accepted: \(sql)")
+            } catch DatabaseFailure.constraint(let constraint, _) {
+                #expect(constraint == expected, "\(sql)")
+            }
+        }
+        // A STRICT table refuses text in a number's column.
+        await #expect(throws: DatabaseFailure.self) {
+            try await database.write { tx in try tx.run("INSERT INTO thing (id, name) VALUES ($1, 'x')", ["text"]) }
+        }
+    }
+
+    @Test("a reading body cannot write")
+    func readOnly() async throws {
+        let database = try await open()
+        await #expect(throws: DatabaseFailure.self) { try await database.read { tx in try add(1, tx) } }
+        #expect(try await count(database) == 0)
+    }
+
+    @Test("the transaction's time is the clock's")
+    func time() async throws {
+        let database = try await open()
+        clock.advance(by: .seconds(3))
+        #expect(try await database.read { $0.now } == clock.now)
+        #expect(try await database.write { $0.now } == clock.now)
+    }
+
+    @Test("a full file is said to be full, undoes nothing of others, and takes rows again when there is room")
+    func full() async throws {
+        let database = try await open()
+        try await database.write { tx in try add(1, tx) }
+        _ = try await database.write { tx in try tx.rows("PRAGMA max_page_count = 8").count }
+        await #expect(throws: DatabaseFailure.full) {
+            try await database.write { tx in
+                let name = String(repeating: "x", count: 100_000)
+                try tx.run("INSERT INTO thing (id, name) VALUES (2, $1)", [name])
+            }
+        }
+        #expect(try await count(database) == 1)
+        _ = try await database.write { tx in try tx.rows("PRAGMA max_page_count = 100000").count }
+        try await database.write { tx in try add(2, tx) }
+        #expect(try await count(database) == 2)
+    }
+
+    @Test("a file that is no database, and a folder that is not there, are clear problems")
+    func notADatabase() throws {
+        let path = folder.path("junk.db")
+        try Data(repeating: 0x41, count: 8192).write(to: URL(fileURLWithPath: path))
+        for path in [path, folder.path("missing/volery.db")] {
+            do {
+                _ = try SQLiteDatabase.open(path: path, clock: clock, logger: Logger(label: "test"))
+                Issue.record("opened \(path)")
+            } catch {
+                #expect((error as? Problem)?.code == .storageUnavailable)
+            }
+        }
+    }
+
+    @Test("closing answers everybody, refuses what comes later, and can be repeated")
+    func close() async throws {
+        let database = try await open()
+        let outcomes = await withTaskGroup(of: Bool.self) { group in
+            for id in 0..<200 {
+                group.addTask {
+                    do {
+                        try await database.write { tx in try add(id, tx) }
+                        return true
+                    } catch {
+                        #expect(error as? DatabaseFailure == .closed)
+                        return false
+                    }
+                }
+            }
+            group.addTask {
+                try? await database.close()
+                return false
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(outcomes.count == 201)
+        await #expect(throws: DatabaseFailure.closed) { try await database.write { _ in } }
+        await #expect(throws: DatabaseFailure.closed) { try await database.read { _ in } }
+        try await database.close()
+        let again = try await open()
+        #expect(try await count(again) == outcomes.count { $0 })
+        try await again.close()
+    }
+}

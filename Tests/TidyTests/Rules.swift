@@ -1,0 +1,22 @@
+/// Every rule that looks at one source at a time.
+struct Rules: Sendable {
+    private let bans: [Ban]
+    private let text: TextRules
+    private let walls: WallRules
+    private let tests: TestRules
+
+    init() throws {
+        bans = try makeBans()
+        text = try TextRules()
+        walls = try WallRules()
+        tests = try TestRules()
+    }
+
+    func violations(in source: SwiftSource) throws -> [Violation] {
+        try bans.flatMap { $0.violations(in: source) }
+            + text.violations(in: source)
+            + walls.violations(in: source)
+            + tests.violations(in: source)
+            + Shape.violations(in: source)
+    }
+}
