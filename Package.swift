@@ -153,6 +153,14 @@ let package = Package(
             ["Kernel", "Tenancy", "Inference", "Database", "SQLiteEngine", "Stores", "TestKit", logging]),
         tests("Journal", ["Kernel", "Inference", "Journal", "CSupport", "TestKit", logging]),
         tests("Cryptography", ["Kernel", "Tenancy", "Cryptography", "CArgon2", "TestKit"]),
+        tests("Fleet", ["Kernel", "Fleet", "TestKit"]),
+        // The guard's tests run the binary itself.
+        tests(
+            "Runtimes",
+            [
+                "Kernel", "Fleet", "Runtimes", "CSupport", "TestKit", "volery", logging, httpClient, crypto, nioCore,
+                nioPosix, product("SystemPackage", "swift-system"),
+            ]),
         tests("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", "Flows", "TestKit"]),
         tests(
             "HTTPAPI",
@@ -160,12 +168,19 @@ let package = Package(
                 "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "HTTPAPI", "TestKit", logging, hummingbird, httpTypes,
                 nioCore, product("HummingbirdTesting", "hummingbird"),
             ]),
-        tests("App", ["Kernel", "Fleet", "Flows", "App", "TestKit", logging, httpClient]),
+        tests(
+            "App",
+            [
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "App", "HTTPAPI", "TestKit", logging, httpClient, hummingbird,
+                product("HummingbirdTesting", "hummingbird"),
+            ]),
+        tests("CommandLine", ["volery", "Kernel", "Fleet", product("ArgumentParser", "swift-argument-parser")]),
         tests(
             "Gateway",
             [
                 "Gateway", "Flows", "Inference", "Kernel", "Tenancy", logging, lifecycle, hummingbird, hummingbirdCore,
                 nioCore, nioPosix,
             ]),
+        tests("Telemetry", ["Telemetry", "Kernel", logging, product("CoreMetrics", "swift-metrics")]),
     ]
 )

@@ -21,7 +21,8 @@ package struct Adoptable: Sendable, Equatable {
         let count = models.count == 1 ? "1 model" : "\(models.count) models"
         return Adoptable(
             text: "Ollama with \(count) at \(ollamaURL)",
-            command: "volery registry register --model \(Banner.quoted(first)) --endpoint \(ollamaURL)/v1 --protocol openai")
+            command:
+                "volery registry register --model \(Banner.quoted(first)) --endpoint \(ollamaURL)/v1 --protocol openai")
     }
 
     /// Keys of providers in the environment: their names, never their values. Nothing is done with them: this version

@@ -102,7 +102,8 @@ package struct Banner: Sendable {
         return [
             #"curl \#(url)/v1/chat/completions -H "Authorization: Bearer \#(bearer)" \"#,
             #"  -H "Content-Type: application/json" -N \"#,
-            #"  -d '{"model": "\#(model)", "stream": true, "messages": [{"role": "user", "content": "\#(greeting)"}]}'"#,
+            #"  -d '{"model": "\#(model)", "stream": true, "#
+                + #""messages": [{"role": "user", "content": "\#(greeting)"}]}'"#,
         ]
     }
 

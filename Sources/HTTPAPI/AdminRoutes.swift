@@ -7,11 +7,13 @@ import Tenancy
 
 extension NewKey: AdminBody {
     static var fields: [String] { ["name", "expires"] }
+    static var integers: [String] { [] }
     static var hints: [String: String] { ["expires": "Write a time as RFC 3339: 2027-01-31T00:00:00Z."] }
 }
 
 extension NewDeployment: AdminBody {
     static var fields: [String] { CodingKeys.allCases.map(\.rawValue) }
+    static var integers: [String] { [CodingKeys.contextLimit.rawValue] }
     static var hints: [String: String] { [:] }
 }
 
@@ -120,7 +122,8 @@ struct Query {
         let after = try text("after")
         if let after, ID<Kind>(after) == nil {
             throw Problem(
-                .validationError, "`after` must be an identifier of the form \(Kind.prefix)_<ULID>.", parameter: "after",
+                .validationError, "`after` must be an identifier of the form \(Kind.prefix)_<ULID>.",
+                parameter: "after",
                 hint: "Pass the `last_id` of the page before.")
         }
         return try PageRequest(limit: try integer("limit") ?? PageRequest.usual, after: after)

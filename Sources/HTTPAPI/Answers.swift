@@ -39,7 +39,8 @@ struct Answers: RouterMiddleware {
     }
 
     /// The one mapping from an error to what a caller sees. What is not a `Problem` is ours to explain in the log.
-    private func problem(for error: any Error, request: Request, id: Kernel.RequestID) -> (Problem, allowed: [String]?) {
+    private func problem(for error: any Error, request: Request, id: Kernel.RequestID) -> (Problem, allowed: [String]?)
+    {
         switch error {
         case let problem as Problem:
             return (problem, nil)

@@ -7,6 +7,8 @@ import NIOCore
 /// A body that operators send. What is not among its fields is refused, since it would be a typing error in silence.
 protocol AdminBody: Decodable {
     static var fields: [String] { get }
+    /// Those that hold whole numbers: the decoder itself does not say which number does not fit.
+    static var integers: [String] { get }
     /// What to write instead, by field.
     static var hints: [String: String] { get }
 }
@@ -28,11 +30,14 @@ enum JSONBody {
     static func decode<Body: AdminBody>(_ type: Body.Type, from data: Data) throws(Problem) -> Body {
         let decoder = JSONDecoder()
         do {
-            let names = try decoder.decode(FieldNames.self, from: data).names
-            if let unknown = names.first(where: { !Body.fields.contains($0) }) {
+            let members = try decoder.decode(Members.self, from: data)
+            if let unknown = members.names.first(where: { !Body.fields.contains($0) }) {
                 throw Problem(
                     .validationError, "The body has a field that is not known.", parameter: String(unknown.prefix(100)),
                     hint: "Known fields: \(Body.fields.joined(separator: ", ")).")
+            }
+            if let broken = Body.integers.first(where: { members.isFraction($0) }) {
+                throw Problem(.validationError, "`\(broken)` must be an integer.", parameter: broken)
             }
             return try decoder.decode(Body.self, from: data)
         } catch let problem as Problem {
@@ -51,7 +56,8 @@ enum JSONBody {
     }
 
     private static var notJSON: Problem {
-        Problem(.validationError, "The body is not valid JSON.", parameter: "body", hint: "Send a JSON object in UTF-8.")
+        Problem(
+            .validationError, "The body is not valid JSON.", parameter: "body", hint: "Send a JSON object in UTF-8.")
     }
 
     private static func problem(for error: DecodingError, hints: [String: String]) -> Problem {
@@ -64,7 +70,8 @@ enum JSONBody {
             guard !context.codingPath.isEmpty else { return notObject }
             return field(context.codingPath, "must be \(jsonName(of: type))", hints)
         case .dataCorrupted(let context):
-            return context.codingPath.isEmpty ? notJSON : field(context.codingPath, "has a value that is not allowed", hints)
+            return context.codingPath.isEmpty
+                ? notJSON : field(context.codingPath, "has a value that is not allowed", hints)
         @unknown default:
             return notJSON
         }
@@ -84,7 +91,8 @@ enum JSONBody {
             }
         }
         return Problem(
-            .validationError, "`\(text)` \(complaint).", parameter: text, hint: path.first.flatMap { hints[$0.stringValue] })
+            .validationError, "`\(text)` \(complaint).", parameter: text,
+            hint: path.first.flatMap { hints[$0.stringValue] })
     }
 
     private static func jsonName(of type: any Any.Type) -> String {
@@ -99,9 +107,10 @@ enum JSONBody {
     }
 }
 
-/// The names of an object's members, whatever they hold.
-private struct FieldNames: Decodable {
+/// The names of an object's members, and the values of those that are numbers.
+private struct Members: Decodable {
     let names: [String]
+    private let numbers: [String: Double]
 
     private struct Name: CodingKey {
         let stringValue: String
@@ -111,8 +120,17 @@ private struct FieldNames: Decodable {
     }
 
     init(from decoder: any Decoder) throws {
-        names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue).sorted()
+        let container = try decoder.container(keyedBy: Name.self)
+        names = container.allKeys.map(\.stringValue).sorted()
+        var numbers: [String: Double] = [:]
+        for key in container.allKeys {
+            if let number = try? container.decode(Double.self, forKey: key) { numbers[key.stringValue] = number }
+        }
+        self.numbers = numbers
     }
+
+    /// Whether the member is a number that no integer equals.
+    func isFraction(_ name: String) -> Bool { numbers[name].map { Int(exactly: $0) == nil } ?? false }
 }
 
 extension Substring {

@@ -21,7 +21,8 @@ extension ControlAPI {
             Route(.get, "/docs/errors/:code") { _, context in
                 guard let text = context.parameters.get("code"), let code = ErrorCode(rawValue: text) else {
                     throw Problem(
-                        .notFound, "No error has this code.", parameter: "code", hint: "GET /docs/errors lists all codes.")
+                        .notFound, "No error has this code.", parameter: "code",
+                        hint: "GET /docs/errors lists all codes.")
                 }
                 return Response(bytes: Array(ErrorPage.text(of: code).utf8), type: ErrorPage.type)
             },
@@ -52,7 +53,9 @@ enum ErrorPage {
     }
 
     static var index: String {
-        let rows = ErrorCode.allCases.map { "| [\($0.rawValue)](/docs/errors/\($0.rawValue)) | \($0.status) | \($0.meaning) |" }
+        let rows = ErrorCode.allCases.map {
+            "| [\($0.rawValue)](/docs/errors/\($0.rawValue)) | \($0.status) | \($0.meaning) |"
+        }
         return "# Error codes\n\n| code | status | meaning |\n|---|---|---|\n\(rows.joined(separator: "\n"))\n"
     }
 }

@@ -3,8 +3,8 @@ package import Kernel
 package import Logging
 import Metrics
 
-/// Carries the journal's records to the usage store. It remembers nothing: after a restart it ships what files are left,
-/// and a record that is a row already changes nothing.
+/// Carries the journal's records to the usage store. It remembers nothing: after a restart it ships what files are
+/// left, and a record that is a row already changes nothing.
 package struct JournalShipper: Sendable {
     package struct Limits: Sendable {
         /// How often the journal is looked at when there is nothing to ship.

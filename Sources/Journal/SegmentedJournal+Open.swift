@@ -80,7 +80,8 @@ private struct Recovery {
             try folder.remove(number)
         } else {
             try folder.setAside(number)
-            logger.critical("a journal file has no readable header; it was set aside", metadata: ["segment": "\(number)"])
+            logger.critical(
+                "a journal file has no readable header; it was set aside", metadata: ["segment": "\(number)"])
         }
     }
 }

@@ -83,9 +83,11 @@ package enum LogFormat: String, Sendable, CaseIterable {
 
     /// One line for a terminal: control characters, which could move its cursor, become spaces.
     private static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.prefix(maximumValue).map {
-            $0.properties.generalCategory == .control ? " " : $0
-        }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.prefix(maximumValue).map {
+                    $0.properties.generalCategory == .control ? " " : $0
+                }))
     }
 }
 

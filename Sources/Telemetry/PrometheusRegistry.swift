@@ -79,7 +79,7 @@ package final class PrometheusRegistry: MetricsFactory {
         return state.withLock { state in
             if let existing = state.series[key], let found = find(existing) { return found }
             let (made, instrument) = make()
-            // A second kind under one name would make the whole page unreadable to Prometheus; it counts for itself only.
+            // A second kind under one name would make the whole page unreadable; it counts for itself only.
             guard state.series[key] == nil, state.series.count < Self.maximumSeries else {
                 state.overflow += 1
                 return made

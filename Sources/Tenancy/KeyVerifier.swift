@@ -83,7 +83,7 @@ package final class KeyVerifier: Sendable {
         do {
             outcome = .success(try await decide(token, digest: digest, generation: generation))
         } catch is CancellationError {
-            // The first caller went away. Its followers did not: they are told to try again, not that they were cancelled.
+            // The first caller went away. Its followers did not: they are told to try again.
             outcome = .failure(Problem(.overloaded, retryAfter: 1))
         } catch {
             outcome = .failure(error)

@@ -17,7 +17,10 @@ private enum Build {
         let usual: [(String, RecipeNode)] = [
             ("name", text("tiny")),
             ("description", text("A model for tests")),
-            ("model", map([("kind", text("chat")), ("name", text("tiny")), ("licence", text("MIT")), ("context", text("64"))])),
+            (
+                "model",
+                map([("kind", text("chat")), ("name", text("tiny")), ("licence", text("MIT")), ("context", text("64"))])
+            ),
             ("files", list([map([("name", text("m.bin")), ("sha256", text(sum)), ("bytes", text("10"))])])),
             ("sources", list([map([("url", map([("addresses", map([("m.bin", text("https://example.org/m"))]))]))])])),
             ("process", map([("command", list([text("serve"), text("--port={port}")]))])),
@@ -28,9 +31,10 @@ private enum Build {
             usual.compactMap { key, node in
                 guard let change = changes[key] else { return (key, node) }
                 return change.map { (key, $0) }
-            } + changes.compactMap { key, node in
-                usual.contains { $0.0 == key } ? nil : node.map { (key, $0) }
-            })
+            }
+                + changes.compactMap { key, node in
+                    usual.contains { $0.0 == key } ? nil : node.map { (key, $0) }
+                })
     }
 
     static func problem(_ changes: [String: RecipeNode?]) -> Problem? {
@@ -89,7 +93,10 @@ private enum Build {
             "probe", Build.map([("path", Build.text("/")), ("interval", Build.text("5 s", line: 9))]),
             ["line 9", "probe.interval", "\"5 s\"", "500ms, 5s or 2m"]
         ),
-        ("process", Build.map([("command", Build.list([Build.text("x {prt}", line: 4)]))]), ["line 4", "{prt}", "{port}"]),
+        (
+            "process", Build.map([("command", Build.list([Build.text("x {prt}", line: 4)]))]),
+            ["line 4", "{prt}", "{port}"]
+        ),
         ("process", Build.map([("command", Build.list([]))]), ["process.command", "begins with the program"]),
         (
             "files",
@@ -112,7 +119,9 @@ private enum Build {
         ("sources", Build.list([Build.map([("ftp", Build.text("x", line: 8))])]), ["line 8", "sources[0].ftp"]),
         (
             "sources",
-            Build.list([Build.map([("url", Build.map([("addresses", Build.map([("m.bin", Build.text("file:///x"))]))]))])]),
+            Build.list([
+                Build.map([("url", Build.map([("addresses", Build.map([("m.bin", Build.text("file:///x"))]))]))])
+            ]),
             ["sources[0].url.addresses.m.bin", "http or https"]
         ),
         (

@@ -37,7 +37,9 @@ import Testing
         #expect(await problem { try await house.flow.revokeKey(id) }?.code == .notFound)
     }
 
-    @Test("a name that cannot be shown is refused", arguments: ["", "  ", "a\nb", "a\u{1B}[2J", String(repeating: "x", count: 101)])
+    @Test(
+        "a name that cannot be shown is refused",
+        arguments: ["", "  ", "a\nb", "a\u{1B}[2J", String(repeating: "x", count: 101)])
     func badNames(name: String) async {
         let problem = await problem { try await house.flow.createKey(NewKey(name: name)) }
         #expect(problem?.code == .validationError)
@@ -106,7 +108,9 @@ import Testing
 
     @Test("a model that is not ready is listed with its state")
     func waitingModels() async throws {
-        let house = ControlHarness(runtimes: [try ControlHarness.service("tiny", state: "starting", aliases: ["default"])])
+        let house = ControlHarness(runtimes: [
+            try ControlHarness.service("tiny", state: "starting", aliases: ["default"])
+        ])
         let model = try #require(try await house.flow.models().first)
         #expect(model.model == "tiny")
         #expect(model.aliases == ["default"])

@@ -63,7 +63,9 @@ import Testing
         #expect(ProblemBody.read(ProblemBody.details(problem, request: request)) == problem)
     }
 
-    @Test("what is not an answer of ours is no problem", arguments: ["", "[]", "<html>", #"{"error":"x"}"#, #"{"code":"NEW"}"#])
+    @Test(
+        "what is not an answer of ours is no problem",
+        arguments: ["", "[]", "<html>", #"{"error":"x"}"#, #"{"code":"NEW"}"#])
     func strangers(text: String) {
         #expect(ProblemBody.read(Array(text.utf8)) == nil)
     }

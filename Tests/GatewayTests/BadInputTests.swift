@@ -14,7 +14,9 @@ import Testing
         var testDescription: String { name }
     }
 
-    static func body(_ name: String, _ body: String, _ parameter: String?, path: String = "/v1/chat/completions") -> Case {
+    static func body(_ name: String, _ body: String, _ parameter: String?, path: String = "/v1/chat/completions")
+        -> Case
+    {
         Case(
             name: name, request: GatewayFixture.request("POST", path, body: body), status: 400,
             code: "VALIDATION_ERROR", parameter: parameter)
@@ -36,18 +38,25 @@ import Testing
         body("temperature as text", GatewayFixture.chat(#","temperature":"hot""#), "temperature"),
         body("a member twice", GatewayFixture.chat(#","model":"other""#), "model"),
         body("stop as number", GatewayFixture.chat(#","stop":5"#), "stop"),
-        body("include_usage as text", GatewayFixture.chat(#","stream_options":{"include_usage":"x"}"#), "stream_options.include_usage"),
+        body(
+            "include_usage as text", GatewayFixture.chat(#","stream_options":{"include_usage":"x"}"#),
+            "stream_options.include_usage"),
         body("empty input", #"{"model":"test-model","input":[]}"#, "input", path: "/v1/embeddings"),
         body("no prompt", #"{"model":"test-model"}"#, "prompt", path: "/v1/completions"),
-        body("too deep", GatewayFixture.chat(",\"x\":" + String(repeating: "[", count: 100) + String(repeating: "]", count: 100)), nil),
+        body(
+            "too deep",
+            GatewayFixture.chat(",\"x\":" + String(repeating: "[", count: 100) + String(repeating: "]", count: 100)),
+            nil),
         Case(
-            name: "unknown model", request: GatewayFixture.request(body: GatewayFixture.chat(model: "nope")), status: 404,
+            name: "unknown model", request: GatewayFixture.request(body: GatewayFixture.chat(model: "nope")),
+            status: 404,
             code: "MODEL_NOT_FOUND", parameter: "model"),
         Case(
             name: "no key", request: GatewayFixture.request(body: GatewayFixture.chat(), token: nil), status: 401,
             code: "AUTHENTICATION_REQUIRED"),
         Case(
-            name: "a wrong key", request: GatewayFixture.request(body: GatewayFixture.chat(), token: "vk_no"), status: 401,
+            name: "a wrong key", request: GatewayFixture.request(body: GatewayFixture.chat(), token: "vk_no"),
+            status: 401,
             code: "INVALID_API_KEY"),
         Case(
             name: "two keys",
@@ -97,7 +106,8 @@ import Testing
         try await GatewayFixture.run(scheme: .builtIn, limits: limits) { gateway in
             let body = String(repeating: "x", count: 5_000_000)
             let chunked =
-                "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \(OneKeyStore.token)\r\ntransfer-encoding: chunked\r\n\r\n4c4b40\r\n\(body)\r\n0\r\n\r\n"
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \(OneKeyStore.token)\r\n"
+                + "transfer-encoding: chunked\r\n\r\n4c4b40\r\n\(body)\r\n0\r\n\r\n"
             let answer = try await gateway.send(isLengthKnown ? GatewayFixture.request(body: body) : chunked)
             #expect(answer.status == 413)
             #expect(answer.body.contains("PAYLOAD_TOO_LARGE"))

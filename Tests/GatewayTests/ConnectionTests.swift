@@ -131,7 +131,9 @@ import Testing
     @Test("a stream that is cut by a shutdown says so")
     func shutdown() async throws {
         let event = "data: {\"choices\":[{\"delta\":{\"content\":\"z\"}}]}\n\n"
-        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.streamHead, ScriptedUpstream.chunk(event), .silence])
+        let upstream = try await ScriptedUpstream.start([
+            ScriptedUpstream.streamHead, ScriptedUpstream.chunk(event), .silence,
+        ])
         try await GatewayFixture.run(upstream: upstream.port) { gateway in
             async let answer = gateway.chat(#","stream":true"#)
             try await eventually { gateway.core.requestsInFlight == 1 && upstream.seen.bytesWritten > 100 }

@@ -9,7 +9,8 @@ import Testing
     static func stream() -> [ScriptedUpstream.Step] {
         [
             ScriptedUpstream.streamHead,
-            ScriptedUpstream.chunk("data: {\"model\":\"upstream-name\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"),
+            ScriptedUpstream.chunk(
+                "data: {\"model\":\"upstream-name\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"),
             ScriptedUpstream.chunk("data: {\"model\":\"upstream-name\",\"choices\":[],\(usage)}\n\n"),
             ScriptedUpstream.chunk("data: [DONE]\n\n"), ScriptedUpstream.lastChunk,
         ]
@@ -49,6 +50,19 @@ import Testing
         try await upstream.stop()
     }
 
+    @Test("a complete stream whose upstream does not hang up is complete for its client, and is closed behind it")
+    func hangingUpstream() async throws {
+        let upstream = try await ScriptedUpstream.start(Array(Self.stream().dropLast()) + [.silence])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let answer = try await gateway.chat(#","stream":true"#)
+            #expect(answer.events.last == "[DONE]")
+            #expect(try await gateway.records().first?.status == .succeeded)
+            try await eventually { !upstream.seen.closed.isEmpty }
+            #expect(upstream.seen.closed.count == 1)
+        }
+        try await upstream.stop()
+    }
+
     @Test("usage reaches a client that asked")
     func keepsUsage() async throws {
         let upstream = try await ScriptedUpstream.start(Self.stream())
@@ -63,7 +77,8 @@ import Testing
     @Test("an over-long prompt is refused with the runtime's numbers")
     func overLongPrompt() async throws {
         let fault =
-            #"{"error":{"code":400,"message":"request (3000 tokens) exceeds","type":"exceed_context_size_error","n_prompt_tokens":3000,"n_ctx":2048}}"#
+            #"{"error":{"code":400,"message":"request (3000 tokens) exceeds","type":"exceed_context_size_error","#
+            + #""n_prompt_tokens":3000,"n_ctx":2048}}"#
         let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(fault, status: "400 Bad Request")])
         try await GatewayFixture.run(upstream: upstream.port) { gateway in
             let answer = try await gateway.chat()

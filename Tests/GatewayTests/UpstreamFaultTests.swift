@@ -26,7 +26,11 @@ import Testing
             status: 429, code: "UPSTREAM_RATE_LIMITED", row: .failed),
         Case(
             name: "500 with HTML",
-            script: [.send("HTTP/1.1 500 No\r\ncontent-type: text/html\r\ncontent-length: 25\r\n\r\n<html>secret-path</html>\n")],
+            script: [
+                .send(
+                    "HTTP/1.1 500 No\r\ncontent-type: text/html\r\ncontent-length: 25\r\n\r\n<html>secret-path</html>\n"
+                )
+            ],
             status: 502, code: "UPSTREAM_ERROR", row: .failed),
         Case(
             name: "broken JSON", script: [ScriptedUpstream.json(#"{"choices":[{"#)], status: 502,
@@ -40,14 +44,18 @@ import Testing
         Case(
             name: "a content length that is too large",
             script: [
-                .send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"a\":1}"), .close,
+                .send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"a\":1}"),
+                .close,
             ], status: 502, code: "UPSTREAM_TRUNCATED", row: .failed),
         Case(
             name: "a content length that is too small",
             script: [
-                .send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 3\r\n\r\n{\"a\":1}"), .close,
+                .send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 3\r\n\r\n{\"a\":1}"),
+                .close,
             ], status: 502, code: "UPSTREAM_INVALID_RESPONSE", row: .failed),
-        Case(name: "no HTTP", script: [.send("SSH-2.0-x\r\n\r\n")], status: 502, code: "UPSTREAM_INVALID_RESPONSE", row: .failed),
+        Case(
+            name: "no HTTP", script: [.send("SSH-2.0-x\r\n\r\n")], status: 502, code: "UPSTREAM_INVALID_RESPONSE",
+            row: .failed),
         Case(
             name: "JSON where a stream was asked", script: [ScriptedUpstream.json("{}")], status: 502,
             code: "UPSTREAM_INVALID_RESPONSE", row: .failed, isStream: true),
@@ -63,7 +71,7 @@ import Testing
     func beforeTheFirstByte(_ fault: Case) async throws {
         let upstream = try await ScriptedUpstream.start(fault.script)
         var limits = GatewayLimits()
-        limits.firstByteTimeout = .milliseconds(300)
+        if fault.row == .timedOut { limits.firstByteTimeout = .milliseconds(300) }
         try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
             let answer = try await gateway.chat(fault.isStream ? #","stream":true"# : "")
             #expect(answer.status == fault.status)
@@ -121,9 +129,10 @@ import Testing
     func inTheMiddle(_ cut: Cut) async throws {
         let event = #"{"model":"upstream-name","choices":[{"delta":{"content":"hi"}}]}"#
         let upstream = try await ScriptedUpstream.start(
-            [ScriptedUpstream.streamHead, ScriptedUpstream.chunk("data: \(event)\n\n"), .wait(.milliseconds(30))] + cut.end)
+            [ScriptedUpstream.streamHead, ScriptedUpstream.chunk("data: \(event)\n\n"), .wait(.milliseconds(30))]
+                + cut.end)
         var limits = GatewayLimits()
-        limits.idleTimeout = .milliseconds(300)
+        if cut.row == .timedOut { limits.idleTimeout = .milliseconds(300) }
         try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
             let answer = try await gateway.chat(#","stream":true"#)
             #expect(answer.status == 200)

@@ -79,7 +79,8 @@ import Testing
     func sizeAndType() async throws {
         let long = #"{"name": ""# + String(repeating: "x", count: 1 << 20) + #""}"#
         #expect(try await house.ask(.post, "/v1/admin/keys", body: long).status == .contentTooLarge)
-        let form = try await house.ask(.post, "/v1/admin/keys", body: "name=x", type: "application/x-www-form-urlencoded")
+        let form = try await house.ask(
+            .post, "/v1/admin/keys", body: "name=x", type: "application/x-www-form-urlencoded")
         #expect(form.status == .unsupportedMediaType)
         let charset = try await house.ask(
             .post, "/v1/admin/keys", body: #"{"name": "x"}"#, type: "Application/JSON; charset=utf-8")
@@ -100,7 +101,9 @@ import Testing
         #expect(try response.json()["param"] as? String == parameter)
     }
 
-    @Test("an identifier that cannot exist is told like one that does not", arguments: ["key_x", "dep_01JZ0000000000000000000000"])
+    @Test(
+        "an identifier that cannot exist is told like one that does not",
+        arguments: ["key_x", "dep_01JZ0000000000000000000000"])
     func badIdentifier(id: String) async throws {
         #expect(try await house.ask(.delete, "/v1/admin/keys/\(id)").status == .notFound)
     }

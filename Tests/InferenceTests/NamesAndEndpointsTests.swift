@@ -6,7 +6,9 @@ import Testing
 @Suite struct NamesAndEndpointsTests {
     @Test(
         "model names that people use are names",
-        arguments: ["gpt-4o", "meta-llama/Llama-3.1-8B:free", "a", "org/model@v1.2_x", "0", String(repeating: "m", count: 128)])
+        arguments: [
+            "gpt-4o", "meta-llama/Llama-3.1-8B:free", "a", "org/model@v1.2_x", "0", String(repeating: "m", count: 128),
+        ])
     func names(text: String) throws {
         #expect(ModelName(text)?.text == text)
         #expect(try ModelName(checking: text).text == text)

@@ -72,7 +72,9 @@ import Testing
         try await download(from: server)
         #expect(Support.read(target) == content)
         #expect(server.requests.count == 2)
-        #expect(server.requests.last?.rangeStart == 150_000)
+        // What the client still held when the connection broke may be lost, and is then fetched again.
+        let start = try #require(server.requests.last?.rangeStart)
+        #expect((1...150_000).contains(start))
         try await server.stop()
     }
 

@@ -138,7 +138,8 @@ private func mark() -> String { "9\(UInt32(SystemRandom().next() & 0xFFFFFF) + 1
         // A shell stands for the platform; what it starts is the guard, as the driver would.
         let platform = Process()
         platform.executableURL = URL(fileURLWithPath: "/bin/sh")
-        let tree = "sleep \(mark) & setsid sleep \(mark) & (setsid sh -c 'sleep \(mark) & sleep \(mark)' &) ; sleep \(mark)"
+        let tree =
+            "sleep \(mark) & setsid sleep \(mark) & (setsid sh -c 'sleep \(mark) & sleep \(mark)' &) ; sleep \(mark)"
         platform.arguments = [
             "-c", "\"$0\" __guard $$ /bin/sh -c \"$1\" & wait", try Support.guardBinary().program, tree,
         ]
@@ -146,6 +147,7 @@ private func mark() -> String { "9\(UInt32(SystemRandom().next() & 0xFFFFFF) + 1
         try await eventually("the tree stands") { Support.processes(with: "sleep\0\(mark)").count == 5 }
         kill(platform.processIdentifier, SIGKILL)
         try await eventually("nothing is left", within: .seconds(5)) { Support.processes(with: mark).isEmpty }
+        #expect(Support.processes(with: mark).isEmpty)
     }
 }
 

@@ -69,18 +69,18 @@ import Testing
         let plug = Plug()
         async let held: Void = database.write { _ in plug.hold() }
         try await eventually("the writer is held") { plug.hasBegun }
-        let started = Atomic(0)
+        let started = Shared(0)
         let changes: [Int] = try await withThrowingTaskGroup(of: Int.self) { group in
             for id in 0..<64 {
                 group.addTask {
-                    started.wrappingAdd(1, ordering: .relaxed)
+                    started.update { $0 += 1 }
                     return try await database.write { tx in
                         try tx.run("INSERT INTO thing (id) VALUES ($1)", [id])
                         return try tx.row("SELECT COUNT(*) AS n FROM thing")?.value("n") ?? 0
                     }
                 }
             }
-            try await eventually("all asked") { started.load(ordering: .relaxed) == 64 }
+            try await eventually("all asked") { started.value == 64 }
             for _ in 0..<1000 { await Task.yield() }
             plug.pull()
             return try await group.reduce(into: []) { $0.append($1) }
@@ -110,15 +110,20 @@ import Testing
         let plug = Plug()
         async let held: Void = database.write { _ in plug.hold() }
         try await eventually("the writer is held") { plug.hasBegun }
-        let ran = Atomic(0)
+        let ran = Shared(0)
+        let started = Shared(0)
         let waiting = (0..<32).map { id in
             Task {
+                started.update { $0 += 1 }
                 try await database.write { tx in
-                    ran.wrappingAdd(1, ordering: .relaxed)
+                    ran.update { $0 += 1 }
                     try tx.run("INSERT INTO thing (id) VALUES ($1)", [id])
                 }
             }
         }
+        // Cancelled in the queue, not before they came to it.
+        try await eventually("all asked") { started.value == 32 }
+        for _ in 0..<1000 { await Task.yield() }
         for task in waiting[..<16] { task.cancel() }
         for task in waiting[..<16] {
             // Answered while the writer is still held.
@@ -127,7 +132,7 @@ import Testing
         plug.pull()
         try await held
         for task in waiting[16...] { _ = try await task.value }
-        #expect(ran.load(ordering: .relaxed) == 16)
+        #expect(ran.value == 16)
         #expect(try await ids(database) == Set(16..<32))
     }
 
@@ -139,25 +144,25 @@ import Testing
         let plug = Plug()
         async let held: Void = database.write { _ in plug.hold() }
         try await eventually("the writer is held") { plug.hasBegun }
-        let accepted = Atomic(0)
-        let refused = Atomic(0)
+        let accepted = Shared(0)
+        let refused = Shared(0)
         await withTaskGroup(of: Void.self) { group in
             for id in 0..<20 {
                 group.addTask {
                     do {
                         try await database.write { tx in try tx.run("INSERT INTO thing (id) VALUES ($1)", [id]) }
-                        accepted.wrappingAdd(1, ordering: .relaxed)
+                        accepted.update { $0 += 1 }
                     } catch {
                         #expect(error as? DatabaseFailure == .overloaded)
-                        refused.wrappingAdd(1, ordering: .relaxed)
+                        refused.update { $0 += 1 }
                     }
                 }
             }
-            try? await eventually("the rest is refused") { refused.load(ordering: .relaxed) == 16 }
+            try? await eventually("the rest is refused") { refused.value == 16 }
             plug.pull()
         }
         try await held
-        #expect(accepted.load(ordering: .relaxed) == 4)
+        #expect(accepted.value == 4)
         try await database.write { tx in try tx.run("INSERT INTO thing (id) VALUES (100)") }
         #expect(try await ids(database).count == 5)
     }
@@ -165,7 +170,7 @@ import Testing
     @Test("a body that ends the transaction fails its batch, and no answered row is lost")
     func brokenTransaction() async throws {
         let database = try await open()
-        let kept = Mutex<Set<Int>>([])
+        let kept = Shared<Set<Int>>([])
         await withTaskGroup(of: Void.self) { group in
             for id in 0..<100 {
                 group.addTask {
@@ -174,13 +179,13 @@ import Testing
                             try tx.run("INSERT INTO thing (id) VALUES ($1)", [id])
                             if id % 25 == 7 { try tx.run("ROLLBACK") }
                         }
-                        kept.withLock { _ = $0.insert(id) }
+                        kept.update { $0.insert(id) }
                     } catch {}
                 }
             }
         }
         let stored = try await ids(database)
-        #expect(stored == kept.withLock { $0 })
+        #expect(stored == kept.value)
         #expect(stored.allSatisfy { $0 % 25 != 7 })
         try await database.write { tx in try tx.run("INSERT INTO thing (id) VALUES (1000)") }
     }
@@ -205,5 +210,47 @@ import Testing
         }
         let total: Int = try await database.read { tx in try tx.row("SELECT n FROM counter")?.value("n") ?? 0 }
         #expect(total == 200)
+    }
+
+    @Test("when COMMIT itself fails, everybody in the batch is told so, and the next batch works")
+    func failedCommit() async throws {
+        let database = try await open()
+        try await database.write { tx in
+            try tx.run("CREATE TABLE part (thing INTEGER REFERENCES thing (id) DEFERRABLE INITIALLY DEFERRED) STRICT")
+        }
+        let plug = Plug()
+        async let held: Void = database.write { _ in plug.hold() }
+        try await eventually("the writer is held") { plug.hasBegun }
+        let failures = Shared(0)
+        let started = Shared(0)
+        await withTaskGroup(of: Void.self) { group in
+            for id in 0..<10 {
+                group.addTask {
+                    started.update { $0 += 1 }
+                    do {
+                        try await database.write { tx in
+                            try tx.run("INSERT INTO thing (id) VALUES ($1)", [id])
+                            // Found wrong only at COMMIT.
+                            if id == 4 { try tx.run("INSERT INTO part (thing) VALUES (999)") }
+                        }
+                    } catch {
+                        guard case DatabaseFailure.constraint(.foreignKey, _) = error else {
+                            Issue.record("\(error)")
+                            return
+                        }
+                        failures.update { $0 += 1 }
+                    }
+                }
+            }
+            try? await eventually("all asked") { started.value == 10 }
+            for _ in 0..<1000 { await Task.yield() }
+            plug.pull()
+        }
+        try await held
+        let stored = try await ids(database)
+        #expect(failures.value > 0)
+        #expect(stored.count == 10 - failures.value, "nobody was told that a row is stored that is not")
+        #expect(!stored.contains(4))
+        try await database.write { tx in try tx.run("INSERT INTO thing (id) VALUES (1000)") }
     }
 }

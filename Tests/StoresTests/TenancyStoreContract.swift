@@ -10,7 +10,8 @@ import Testing
         world.samples.key(for: KeyToken.make(random: SeededRandom(seed: seed)), in: workspace, expires: expires)
     }
 
-    @Test("a key is found by its prefix as it was stored; repeating it changes nothing", arguments: StoreAdapter.allCases)
+    @Test(
+        "a key is found by its prefix as it was stored; repeating it changes nothing", arguments: StoreAdapter.allCases)
     func insertAndFind(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()
         let workspace = try await world.workspace()

@@ -28,7 +28,8 @@ import Testing
     func refused() {
         let good = KeyToken.make(random: SeededRandom()).text.reveal()
         let wrong = [
-            "", "vk", "vk__", "sk" + good.dropFirst(2), good + "0", String(good.dropLast()), good.uppercased(), " " + good,
+            "", "vk", "vk__", "sk" + good.dropFirst(2), good + "0", String(good.dropLast()), good.uppercased(),
+            " " + good,
             good + "\n", good.replacing("_", with: "-"), good + "_x", String(good.dropLast()) + "u",
             String(good.dropLast()) + "é", "Bearer " + good,
         ]

@@ -215,7 +215,9 @@ package struct Platform: Sendable {
             server: MetricsServer(registry: parts.metrics, host: configuration.metricsHost, logger: parts.logger),
             port: configuration.metricsPort, mayMove: !configuration.isMetricsPortChosen, group: group,
             logger: parts.logger
-        ) { [host = configuration.metricsHost] port in await openings.metrics(PlatformFile.url(host: host, port: port) + "/metrics") }
+        ) { [host = configuration.metricsHost] port in
+            await openings.metrics(PlatformFile.url(host: host, port: port) + "/metrics")
+        }
     }
 
     private func edge(

@@ -10,7 +10,8 @@ extension ConfigurationReport {
             let key = setting.key + String(repeating: " ", count: width - setting.key.count)
             lines.append("\(key)  \(setting.value)  (\(setting.origin))")
         }
-        lines.append(faults.isEmpty ? "The settings are good." : "The settings are not usable: \(faults.count) to mend.")
+        lines.append(
+            faults.isEmpty ? "The settings are good." : "The settings are not usable: \(faults.count) to mend.")
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -1,5 +1,5 @@
-/// One setting: its key, what it may hold, and what it is for. The same key in lower case names it in the file, in upper
-/// case after `VOLERY_` in the environment, and with dashes on the command line where there is a flag for it.
+/// One setting: its key, what it may hold, and what it is for. The same key in lower case names it in the file, in
+/// upper case after `VOLERY_` in the environment, and with dashes on the command line where there is a flag for it.
 package struct Setting<Value: Sendable>: Sendable {
     package let key: String
     /// The default as a person would write it; nil when there is none.
@@ -65,7 +65,8 @@ extension Setting where Value == Duration {
     ) -> Setting {
         Setting(
             key, fallback: fallback,
-            allowed: "\(TimeSpan.text(range.lowerBound)) to \(TimeSpan.text(range.upperBound)), such as 250ms, 5s or 2m",
+            allowed:
+                "\(TimeSpan.text(range.lowerBound)) to \(TimeSpan.text(range.upperBound)), such as 250ms, 5s or 2m",
             help: help
         ) { text in
             guard let span = TimeSpan.parse(text), range.contains(span) else { return nil }

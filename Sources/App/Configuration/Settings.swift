@@ -1,6 +1,7 @@
 /// Every setting there is, once: the reader, `--check-config` and docs/configuration.md all come from here.
 package enum Settings {
-    static let dataDir = Setting.path("data_dir", "~/.volery", "Where everything is kept: database, keys, models, logs of usage.")
+    static let dataDir = Setting.path(
+        "data_dir", "~/.volery", "Where everything is kept: database, keys, models, logs of usage.")
     static let database = Setting<DatabaseLocation>(
         "database", fallback: nil, allowed: "sqlite:///absolute/path (postgres:// comes with the next release)",
         help: "Where rows are kept; volery.db in the data folder when not set.", parse: DatabaseLocation.init)
@@ -15,7 +16,8 @@ package enum Settings {
         "The port of /metrics; 0 takes a free one. The default gives way to a free one when it is taken.")
     static let logLevel = Setting<LogLevel>.choice("log_level", .info, "What is logged: this and everything above it.")
     static let logFormat = Setting<LogFormat>.choice(
-        "log_format", .auto, "How logs are written to standard error; auto writes text on a terminal and JSON elsewhere.")
+        "log_format", .auto,
+        "How logs are written to standard error; auto writes text on a terminal and JSON elsewhere.")
     static let defaultModels = Setting.flag(
         "default_models", true, "Whether the default models are fetched when missing, and started.")
 
@@ -30,7 +32,8 @@ package enum Settings {
     static let maxConcurrentRequests = Setting.integer(
         "max_concurrent_requests", 1024, in: 1...1_000_000, "Inference requests in work at one time.")
     static let upstreamMaxResponseBytes = Setting.bytes(
-        "upstream_max_response_bytes", "64MiB", in: 1024...(4 << 30), "The largest answer of a runtime that is not a stream.")
+        "upstream_max_response_bytes", "64MiB", in: 1024...(4 << 30),
+        "The largest answer of a runtime that is not a stream.")
 
     static let headerTimeout = Setting.duration(
         "header_timeout", "10s", in: shortest...longest, "From a connection's start to a complete request head.")
@@ -43,13 +46,16 @@ package enum Settings {
     static let upstreamConnectTimeout = Setting.duration(
         "upstream_connect_timeout", "5s", in: shortest...longest, "To open a connection to a runtime or provider.")
     static let upstreamFirstByteTimeout = Setting.duration(
-        "upstream_first_byte_timeout", "2m", in: shortest...longest, "From a request sent upstream to its answer's first byte.")
+        "upstream_first_byte_timeout", "2m", in: shortest...longest,
+        "From a request sent upstream to its answer's first byte.")
     static let upstreamIdleTimeout = Setting.duration(
         "upstream_idle_timeout", "60s", in: shortest...longest, "Between two reads of an upstream's answer.")
     static let drainTimeout = Setting.duration(
-        "drain_timeout", "30s", in: .zero...longest, "How long running answers may take to end when the platform stops.")
+        "drain_timeout", "30s", in: .zero...longest, "How long running answers may take to end when the platform stops."
+    )
     static let upstreamCertificates = Setting.path(
-        "upstream_ca_file", nil, "A PEM file of the authorities that https upstreams are checked against; the system's when not set.")
+        "upstream_ca_file", nil,
+        "A PEM file of the authorities that https upstreams are checked against; the system's when not set.")
 
     private static let shortest = Duration.milliseconds(10)
     private static let longest = Duration.seconds(24 * 3600)
@@ -65,7 +71,8 @@ package enum Settings {
     /// The table of docs/configuration.md.
     package static var markdown: String {
         let rows = table.map { row in
-            "| `\(row.key)` | `\(row.variable)` | \(row.fallback.map { "`\($0)`" } ?? "") | \(row.allowed) | \(row.help) |"
+            let fallback = row.fallback.map { "`\($0)`" } ?? ""
+            return "| `\(row.key)` | `\(row.variable)` | \(fallback) | \(row.allowed) | \(row.help) |"
         }
         return "| key | environment | default | allowed | what it is |\n|---|---|---|---|---|\n"
             + rows.joined(separator: "\n") + "\n"

@@ -1,6 +1,7 @@
 import Yams
 
-/// The settings file: one flat YAML mapping. Unknown keys, other shapes and repeated keys are faults, each with its line.
+/// The settings file: one flat YAML mapping. Unknown keys, other shapes and repeated keys are faults, each with its
+/// line.
 struct SettingsFile: Sendable, Equatable {
     struct Entry: Sendable, Equatable {
         let text: String
@@ -23,6 +24,10 @@ struct SettingsFile: Sendable, Equatable {
                 return
             }
             for (key, value) in mapping { read(key, value, known: known) }
+        } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+            // The mark is the first of them: which one is wrong nobody can tell anyway.
+            complain(
+                keys.first.map { String($0.prefix(100)) } ?? "file", line: context.mark.line, "is given more than once")
         } catch let error as YamlError {
             complain("file", line: error.line ?? 1, "is not valid YAML")
         } catch {
@@ -37,12 +42,9 @@ struct SettingsFile: Sendable, Equatable {
             return
         }
         guard known.contains(where: { $0.key == name }) else {
-            let suggestion = Suggestion.closest(to: name, among: known.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
+            let suggestion =
+                Suggestion.closest(to: name, among: known.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
             complain(String(name.prefix(100)), line: line, "is not a setting\(suggestion)")
-            return
-        }
-        guard entries[name] == nil else {
-            complain(name, line: line, "is given more than once")
             return
         }
         switch value {

@@ -55,7 +55,9 @@ struct SettingsReader {
         guard let value = setting.parse(text) else {
             let shown = Self.withoutPassword(text)
             faults.append(
-                SettingFault(key: setting.key, origin: origin, complaint: "`\(shown)` is not allowed; allowed: \(setting.allowed)"))
+                SettingFault(
+                    key: setting.key, origin: origin,
+                    complaint: "`\(shown)` is not allowed; allowed: \(setting.allowed)"))
             return setting.fallback.flatMap(setting.parse) ?? stopgap()
         }
         effective.append(EffectiveSetting(key: setting.key, value: Self.withoutPassword(text), origin: origin))

@@ -129,8 +129,8 @@ package struct ControlAccess: Sendable {
         return ControlFlow(workspace: storage.workspace, parts: parts)
     }
 
-    /// What the last platform recorded and could not store any more, as after `kill -9`. What cannot be stored now stays
-    /// in the journal, and is no reason to refuse a command.
+    /// What the last platform recorded and could not store any more, as after `kill -9`. What cannot be stored now
+    /// stays in the journal, and is no reason to refuse a command.
     private func shipJournal(to store: any UsageStore) async throws {
         guard DataFolder(folder.journal).exists else { return }
         do {

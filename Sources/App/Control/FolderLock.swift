@@ -6,7 +6,8 @@ package import Kernel
     import Darwin
 #endif
 
-/// Held by the one process that may change the data folder. The system lets it go when the process ends, however it ends.
+/// Held by the one process that may change the data folder. The system lets it go when the process ends, however it
+/// ends.
 package final class FolderLock: Sendable {
     private let descriptor: CInt
 

@@ -1,8 +1,8 @@
 import FoundationEssentials
 package import Kernel
 
-/// `platform.json`: how the command line finds the platform that serves the folder. Worth nothing once the folder's lock
-/// is free.
+/// `platform.json`: how the command line finds the platform that serves the folder. Worth nothing once the folder's
+/// lock is free.
 package struct PlatformFile: Sendable, Codable, Equatable {
     package let pid: Int32
     /// Base URL without a path.

@@ -1,6 +1,6 @@
 package import AsyncHTTPClient
-package import Flows
 package import Fleet
+package import Flows
 import FoundationEssentials
 package import Kernel
 import NIOCore

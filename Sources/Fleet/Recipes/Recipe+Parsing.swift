@@ -76,7 +76,9 @@ extension ModelCard {
     private static func isGoodName(_ text: String) -> Bool {
         (1...128).contains(text.utf8.count)
             && text.unicodeScalars.allSatisfy {
-                $0.isASCII && ($0.properties.isAlphabetic || (0x30...0x39).contains($0.value) || "._-:/".contains(Character($0)))
+                $0.isASCII
+                    && ($0.properties.isAlphabetic || (0x30...0x39).contains($0.value)
+                        || "._-:/".contains(Character($0)))
             }
     }
 }

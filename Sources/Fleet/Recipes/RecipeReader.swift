@@ -1,6 +1,6 @@
 import Kernel
 
-/// Reads one map of a recipe key by key. Every refusal names the file, the line, the key, the value and what is allowed.
+/// Reads one map of a recipe key by key. A refusal names the file, the line, the key, the value and what is allowed.
 struct RecipeReader {
     let file: String
     /// Dotted path of the map inside the document; empty for the document itself.
@@ -45,7 +45,7 @@ struct RecipeReader {
         if let node = optional(name) { return node }
         throw Problem(
             .configurationInvalid, "\(file) line \(node.line): `\(key(name))` is missing.", parameter: key(name),
-            hint: "Add it to the recipe; docs/recipes.md describes every key.")
+            hint: "Add it to the recipe; runtimes/smollm2.yaml is an example with most keys.")
     }
 
     func map(_ name: String, keys: [String]) throws(Problem) -> RecipeReader {

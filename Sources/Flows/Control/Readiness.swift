@@ -23,6 +23,16 @@ package struct Readiness: Sendable, Codable, Equatable {
             self.detail = detail
             self.progress = progress
         }
+
+        /// Absent values are written as null, so that the shape is always the same.
+        package func encode(to encoder: any Encoder) throws {
+            var members = encoder.container(keyedBy: CodingKeys.self)
+            try members.encode(model, forKey: .model)
+            try members.encode(aliases, forKey: .aliases)
+            try members.encode(state, forKey: .state)
+            try members.encode(detail, forKey: .detail)
+            try members.encode(progress, forKey: .progress)
+        }
     }
 
     package let status: Status
@@ -40,7 +50,9 @@ package struct Readiness: Sendable, Codable, Equatable {
         let serving = registry.models()
         let names = Set(serving.map(\.model.text))
         models =
-            serving.map { Model(model: $0.model.text, aliases: $0.aliases.map(\.text), state: "ready", detail: nil, progress: nil) }
+            serving.map {
+                Model(model: $0.model.text, aliases: $0.aliases.map(\.text), state: "ready", detail: nil, progress: nil)
+            }
             + services.filter { !names.contains($0.model) }.map {
                 Model(
                     model: $0.model, aliases: $0.aliases, state: $0.state.rawValue, detail: $0.detail,

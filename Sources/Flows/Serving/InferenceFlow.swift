@@ -77,9 +77,11 @@ package struct InferenceFlow: Sendable {
 
     /// A caller's text as it may stand in a message: short, and without control characters.
     package static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.prefix(ModelName.maximumLength).map {
-            $0.properties.generalCategory == .control || $0 == "`" ? "?" : $0
-        }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.prefix(ModelName.maximumLength).map {
+                    $0.properties.generalCategory == .control || $0 == "`" ? "?" : $0
+                }))
     }
 }
 

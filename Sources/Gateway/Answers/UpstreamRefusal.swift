@@ -3,8 +3,8 @@ package import Kernel
 package import NIOCore
 package import NIOHTTP1
 
-/// Translates an upstream's refusal into an error of the catalog. Nothing of its body reaches the caller but the message
-/// of a JSON error about the caller's own request.
+/// Translates an upstream's refusal into an error of the catalog. Nothing of its body reaches the caller but the
+/// message of a JSON error about the caller's own request.
 package enum UpstreamRefusal {
     /// Bytes of a refusal that are read at all.
     package static let maximumBody = 64 << 10
@@ -48,7 +48,9 @@ package enum UpstreamRefusal {
                 .contextLengthExceeded,
                 "The prompt has \(prompt) tokens, and the model's context holds \(limit). Nothing was cut.",
                 parameter: "messages",
-                hint: "Shorten the prompt by at least \(max(1, prompt - limit + 1)) tokens, or use a model with a larger context.",
+                hint:
+                    "Shorten the prompt by at least \(max(1, prompt - limit + 1)) tokens, "
+                    + "or use a model with a larger context.",
                 figures: [.init("prompt_tokens", prompt), .init("context_limit", limit)])
         }
         let message = fault.message.map { String($0.prefix(maximumMessage)) }

@@ -110,7 +110,8 @@ final class EdgeHandler: ChannelDuplexHandler {
         let problem =
             parserError == .headerOverflow
             ? Problem(.headersTooLarge)
-            : Problem(.validationError, "The request is not valid HTTP/1.1.", hint: "Check the request line and headers.")
+            : Problem(
+                .validationError, "The request is not valid HTTP/1.1.", hint: "Check the request line and headers.")
         switch phase {
         case .idle:
             phase = .closing

@@ -30,9 +30,10 @@ extension Exchange {
             phase = .buffering(status: status, bytes: ByteBuffer())
             let limit = status == 200 ? core.limits.maximumAnswer : UpstreamRefusal.maximumBody
             guard buffer.readableBytes + bytes.readableBytes <= limit else {
-                return end(for: status == 200
-                    ? invalid("it is larger than \(limit) bytes", [:])
-                    : UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: ByteBuffer()))
+                return end(
+                    for: status == 200
+                        ? invalid("it is larger than \(limit) bytes", [:])
+                        : UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: ByteBuffer()))
             }
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
@@ -88,7 +89,8 @@ extension Exchange {
 
     private func complete(status: Int, _ bytes: ByteBuffer) {
         guard status == 200 else {
-            let preview = String(buffer: bytes.getSlice(at: bytes.readerIndex, length: min(512, bytes.readableBytes)) ?? bytes)
+            let preview = String(
+                buffer: bytes.getSlice(at: bytes.readerIndex, length: min(512, bytes.readableBytes)) ?? bytes)
             let problem = UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: bytes)
             log(
                 status < 500 ? .info : .warning, "the upstream refused",
@@ -144,8 +146,10 @@ extension Exchange {
         if filter.isComplete, !isEnded { upstreamStreamIsComplete() }
     }
 
-    /// `[DONE]` came. The connection ends its answer in the next read, usually this one; the client need not wait for it.
+    /// `[DONE]` came. The connection ends its answer in the next read, usually this one; the client need not wait for
+    /// it, and a connection that does not end it is closed by the pool.
     private func upstreamStreamIsComplete() {
+        if let connection = call as? UpstreamConnection { loop.pool.expectEnd(of: connection) }
         finish(.succeeded, problem: nil)
     }
 

@@ -49,7 +49,10 @@ extension Exchange {
 
     // MARK: Bytes
 
-    var keepsAlive: Bool { head.isKeepAlive && isReceived && !core.isDraining }
+    /// An HTTP/1.0 client is never kept: without chunks, only the close tells it where a stream ends.
+    var keepsAlive: Bool {
+        head.isKeepAlive && isReceived && !head.version.isBeforeOneOne && !core.isDraining
+    }
 
     func writeHead(status: Int, type: String, length: Int? = nil, extra: [(String, String)] = []) {
         var headers = HTTPHeaders()
@@ -59,7 +62,7 @@ extension Exchange {
         headers.add(name: "x-request-id", value: request.description)
         for (name, value) in extra { headers.add(name: name, value: value) }
         if let warning { headers.add(name: "volery-warning", value: warning) }
-        if !keepsAlive || head.version.isBeforeOneOne { headers.add(name: "connection", value: "close") }
+        if !keepsAlive { headers.add(name: "connection", value: "close") }
         let responseHead = HTTPResponseHead(
             version: head.version.answering, status: HTTPResponseStatus(statusCode: status), headers: headers)
         edge.writer?.write(NIOAny(HTTPServerResponsePart.head(responseHead)), promise: nil)

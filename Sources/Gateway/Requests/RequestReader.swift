@@ -26,7 +26,8 @@ package struct RequestReader {
         }
         if let fault {
             throw Problem(
-                .validationError, "The body is not valid JSON: at byte \(fault.offset) there is \(fault.reason.rawValue).",
+                .validationError,
+                "The body is not valid JSON: at byte \(fault.offset) there is \(fault.reason.rawValue).",
                 hint: "Send a JSON object in UTF-8.")
         }
         if let problem = reader.problem { throw problem }

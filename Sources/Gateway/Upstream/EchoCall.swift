@@ -47,7 +47,9 @@ final class EchoCall: UpstreamCall {
     }
 
     private func refuse() {
-        let body = #"{"error":{"code":400,"message":"content must be text or an array of text parts","type":"invalid_request_error"}}"#
+        let body =
+            #"{"error":{"code":400,"message":"content must be text or an array of text parts","#
+            + #""type":"invalid_request_error"}}"#
         send(status: 400, type: "application/json", body: body)
     }
 

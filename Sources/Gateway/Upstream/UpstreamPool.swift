@@ -10,6 +10,8 @@ final class UpstreamPool {
     private let limits: GatewayLimits
     private let tls: NIOSSLContext
     private var idle: [Endpoint: [UpstreamConnection]] = [:]
+    /// Connections whose answer was complete for its client but has not ended, and until when it must.
+    private var ending: [ObjectIdentifier: (connection: UpstreamConnection, deadline: NIODeadline)] = [:]
 
     init(eventLoop: any EventLoop, limits: GatewayLimits, tls: NIOSSLContext) {
         self.eventLoop = eventLoop
@@ -36,7 +38,8 @@ final class UpstreamPool {
                     let pipeline = channel.pipeline.syncOperations
                     if endpoint.scheme == .https { try pipeline.addHandler(Self.tlsHandler(tls, endpoint)) }
                     try pipeline.addHandler(HTTPRequestEncoder())
-                    try pipeline.addHandler(ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
+                    try pipeline.addHandler(
+                        ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
                     try pipeline.addHandler(
                         UpstreamConnection(channel: channel, endpoint: endpoint, pool: box.value))
                 }
@@ -55,19 +58,27 @@ final class UpstreamPool {
 
     /// - Returns: false when there are enough; the caller closes the connection then.
     func keep(_ connection: UpstreamConnection, of endpoint: Endpoint) -> Bool {
+        ending[ObjectIdentifier(connection)] = nil
         guard idle[endpoint, default: []].count < limits.idleConnections else { return false }
         idle[endpoint, default: []].append(connection)
         return true
     }
 
     func forget(_ connection: UpstreamConnection, of endpoint: Endpoint) {
+        ending[ObjectIdentifier(connection)] = nil
         guard let index = idle[endpoint]?.lastIndex(where: { $0 === connection }) else { return }
         idle[endpoint]?.remove(at: index)
         if idle[endpoint]?.isEmpty == true { idle[endpoint] = nil }
     }
 
-    /// Closes what has been idle for too long.
+    /// Gives a connection a little time to end an answer that nobody waits for any more.
+    func expectEnd(of connection: UpstreamConnection) {
+        ending[ObjectIdentifier(connection)] = (connection, .now() + .seconds(2))
+    }
+
+    /// Closes what has been idle for too long, and what does not end.
     func sweep(now: NIODeadline) {
+        for (connection, deadline) in ending.values where deadline <= now { connection.cancel() }
         let limit = TimeAmount(limits.idleConnectionTimeout)
         let old = idle.values.joined().filter { now - $0.idleSince > limit }
         // Closing takes each out of the pool by `forget`.

@@ -43,7 +43,7 @@ package struct RegistrySnapshot: Sendable {
     }
 }
 
-/// Holds the current snapshot. Each source of deployments replaces its own part; readers never wait for a writer's work.
+/// Holds the current snapshot. Each source of deployments replaces its own part; readers never wait for its work.
 package final class Registry: Sendable {
     private struct Parts {
         var registered: [Deployment] = []

@@ -161,7 +161,8 @@ package struct Downloader: Sendable {
         while let chunk = try await next(&chunks) {
             guard sum.bytes + Int64(chunk.readableBytes) <= order.bytes else {
                 throw Problem(
-                    .checksumMismatch, "\(order.url) delivers more than the \(order.bytes) bytes that the recipe promises.")
+                    .checksumMismatch,
+                    "\(order.url) delivers more than the \(order.bytes) bytes that the recipe promises.")
             }
             try write(chunk, to: descriptor, &sum, order.part)
             arrived.increment(by: Int64(chunk.readableBytes))

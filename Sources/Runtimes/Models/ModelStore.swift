@@ -13,6 +13,11 @@ package struct ModelStore: Sendable {
         /// The recipe's name.
         package let name: String
         package let bytes: Int64
+
+        package init(name: String, bytes: Int64) {
+            self.name = name
+            self.bytes = bytes
+        }
     }
 
     package enum Verdict: String, Sendable, Codable { case good, missing, damaged }
@@ -54,7 +59,7 @@ package struct ModelStore: Sendable {
 
     /// Removes the files of one model, which must not be running. Removing what is not there is `NOT_FOUND`.
     package func remove(_ name: String) throws {
-        guard FilePath.Component(name) != nil, DataFiles.isFolder(folder(of: name)) else {
+        guard FilePath.Component(name)?.kind == .regular, DataFiles.isFolder(folder(of: name)) else {
             throw Problem(
                 .notFound, "No files of a model `\(name)` are here.", parameter: "name",
                 hint: "`volery models list` shows what is.")

@@ -2,7 +2,7 @@ import CSupport
 
 /// The binary run again as the guard of one child: `volery __guard PARENTPID COMMAND ARGUMENT…`.
 ///
-/// The parent-death signal alone does not reach grandchildren, and Linux offers no hook before exec; so the binary stands
+/// The parent-death signal alone does not reach grandchildren, and Linux has no hook before exec; so the binary stands
 /// between the platform and each child, and takes the whole tree down with either (ADR "processes are guarded").
 package enum GuardEntry {
     package static let word = "__guard"

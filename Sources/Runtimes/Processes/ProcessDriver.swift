@@ -128,7 +128,8 @@ package struct ProcessDriver: RuntimeDriver {
             }
             group.addTask {
                 do {
-                    return .stop(reason: try await body(RunningProcess(pid: runtimePID(ofGuard: pid))))
+                    let runtime = try await runtimePID(ofGuard: pid, clock)
+                    return .stop(reason: try await body(RunningProcess(pid: runtime)))
                 } catch {
                     return .bodyFailed(error)
                 }
@@ -168,14 +169,23 @@ private func isRunning(_ pid: Int32) -> Bool {
     #endif
 }
 
-/// The guard's child, which is what people mean by the runtime's process; the guard until that exists.
-private func runtimePID(ofGuard pid: Int32) -> Int32 {
-    guard let file = fopen("/proc/\(pid)/task/\(pid)/children", "re") else { return pid }
+/// The guard's child, which is what people mean by the runtime's process. It is there a moment after the guard; should
+/// it never be seen, the guard stands for it.
+private func runtimePID(ofGuard pid: Int32, _ clock: any Clock) async throws -> Int32 {
+    for _ in 0..<200 {
+        if let child = firstChild(of: pid) { return child }
+        try await clock.sleep(for: .milliseconds(5))
+    }
+    return pid
+}
+
+private func firstChild(of pid: Int32) -> Int32? {
+    guard let file = fopen("/proc/\(pid)/task/\(pid)/children", "re") else { return nil }
     defer { fclose(file) }
     var buffer = [CChar](repeating: 0, count: 64)
-    guard fgets(&buffer, Int32(buffer.count), file) != nil else { return pid }
+    guard fgets(&buffer, Int32(buffer.count), file) != nil else { return nil }
     let digits = buffer.prefix { (0x30...0x39).contains($0) }.map { UInt8(bitPattern: $0) }
-    return Int32(String(decoding: digits, as: UTF8.self)) ?? pid
+    return Int32(String(decoding: digits, as: UTF8.self))
 }
 
 /// Where a process's output goes: in lines, bounded, with the last ones kept.

@@ -123,7 +123,9 @@ package struct PythonEnvironment: RuntimePreparer {
                     try await clock.sleep(for: .milliseconds(500))
                     let done = (try? DataFiles.diskUse(temporary)) ?? 0
                     guard done > 0, needs.bytes > 0 else { continue }
-                    progress("\(what): \(DataFiles.megabytes(min(done, needs.bytes))) of \(DataFiles.megabytes(needs.bytes))")
+                    progress(
+                        "\(what): \(DataFiles.megabytes(min(done, needs.bytes))) of \(DataFiles.megabytes(needs.bytes))"
+                    )
                 }
             }
             defer { group.cancelAll() }

@@ -72,10 +72,15 @@ package final class ModelSupervisor: Sendable {
     /// Runs until the task is cancelled, or until the service fails in a way that time does not mend; then no process
     /// of it is left. May be run again, not twice at once.
     package func run() async {
-        var effect = apply(.start)
-        while let next = effect, !Task.isCancelled {
-            let event = await perform(next)
-            effect = apply(event)
+        await withTaskCancellationHandler {
+            var effect = apply(.start)
+            while let next = effect, !Task.isCancelled {
+                let event = await perform(next)
+                effect = apply(event)
+            }
+        } onCancel: {
+            // At once, so that nobody sends work to a process that is being stopped.
+            apply(.stop)
         }
         guard Task.isCancelled else { return }
         apply(.stop)

@@ -19,7 +19,7 @@ extension ModelsCommand {
         @Argument(help: "Names of recipes or models.") var names: [String] = []
 
         func validate() throws {
-            guard defaults != names.isEmpty || (defaults && !names.isEmpty) else {
+            guard defaults || !names.isEmpty else {
                 throw ValidationError("Name a model, or pass --defaults.")
             }
         }
@@ -54,7 +54,8 @@ extension ModelsCommand {
         private func pull(_ recipe: Recipe, from stock: ModelStock, _ reporter: ProgressReporter) async throws {
             let wasHere = stock.isPresent(recipe)
             if !wasHere {
-                reporter.finish("\(recipe.name): \(recipe.summary) \(ByteCount.text(recipe.bytes)), \(recipe.card.licence)")
+                let size = ByteCount.text(recipe.bytes)
+                reporter.finish("\(recipe.name): \(recipe.summary) (\(size), \(recipe.card.licence))")
             }
             try await stock.pull(recipe) { reporter.show(recipe.name, $0) }
             reporter.finish("\(recipe.name): \(wasHere ? "is here" : "fetched and verified")")

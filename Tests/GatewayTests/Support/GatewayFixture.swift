@@ -34,7 +34,8 @@ struct GatewayFixture {
             journal: journal, clock: clock, ids: IDSource(clock: clock, random: SystemRandom()))
         let group = MultiThreadedEventLoopGroup.singleton
         let core = try await GatewayCore(
-            flow: flow, limits: limits, eventLoops: group, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            flow: flow, limits: limits, eventLoops: group,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let router = Router()
         router.get("cold") { _, _ in "cold answer" }
         router.post("upload") { request, _ in
@@ -53,7 +54,8 @@ struct GatewayFixture {
             eventLoopGroupProvider: .shared(group), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             let services = ServiceGroup(
-                configuration: .init(services: [application], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+                configuration: .init(
+                    services: [application], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
             tasks.addTask { try await services.run() }
             var iterator = ports.makeAsyncIterator()
             let port = await iterator.next() ?? 0

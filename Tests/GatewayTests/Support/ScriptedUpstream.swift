@@ -58,7 +58,8 @@ final class ScriptedUpstream: Sendable {
     /// A JSON answer with the right length.
     static func json(_ body: String, status: String = "200 OK", headers: String = "") -> Step {
         .send(
-            "HTTP/1.1 \(status)\r\ncontent-type: application/json\r\n\(headers)content-length: \(body.utf8.count)\r\n\r\n\(body)"
+            "HTTP/1.1 \(status)\r\ncontent-type: application/json\r\n"
+                + "\(headers)content-length: \(body.utf8.count)\r\n\r\n\(body)"
         )
     }
 

@@ -1,0 +1,12 @@
+import Synchronization
+
+/// A value that a test's concurrent parts share.
+package final class Shared<Value: Sendable>: Sendable {
+    private let state: Mutex<Value>
+
+    package init(_ value: Value) { state = Mutex(value) }
+
+    package var value: Value { state.withLock { $0 } }
+
+    package func update(_ change: @Sendable (inout Value) -> Void) { state.withLock { change(&$0) } }
+}
