@@ -56,3 +56,12 @@ package struct Adoptable: Sendable, Equatable {
         return ollama(models: tags.models.map(\.name).sorted())
     }
 }
+
+extension HTTPClient.Configuration {
+    /// For what is on this machine: nobody there is an answer, which another try would only delay.
+    package static var sameMachine: HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return configuration
+    }
+}

@@ -6,13 +6,16 @@ package struct Banner: Sendable {
         package let name: String
         package let aliases: [String]
         package let isReady: Bool
+        /// Whether nothing is missing but the start of its process: sooner ready than somebody pastes a command.
+        package let isStarting: Bool
         /// What happens until it is ready.
         package let detail: String?
 
-        package init(name: String, aliases: [String], isReady: Bool, detail: String?) {
+        package init(name: String, aliases: [String], isReady: Bool, isStarting: Bool = false, detail: String?) {
             self.name = name
             self.aliases = aliases
             self.isReady = isReady
+            self.isStarting = isStarting
             self.detail = detail
         }
     }
@@ -98,7 +101,8 @@ package struct Banner: Sendable {
         case .kept: bearer = "$(cat \(Banner.quoted(folder + "/initial-api-key")))"
         case .elsewhere: bearer = "$VOLERY_API_KEY"
         }
-        let model = models.first { $0.isReady && $0.aliases.contains("default") } != nil ? "default" : firstReady
+        let isDefaultNear = models.contains { ($0.isReady || $0.isStarting) && $0.aliases.contains("default") }
+        let model = isDefaultNear ? "default" : firstReady
         return [
             #"curl \#(url)/v1/chat/completions -H "Authorization: Bearer \#(bearer)" \"#,
             #"  -H "Content-Type: application/json" -N \"#,

@@ -62,6 +62,12 @@ package enum LogFormat: String, Sendable, CaseIterable {
     /// A JSON string; what is too long is cut and says so.
     private static func append(_ text: String, to line: inout String) {
         line += "\""
+        // Nearly every text is plain, and goes in as it is.
+        if text.utf8.count <= maximumValue, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) {
+            line += text
+            line += "\""
+            return
+        }
         for scalar in text.unicodeScalars.prefix(maximumValue) {
             switch scalar {
             case "\"": line += "\\\""

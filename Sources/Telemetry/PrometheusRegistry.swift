@@ -30,10 +30,22 @@ package final class PrometheusRegistry: MetricsFactory {
         case histogram(HistogramInstrument)
         /// Read at the scrape.
         case reading(@Sendable () -> Double, isCounter: Bool)
+
+        enum Kind: String { case counter, gauge, histogram }
+
+        var kind: Kind {
+            switch self {
+            case .counter, .reading(_, isCounter: true): .counter
+            case .gauge, .reading(_, isCounter: false): .gauge
+            case .histogram: .histogram
+            }
+        }
     }
 
     private struct State {
         var series: [SeriesKey: Instrument] = [:]
+        /// The kind of each name, from its first series on.
+        var kinds: [String: Instrument.Kind] = [:]
         var overflow = 0
     }
 
@@ -80,10 +92,12 @@ package final class PrometheusRegistry: MetricsFactory {
             if let existing = state.series[key], let found = find(existing) { return found }
             let (made, instrument) = make()
             // A second kind under one name would make the whole page unreadable; it counts for itself only.
-            guard state.series[key] == nil, state.series.count < Self.maximumSeries else {
+            let kind = state.kinds[name] ?? instrument.kind
+            guard kind == instrument.kind, state.series[key] == nil, state.series.count < Self.maximumSeries else {
                 state.overflow += 1
                 return made
             }
+            state.kinds[name] = kind
             state.series[key] = instrument
             return made
         }

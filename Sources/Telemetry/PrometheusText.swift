@@ -10,7 +10,7 @@ package enum PrometheusText {
         var previous = ""
         for (key, instrument) in series {
             let name = clean(key.name)
-            if name != previous { text += header(name, kind(of: instrument)) }
+            if name != previous { text += header(name, instrument.kind.rawValue) }
             previous = name
             append(name, key.labels, instrument, to: &text)
         }
@@ -22,14 +22,6 @@ package enum PrometheusText {
     private static func header(_ name: String, _ kind: String) -> String {
         let help = MetricHelp.texts[name].map { "# HELP \(name) \($0)\n" } ?? ""
         return "\(help)# TYPE \(name) \(kind)\n"
-    }
-
-    private static func kind(of instrument: PrometheusRegistry.Instrument) -> String {
-        switch instrument {
-        case .counter, .reading(_, isCounter: true): "counter"
-        case .gauge, .reading(_, isCounter: false): "gauge"
-        case .histogram: "histogram"
-        }
     }
 
     private static func append(

@@ -88,15 +88,20 @@ package final class KeyVerifier: Sendable {
         } catch {
             outcome = .failure(error)
         }
-        state.withLock { _ = $0.running.removeValue(forKey: digest) }
+        state.withLock { state in
+            // An invalidation may have dropped it, and a newer one may stand in its place.
+            if state.running[digest] === verification { state.running[digest] = nil }
+        }
         verification.finish(outcome)
         return try outcome.get()
     }
 
-    /// Forgets what is known about the key with this prefix, at once.
+    /// Forgets what is known about the key with this prefix, at once. Who asks from now on does not join a verification
+    /// that began before.
     package func invalidate(prefix: String) {
         state.withLock { state in
             state.generation += 1
+            state.running = [:]
             state.entries = state.entries.filter { $0.value.prefix != prefix }
         }
     }

@@ -36,7 +36,7 @@ struct CommandContext: Sendable {
         _ body: @Sendable (ControlAccess, HTTPClient) async throws -> Answer
     ) async throws -> Answer {
         let configuration = try configuration()
-        return try await HTTPClient.withHTTPClient { client in
+        return try await HTTPClient.withHTTPClient(configuration: .sameMachine) { client in
             let access = ControlAccess(
                 configuration: configuration, environment: environment, client: client, clock: clock,
                 random: random, logger: logger)

@@ -44,6 +44,14 @@ import Testing
         #expect(banner(key: .kept, models: [real]).text.contains(#""model": "default""#))
     }
 
+    @Test("the default model is tried where only its process has yet to start")
+    func startingDefaultModel() {
+        let echo = Banner.Model(name: "demo-echo", aliases: [], isReady: true, detail: nil)
+        let real = Banner.Model(
+            name: "smollm2", aliases: ["default"], isReady: false, isStarting: true, detail: "starting")
+        #expect(banner(key: .kept, models: [echo, real]).text.contains(#""model": "default""#))
+    }
+
     @Test("a provider's key is named and its value never shown")
     func providerKeys() {
         let found = Adoptable.providerKeys(in: [

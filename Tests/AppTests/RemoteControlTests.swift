@@ -86,7 +86,7 @@ import Testing
             let problem = await #expect(throws: Problem.self) { try await remote.listKeys(PageRequest()) }
             #expect(problem?.code == .invalidAPIKey)
         }
-        try await HTTPClient.withHTTPClient { client in
+        try await HTTPClient.withHTTPClient(configuration: .sameMachine) { client in
             let nobody = RemoteControl(client: client, url: "http://127.0.0.1:1", token: Self.token)
             let problem = await #expect(throws: Problem.self) { try await nobody.listDeployments() }
             #expect(problem?.code == .platformSilent)

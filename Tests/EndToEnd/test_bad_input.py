@@ -169,18 +169,35 @@ def test_a_wrong_method_says_which_is_right(echo, method, path, allowed):
 def test_no_key(echo):
     body = json.dumps({"model": "demo-echo", "messages": MESSAGES}).encode()
     request = raw.request_bytes("POST", CHAT, "", body).replace(b"authorization: Bearer \r\n", b"")
-    check_error(raw.send(echo.port, request), 401, "AUTHENTICATION_REQUIRED")
+    check_error(raw.send(echo.port, request), 401, "AUTHENTICATION_REQUIRED", "Authorization")
 
 
 @pytest.mark.parametrize("key", ["vk_abc", "sk-1234", "vk_0000000000_" + "0" * 40, "é"])
 def test_a_wrong_key(echo, key):
     body = json.dumps({"model": "demo-echo", "messages": MESSAGES}).encode()
-    check_error(post(echo, body, key=key), 401, "INVALID_API_KEY")
+    check_error(post(echo, body, key=key), 401, "INVALID_API_KEY", "Authorization")
 
 
 def test_something_that_is_no_http(echo):
     answer = raw.send(echo.port, b"HELLO volery\r\n\r\n")
     assert answer.status == 400
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/x-www-form-urlencoded", "text/plain"])
+def test_json_is_read_under_the_types_that_curl_sends_it_with(echo, kind):
+    body = json.dumps({"model": "demo-echo", "messages": MESSAGES}).encode()
+    assert post(echo, body, headers=[f"content-type: {kind}"]).status == 200
+
+
+@pytest.mark.parametrize(
+    "header, param",
+    [
+        ("content-type: multipart/form-data; boundary=x", "Content-Type"),
+        ("content-type: application/json\r\ncontent-encoding: gzip", "Content-Encoding"),
+    ],
+)
+def test_a_body_of_another_kind(echo, header, param):
+    check_error(post(echo, b"{}", headers=[header]), 415, "UNSUPPORTED_MEDIA_TYPE", param)
 
 
 def test_a_request_id_of_the_client_is_kept_apart_from_ours(echo):

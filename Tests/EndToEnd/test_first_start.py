@@ -1,5 +1,6 @@
 """A fresh folder: what is there at once, with nothing downloaded and no network."""
 
+import json
 import os
 import re
 import stat
@@ -9,7 +10,10 @@ import time
 import httpx2 as httpx
 import pytest
 from harness import processes
-from harness.volery import free_port, volery
+from harness.volery import BINARY, clean_environment, free_port, volery
+
+#: The last command that `volery serve` prints.
+BANNER_END = re.compile(r"^  volery (--data-dir \S+ )?doctor$", re.MULTILINE)
 
 
 def test_demo_echo_answers_at_once_and_says_what_it_is(fresh):
@@ -63,27 +67,54 @@ def test_the_first_key_is_printed_once(fresh):
 def test_what_it_prints_is_the_next_action(fresh):
     platform = fresh().start()
     printed = processes.wait_until(
-        lambda: platform.output if "volery doctor" in platform.output else "", 10, "the banner ends with the doctor"
+        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner ends with the doctor"
     )
     assert str(platform.data_dir) in printed
     assert f"{platform.url}/v1" in printed
     assert "demo-echo" in printed
-    assert "curl" in printed and "volery chat" in printed
+    assert "curl" in printed and "chat" in printed
+
+
+def run_printed(platform, first_word: str) -> str:
+    """Runs the command of the banner that starts with this word, as it stands, and returns what it printed."""
+    text = processes.wait_until(
+        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner is complete"
+    )
+    command = re.search(rf"^  ({first_word} .*(?:(?<=\\)\n.*)*)", text, re.MULTILINE).group(1)
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=clean_environment(PATH=f"{BINARY.parent}:{os.environ['PATH']}"),
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def test_the_printed_curl_works_as_it_stands(fresh):
-    platform = fresh().start()
-    text = processes.wait_until(lambda: platform.output if "volery doctor" in platform.output else "", 10, "the banner")
-    command = re.search(r"^\s*(curl .*(?:\\\n.*)*)", text, re.MULTILINE).group(1)
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "demo-echo" in done.stdout, f"{command}\n{done.stdout}"
+    assert "I am demo-echo" in spoken(run_printed(fresh().start(), "curl"))
+
+
+def test_the_printed_curl_streams_real_text_of_the_real_model(platform):
+    out = run_printed(platform, "curl")
+    assert out.rstrip().endswith("data: [DONE]")
+    assert len(spoken(out)) > 10 and "demo-echo" not in out
+
+
+def test_the_printed_chat_works_as_it_stands(platform):
+    assert run_printed(platform, "volery").strip()
+
+
+def spoken(stream: str) -> str:
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
 
 
 def test_a_provider_key_in_the_environment_is_named_and_its_value_never(fresh):
     secret = "sk-or-v1-0123456789abcdef"
     platform = fresh(environment={"OPENROUTER_API_KEY": secret}).start()
-    processes.wait_until(lambda: "volery doctor" in platform.output, 10, "the banner")
+    processes.wait_until(lambda: BANNER_END.search(platform.output), 10, "the banner")
     assert "OPENROUTER_API_KEY" in platform.output
     assert secret not in platform.output
 

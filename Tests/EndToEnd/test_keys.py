@@ -93,7 +93,7 @@ def test_keys_can_be_made_while_the_platform_is_stopped(fresh):
 
 
 def test_an_expired_key_is_refused(echo):
-    result = echo.volery("keys", "create", "--name", "short", "--expires-in", "1s", "--json")
+    result = echo.volery("keys", "create", "--name", "short", "--expires", "1s", "--json")
     assert result.code == 0, result.err
     key = result.json()["key"]
     processes.wait_until(

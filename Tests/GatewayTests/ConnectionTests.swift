@@ -79,7 +79,7 @@ import Testing
     @Test("a head that does not come in time is answered with 408")
     func slowHead() async throws {
         var limits = GatewayLimits()
-        limits.headTimeout = .milliseconds(200)
+        limits.headTimeout = .seconds(1)
         try await GatewayFixture.run(scheme: .builtIn, limits: limits) { gateway in
             let answer = try await gateway.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
             #expect(answer.status == 408)
@@ -90,7 +90,7 @@ import Testing
     @Test("a body that does not come in time is answered with 408")
     func slowBody() async throws {
         var limits = GatewayLimits()
-        limits.bodyTimeout = .milliseconds(200)
+        limits.bodyTimeout = .seconds(1)
         try await GatewayFixture.run(scheme: .builtIn, limits: limits) { gateway in
             let request = GatewayFixture.request(body: GatewayFixture.chat())
             let answer = try await gateway.send(String(request.dropLast(5)))

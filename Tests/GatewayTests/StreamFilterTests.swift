@@ -45,6 +45,22 @@ import Testing
         #expect(!text.contains(#""model":"up""#))
     }
 
+    @Test(
+        "usage inside an event with content is taken out of it, wherever it stands",
+        arguments: [
+            #"{"choices":[{"text":"","finish_reason":"stop"}],"usage":{"prompt_tokens":1,"output_tokens":2},"x":1}"#,
+            #"{"usage":{"prompt_tokens":1,"output_tokens":2},"choices":[{"text":"","finish_reason":"stop"}],"x":1}"#,
+            #"{"choices":[{"text":"","finish_reason":"stop"}],"x":1, "usage": {"prompt_tokens":1,"output_tokens":2} }"#,
+        ])
+    func stripsInside(_ event: String) throws {
+        let (text, filter) = try feed(["data: \(event)\n\n"], wantsUsage: false)
+        #expect(filter.usage?.outputTokens == 2)
+        #expect(!text.contains("usage"))
+        #expect(text.filter { !$0.isWhitespace } == #"data:{"choices":[{"text":"","finish_reason":"stop"}],"x":1}"#)
+        let (kept, _) = try feed(["data: \(event)\n\n"], wantsUsage: true)
+        #expect(kept.contains("usage"))
+    }
+
     @Test("an event without end is refused at its bound")
     func bounded() {
         var filter = StreamFilter(wantsUsage: false, model: nil)

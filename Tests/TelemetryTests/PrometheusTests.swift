@@ -53,6 +53,17 @@ import Testing
         #expect(page.count { $0.hasPrefix("grows_total{") } == PrometheusRegistry.maximumSeries)
     }
 
+    @Test("a name has one kind: a second one is refused and counted")
+    func oneKind() {
+        let registry = PrometheusRegistry()
+        registry.makeCounter(label: "thing_total", dimensions: []).increment(by: 1)
+        registry.makeTimer(label: "thing_total", dimensions: [("a", "b")]).recordNanoseconds(1)
+        let page = lines(registry)
+        #expect(page.contains("thing_total 1"))
+        #expect(!page.contains { $0.hasPrefix("thing_total_bucket") })
+        #expect(page.contains("volery_metrics_series_refused_total 1"))
+    }
+
     @Test("gauges that are read at the scrape say what holds then, the process' own among them")
     func readings() {
         let registry = PrometheusRegistry()

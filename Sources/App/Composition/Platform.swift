@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import BundledAPI
+import CSupport
 import Cryptography
 import Fleet
 package import Flows
@@ -62,7 +63,7 @@ package struct Platform: Sendable {
     package func run() async throws {
         let folder = DataFolder(configuration.dataDir)
         try folder.create()
-        guard let lock = try FolderLock.take(in: folder) else { throw Problem(.dataFolderInUse) }
+        let lock = try await takeLock(of: folder)
         defer { lock.release() }
         let writer = LogWriter()
         let logger = Self.logger(configuration, writer: writer, clock: clock)
@@ -81,6 +82,18 @@ package struct Platform: Sendable {
         logger.notice("stopped")
     }
 
+    /// A command that works on the folder while nothing serves it holds the lock for a moment: that is waited for.
+    private func takeLock(of folder: DataFolder) async throws -> FolderLock {
+        let start = clock.uptime
+        while true {
+            if let lock = try FolderLock.take(in: folder) { return lock }
+            guard clock.uptime - start < .seconds(2), try PlatformFile.read(in: folder) == nil else {
+                throw Problem(.dataFolderInUse)
+            }
+            try await clock.sleep(for: .milliseconds(50))
+        }
+    }
+
     private static func logger(_ configuration: Configuration, writer: LogWriter, clock: SystemClock) -> Logger {
         let format: Telemetry.LogFormat =
             switch configuration.logFormat {
@@ -97,7 +110,10 @@ package struct Platform: Sendable {
     private func run(folder: DataFolder, logger: Logger, metrics: PrometheusRegistry) async throws {
         let storage = try await StorageParts.open(
             configuration.database, clock: clock, random: random, ids: ids, logger: logger)
-        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        // One for each processor that we may use: more would only take turns on it.
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: Int(volery_cpu_count()))
+        let client = HTTPClient(
+            eventLoopGroupProvider: .singleton, configuration: Downloader.Limits().clientConfiguration)
         let result: Result<Void, any Error>
         do {
             let journal = try SegmentedJournal.open(folder: folder.journal, clock: clock, logger: logger)
@@ -105,13 +121,15 @@ package struct Platform: Sendable {
             result = .success(
                 try await serve(
                     Parts(
-                        folder: folder, storage: storage, client: client, journal: journal, logger: logger,
+                        folder: folder, storage: storage, client: client, eventLoops: eventLoops, journal: journal,
+                        logger: logger,
                         metrics: metrics)))
         } catch {
             result = .failure(error)
         }
         DataFolder.remove(folder.platformFile)
         try await client.shutdown()
+        try await eventLoops.shutdownGracefully()
         try await storage.close()
         try result.get()
     }
@@ -121,6 +139,7 @@ package struct Platform: Sendable {
         let folder: DataFolder
         let storage: StorageParts
         let client: HTTPClient
+        let eventLoops: MultiThreadedEventLoopGroup
         let journal: SegmentedJournal
         let logger: Logger
         let metrics: PrometheusRegistry
@@ -138,13 +157,13 @@ package struct Platform: Sendable {
             logger: parts.logger)
         let deployments = RuntimeDeployments(registry: registry, recipes: machine.library.recipes)
         let fleet = try machine.supervisor(
-            clock: clock, random: random, threads: System.coreCount, logger: parts.logger,
+            clock: clock, random: random, threads: Int(volery_cpu_count()), logger: parts.logger,
             onChange: deployments.update)
         let verifier = KeyVerifier(
             store: storage.keys, hasher: storage.hasher, digests: HMACTokenDigest(random: random), clock: clock)
         let flow = InferenceFlow(
             registry: registry, keys: verifier, journal: parts.journal, clock: clock, ids: ids)
-        let group = MultiThreadedEventLoopGroup.singleton
+        let group = parts.eventLoops
         let core = try await GatewayCore(
             flow: flow, limits: GatewayLimits(configuration.limits), eventLoops: group, logger: parts.logger,
             certificates: configuration.limits.upstreamCertificates)

@@ -27,4 +27,7 @@ const void *volery_memmem(const void *haystack, size_t haystack_count, const voi
 /// Whether something keeps the machine's clock in step: 1 or 0, and -1 where the kernel does not say.
 int volery_clock_is_synchronized(void);
 
+/// Processors that this process may run on: those of its affinity mask, which a container or `taskset` narrows.
+int volery_cpu_count(void);
+
 #endif

@@ -6,6 +6,8 @@ package struct AnswerFacts: Sendable, Equatable {
     package var usage: Usage?
     /// Where the value of `model` stands, in bytes from the start.
     package var modelSpan: Range<Int>?
+    /// Where the member `usage` stands with its name and one comma beside it: what to leave out to strip it.
+    package var usageMember: Range<Int>?
     package var hasError = false
     /// Whether `choices` is there and empty, as in the usage event that closes a stream.
     package var hasEmptyChoices = false
@@ -23,12 +25,31 @@ package enum AnswerReader {
             guard try scanner.peek() == .object else { return nil }
             try scanner.object { (scanner, name) throws(JSONFault) in
                 try member(name, in: &scanner, facts: &facts)
+                if facts.usage != nil, facts.usageMember == nil {
+                    facts.usageMember = span(of: name, until: scanner.offset, in: bytes)
+                }
             }
             try scanner.end()
         } catch {
             return nil
         }
         return facts
+    }
+
+    /// From a member's name to its end, with the comma before it, or the one behind it when it is the first.
+    private static func span(
+        of name: JSONString, until end: Int, in bytes: UnsafeRawBufferPointer
+    ) -> Range<Int>? {
+        guard let base = bytes.baseAddress, let text = name.content.baseAddress else { return nil }
+        let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
+        let start = base.distance(to: UnsafeRawPointer(text)) - 1
+        var before = start - 1
+        while before > 0, isSpace(bytes[before]) { before -= 1 }
+        if bytes[before] == UInt8(ascii: ",") { return before..<end }
+        var behind = end
+        while behind < bytes.count, isSpace(bytes[behind]) { behind += 1 }
+        if behind < bytes.count, bytes[behind] == UInt8(ascii: ",") { behind += 1 } else { behind = end }
+        return start..<behind
     }
 
     private static func member(

@@ -85,9 +85,21 @@ package struct StreamFilter: Sendable {
         findByte(0x0A, in: UnsafeRawBufferPointer(rebasing: pointer[index...])).map { $0 + index }
     }
 
+    private enum Edit {
+        case name(Range<Int>)
+        case remove(Range<Int>)
+
+        var span: Range<Int> {
+            switch self {
+            case .name(let span), .remove(let span): span
+            }
+        }
+    }
+
     private enum Verdict {
         case pass, drop, done
-        case rename(Range<Int>)
+        /// To be changed in these places of its data, in order; and where the data begins.
+        case edit([Edit], at: Int)
         case fault(Fault)
     }
 
@@ -97,7 +109,7 @@ package struct StreamFilter: Sendable {
         case .pass: output.writeImmutableBuffer(event)
         case .drop: break
         case .done: isComplete = true
-        case .rename(let span): rename(span, of: event, into: &output)
+        case .edit(let edits, let offset): apply(edits, at: offset, to: event, into: &output)
         case .fault(let fault): throw fault
         }
     }
@@ -111,16 +123,28 @@ package struct StreamFilter: Sendable {
         if let usage = facts.usage { self.usage = usage }
         if facts.hasContent { contentEvents += 1 }
         if facts.usage != nil, facts.hasEmptyChoices, !wantsUsage { return .drop }
-        guard model != nil, let span = facts.modelSpan else { return .pass }
-        return .rename(span.lowerBound + data.lowerBound..<span.upperBound + data.lowerBound)
+        var edits: [Edit] = []
+        // Completions carry their usage in the last event with content, which must pass without it.
+        if !wantsUsage, let span = facts.usageMember { edits.append(.remove(span)) }
+        if model != nil, let span = facts.modelSpan { edits.append(.name(span)) }
+        return edits.isEmpty
+            ? .pass : .edit(edits.sorted { $0.span.lowerBound < $1.span.lowerBound }, at: data.lowerBound)
     }
 
-    private func rename(_ span: Range<Int>, of event: ByteBuffer, into output: inout ByteBuffer) {
-        let base = event.readerIndex
-        let rest = event.readableBytes - span.upperBound
-        if let before = event.getSlice(at: base, length: span.lowerBound) { output.writeImmutableBuffer(before) }
-        output.writeJSONString(model ?? "")
-        if let after = event.getSlice(at: base + span.upperBound, length: rest) { output.writeImmutableBuffer(after) }
+    private func apply(_ edits: [Edit], at offset: Int, to event: ByteBuffer, into output: inout ByteBuffer) {
+        var done = 0
+        for edit in edits {
+            copy(done..<offset + edit.span.lowerBound, of: event, into: &output)
+            if case .name = edit { output.writeJSONString(model ?? "") }
+            done = offset + edit.span.upperBound
+        }
+        copy(done..<event.readableBytes, of: event, into: &output)
+    }
+
+    private func copy(_ span: Range<Int>, of event: ByteBuffer, into output: inout ByteBuffer) {
+        if let slice = event.getSlice(at: event.readerIndex + span.lowerBound, length: span.count) {
+            output.writeImmutableBuffer(slice)
+        }
     }
 
     /// Where the value of the event's only `data` line stands, trimmed; nil for comments and other fields.

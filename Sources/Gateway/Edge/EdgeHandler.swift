@@ -211,16 +211,22 @@ final class EdgeHandler: ChannelDuplexHandler {
     }
 
     func close() {
+        let before = phase
         phase = .closing
         deadline = .distantFuture
         // A flush comes first, so that what was written still goes out.
         context?.flush()
         channel.close(promise: nil)
+        // Closed in the middle of an exchange, as after a client's reset: it must let go of its upstream.
+        if case .hot(let exchange) = before { exchange.clientDidLeave() }
     }
 
     func endForShutdown() {
         switch phase {
-        case .hot(let exchange): exchange.end(for: Problem(.shuttingDown, retryAfter: 1))
+        case .hot(let exchange):
+            exchange.end(for: Problem(.shuttingDown, retryAfter: 1))
+            // A request that was half sent: its rest is not waited for.
+            if case .discarding = phase { close() }
         case .idle, .discarding: close()
         // Hummingbird's tasks are cancelled by its own service.
         case .cold, .closing: break

@@ -89,12 +89,11 @@ extension Exchange {
 
     private func complete(status: Int, _ bytes: ByteBuffer) {
         guard status == 200 else {
-            let preview = String(
-                buffer: bytes.getSlice(at: bytes.readerIndex, length: min(512, bytes.readableBytes)) ?? bytes)
             let problem = UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: bytes)
+            // Its words are not logged: a refusal often repeats the prompt.
             log(
                 status < 500 ? .info : .warning, "the upstream refused",
-                ["upstream_status": "\(status)", "upstream_body": InferenceFlow.printable(preview)])
+                ["upstream_status": "\(status)", "upstream_bytes": "\(bytes.readableBytes)"])
             return end(for: problem)
         }
         guard let answer = bytes.withUnsafeReadableBytes({ AnswerReader.read($0) }) else {

@@ -2,6 +2,12 @@ import Inference
 import NIOCore
 import NIOHTTP1
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The last handler of an upstream connection: one request at a time, for one receiver.
 final class UpstreamConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
@@ -101,7 +107,11 @@ extension UpstreamConnection: UpstreamCall {
 
     func cancel() {
         receiver = nil
-        channel.close(promise: nil)
+        // A reset, not an orderly end: a server may take the latter for a client that only stopped sending, and go on
+        // generating for nobody. llama.cpp does.
+        let channel = channel
+        guard let options = channel as? any SocketOptionProvider else { return channel.close(promise: nil) }
+        options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in channel.close(promise: nil) }
     }
 
     private func setAutoRead(_ value: Bool) {

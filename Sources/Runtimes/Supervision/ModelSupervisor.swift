@@ -72,6 +72,8 @@ package final class ModelSupervisor: Sendable {
     /// Runs until the task is cancelled, or until the service fails in a way that time does not mend; then no process
     /// of it is left. May be run again, not twice at once.
     package func run() async {
+        // There from the start, so that a rate sees the first restart too.
+        restarts.increment(by: 0)
         await withTaskCancellationHandler {
             var effect = apply(.start)
             while let next = effect, !Task.isCancelled {
@@ -103,6 +105,10 @@ package final class ModelSupervisor: Sendable {
         return effect
     }
 
+    private var restarts: Counter {
+        Counter(label: "volery_runtime_restarts_total", dimensions: [("runtime", recipe.name)])
+    }
+
     private func report(_ now: ServiceState, wasReady: Bool) {
         let name = recipe.name
         switch now {
@@ -111,7 +117,7 @@ package final class ModelSupervisor: Sendable {
             logger.info("model service is ready", metadata: ["endpoint": "\(endpoint.url)"])
         case .backingOff(let backoff):
             Gauge(label: "volery_runtime_ready", dimensions: [("runtime", name)]).record(0)
-            Counter(label: "volery_runtime_restarts_total", dimensions: [("runtime", name)]).increment()
+            restarts.increment()
             logger.error(
                 backoff.isCrashLoop ? "model service is in a crash loop" : "model service failed",
                 metadata: ["failures": "\(backoff.failures)", "reason": "\(backoff.reason)"])

@@ -31,7 +31,9 @@ extension RegistryCommand {
         @Option(help: "Tokens of prompt and answer together, where known.") var contextLimit: Int?
         @Option(
             name: .customLong("capability"),
-            help: "What callers may ask: chat, completions, embeddings, tools, json_schema; may be repeated.")
+            help: """
+                What callers may ask: \(Capability.allCases.map(\.rawValue).joined(separator: ", ")); may be repeated.
+                """)
         var capabilities: [String] = []
 
         func run() async throws {

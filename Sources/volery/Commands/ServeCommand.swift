@@ -59,7 +59,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func adoptable(_ context: CommandContext) async -> [Adoptable] {
-        let ollama = try? await HTTPClient.withHTTPClient { await Adoptable.findOllama(client: $0) }
+        let ollama = try? await HTTPClient.withHTTPClient(configuration: .sameMachine) {
+            await Adoptable.findOllama(client: $0)
+        }
         return [ollama ?? nil].compactMap { $0 } + Adoptable.providerKeys(in: context.environment)
     }
 }
@@ -74,7 +76,9 @@ extension Banner {
             metricsURL: announcement.metricsURL,
             key: announcement.newKey.map { .fresh($0) } ?? (hasKeyFile == nil ? .elsewhere : .kept),
             models: announcement.readiness.models.map {
-                Model(name: $0.model, aliases: $0.aliases, isReady: $0.state == "ready", detail: $0.detail)
+                Model(
+                    name: $0.model, aliases: $0.aliases, isReady: $0.state == "ready",
+                    isStarting: ["preparing", "starting"].contains($0.state), detail: $0.detail)
             },
             found: found, isLocal: isLocal)
     }

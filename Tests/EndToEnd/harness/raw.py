@@ -54,6 +54,11 @@ def send(port: int, data: bytes, timeout: float = 30) -> Answer:
         return read_answer(sock)
 
 
+def leave_politely(sock: socket.socket) -> None:
+    """Closes as a client does that ends."""
+    sock.close()
+
+
 def leave_abruptly(sock: socket.socket) -> None:
     """Closes with a reset, as a client does whose machine lost it."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -35,6 +35,8 @@ struct RawClient {
                 }
             } catch is IOError {
                 // The server may end a connection that it gave up on by a reset.
+            } catch is ChannelError {
+                // Or before everything was sent.
             }
             return String(buffer: answer)
         }
