@@ -124,7 +124,8 @@ let package = Package(
             "App",
             [
                 "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "Stores", "Journal",
-                "Cryptography", "Runtimes", "Telemetry", "Gateway", "HTTPAPI", "BundledAPI", "CSupport", crypto, logging, metrics,
+                "Cryptography", "Runtimes", "Telemetry", "Gateway", "HTTPAPI", "BundledAPI", "CSupport", crypto,
+                logging, metrics,
                 lifecycle, hummingbird, hummingbirdCore, httpClient, nioCore, nioPosix, nioHTTP1, httpTypes,
                 product("UnixSignals", "swift-service-lifecycle"), product("Yams", "Yams"),
                 product("SystemPackage", "swift-system"),
@@ -165,13 +166,15 @@ let package = Package(
         tests(
             "HTTPAPI",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "HTTPAPI", "TestKit", logging, hummingbird, httpTypes,
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "HTTPAPI", "TestKit", logging, hummingbird,
+                httpTypes,
                 nioCore, product("HummingbirdTesting", "hummingbird"),
             ]),
         tests(
             "App",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "App", "HTTPAPI", "TestKit", logging, httpClient, hummingbird,
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "App", "HTTPAPI", "TestKit", logging, httpClient,
+                hummingbird,
                 product("HummingbirdTesting", "hummingbird"),
             ]),
         tests("CommandLine", ["volery", "Kernel", "Fleet", product("ArgumentParser", "swift-argument-parser")]),

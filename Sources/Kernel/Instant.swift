@@ -50,8 +50,8 @@ private func padded(_ value: Int64, _ width: Int) -> String {
     return digits.count >= width ? digits : String(repeating: "0", count: width - digits.count) + digits
 }
 
-/// The proleptic Gregorian date. Written here because every log line has one, and Foundation's formatter costs more than
-/// all the rest of the line. Years begin in March within, so that a leap day is the last one.
+/// The proleptic Gregorian date. Written here because every log line has one, and Foundation's formatter costs more
+/// than all the rest of the line. Years begin in March within, so that a leap day is the last one.
 private func civilDate(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
     let shifted = days + 719_468
     let era = floorDivide(shifted, by: 146_097)
