@@ -141,7 +141,7 @@ def machine() -> dict:
     return {
         "cpu": model.group(1) if model else platform.machine(),
         "cores": os.cpu_count(),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],
         "nginx": nginx.removeprefix("nginx version: "),
         "date": time.strftime("%Y-%m-%d"),
         "volery": subprocess.run([str(VOLERY), "--version"], capture_output=True, text=True).stdout.strip(),

@@ -102,9 +102,9 @@ def test_the_same_seed_gives_the_same_text_and_another_may_not(platform):
 
 
 def test_a_stop_sequence_ends_the_answer_before_it(platform):
-    whole = ask(platform, max_tokens=40).choices[0].message.content
+    whole = ask(platform).choices[0].message.content
     word = next(word for word in whole.split()[2:] if word.isalpha())
-    cut = ask(platform, max_tokens=40, stop=[word])
+    cut = ask(platform, stop=[word])
     assert word not in cut.choices[0].message.content
     assert whole.startswith(cut.choices[0].message.content)
     assert cut.choices[0].finish_reason == "stop"

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from harness import processes
@@ -93,9 +94,11 @@ def test_keys_can_be_made_while_the_platform_is_stopped(fresh):
 
 
 def test_an_expired_key_is_refused(echo):
-    result = echo.volery("keys", "create", "--name", "short", "--expires", "1s", "--json")
+    end = datetime.now(UTC) + timedelta(seconds=5)
+    result = echo.volery("keys", "create", "--name", "short", "--expires", f"{end:%Y-%m-%dT%H:%M:%SZ}", "--json")
     assert result.code == 0, result.err
     key = result.json()["key"]
+    assert echo.get("/v1/models", key=key).status_code == 200
     processes.wait_until(
         lambda: echo.get("/v1/models", key=key).status_code == 401, 10, "the key expires", interval=0.2
     )
