@@ -27,10 +27,13 @@ struct MetricsServer {
                 status: .ok, headers: [.contentType: PrometheusText.contentType],
                 body: .init(byteBuffer: ByteBuffer(string: PrometheusText.render(registry))))
         }
+        // Hummingbird says at "info" what the banner says better.
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .notice)
         return Application(
             router: router, configuration: .init(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { await onRunning($0.localAddress?.port ?? port) },
-            eventLoopGroupProvider: .shared(group), logger: logger)
+            eventLoopGroupProvider: .shared(group), logger: quiet)
     }
 }
 
