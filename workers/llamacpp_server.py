@@ -50,8 +50,8 @@ def parameters(llama, options):
     # The only caller is the gateway; a page in a browser on this machine must not become another one.
     settings.cors_origins = f"http://{options.host}:{options.port}"
     settings.cors_origins_explicit = True
-    # Warnings and errors; a few lines for each request otherwise.
-    settings.verbosity = 2
+    # Errors only. Its warnings repeat what a refused request said, and prompts have no place in a log.
+    settings.verbosity = 1
     settings.ui = False
     settings.use_jinja = True
     settings.endpoint_metrics = True

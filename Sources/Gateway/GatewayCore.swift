@@ -29,6 +29,8 @@ package final class GatewayCore: Sendable {
         self.limits = limits
         self.logger = logger
         var configuration = TLSConfiguration.makeClientConfiguration()
+        // An upstream that is left has no say in it: it gets the notice and is not waited for.
+        configuration.shutdownTimeout = .milliseconds(20)
         if let certificates { configuration.trustRoots = .file(certificates) }
         let tls = try NIOSSLContext(configuration: configuration)
         var loops: [ObjectIdentifier: NIOLoopBound<LoopContext>] = [:]

@@ -1,7 +1,9 @@
 import FoundationEssentials
 import Gateway
+import Glibc
 import Inference
 import NIOCore
+import NIOPosix
 import Testing
 
 /// Two planes on one connection, and clients that are slow, gone or wrong.
@@ -72,6 +74,40 @@ import Testing
             }
             try await eventually { !upstream.seen.closed.isEmpty }
             #expect(upstream.seen.closed.count == 1)
+        }
+        try await upstream.stop()
+    }
+
+    @Test("a large answer reaches a slow client whole, also when the connection closes after it")
+    func largeAnswer() async throws {
+        let text = String(repeating: "w", count: 8 << 20)
+        let upstream = try await ScriptedUpstream.start([
+            ScriptedUpstream.json(#"{"choices":[{"message":{"content":"\#(text)"}}]}"#)
+        ])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let answer = try await gateway.chat()
+            #expect(answer.status == 200)
+            #expect(answer.body.utf8.count == Int(answer.headers["content-length"] ?? ""))
+            #expect(answer.body.utf8.count > 8 << 20)
+        }
+        try await upstream.stop()
+    }
+
+    @Test("a client's reset ends the upstream's call and leaves a row")
+    func clientReset() async throws {
+        let upstream = try await ScriptedUpstream.start([.silence])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: gateway.port).get()
+            try await channel.writeAndFlush(
+                ByteBuffer(string: GatewayFixture.request(body: GatewayFixture.chat())))
+            try await eventually { upstream.seen.requests.count == 1 }
+            let options = try #require(channel as? any SocketOptionProvider)
+            try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+            try await channel.close()
+            try await eventually { !upstream.seen.closed.isEmpty }
+            #expect(upstream.seen.closed.count == 1)
+            #expect(try await gateway.records().first?.status == .clientClosed)
         }
         try await upstream.stop()
     }

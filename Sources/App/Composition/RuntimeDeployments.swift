@@ -21,7 +21,9 @@ final class RuntimeDeployments: Sendable {
             statuses[status.name] = status
             let all = statuses.values.sorted { $0.name < $1.name }
             // Under the lock, so that an older state never replaces a newer one.
-            registry.replaceRuntimes(all.compactMap(deployment), loading: loading(all))
+            registry.replaceRuntimes(
+                all.compactMap(deployment), loading: loading(all),
+                broken: Set(all.filter { $0.state == .failed }.flatMap(names)))
         }
     }
 
@@ -39,12 +41,14 @@ final class RuntimeDeployments: Sendable {
     /// What exists here and cannot answer yet, under each of its names.
     private func loading(_ statuses: [ModelServiceStatus]) -> [ModelName: String] {
         var loading: [ModelName: String] = [:]
-        for status in statuses where !status.isReady && status.state != .stopped {
-            for name in [status.model] + status.aliases {
-                if let model = ModelName(name) { loading[model] = status.state.rawValue }
-            }
+        for status in statuses where !status.isReady && status.state != .stopped && status.state != .failed {
+            for name in names(status) { loading[name] = status.state.rawValue }
         }
         return loading
+    }
+
+    private func names(_ status: ModelServiceStatus) -> [ModelName] {
+        ([status.model] + status.aliases).compactMap { ModelName($0) }
     }
 
     /// The same in every process, so that usage rows of a restart name the same deployment.

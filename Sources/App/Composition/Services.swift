@@ -39,8 +39,8 @@ struct EdgeService<Server: Service>: Service {
             try await clock.sleep(for: .milliseconds(50))
         }
         await core.endAll()
-        // Ends when the server has: its last connections close now.
-        try await clock.sleep(for: .seconds(3600))
+        // Its last connections close now. Who still holds one then, such as a client that does not read, is cut off.
+        try await clock.sleep(for: .seconds(5))
     }
 }
 

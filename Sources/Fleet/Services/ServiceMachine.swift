@@ -74,7 +74,7 @@ package struct ServiceMachine: Sendable {
             (.couldNot(let problem, isRetryable: false), .preparing),
             (.couldNot(let problem, isRetryable: false), .starting):
             state = .failed(problem)
-        case (.couldNot(let problem, isRetryable: true), .starting):
+        case (.couldNot(let problem, isRetryable: true), .starting), (.couldNot(let problem, isRetryable: _), .ready):
             restarts += 1
             return backOff(problem.message, clock: clock, random: random)
         case (.backoffElapsed, .backingOff):

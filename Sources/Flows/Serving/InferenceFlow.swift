@@ -52,6 +52,11 @@ package struct InferenceFlow: Sendable {
         guard let name = ModelName(text) else { throw notFound(text, in: snapshot) }
         let deployments = snapshot.deployments(of: name, in: environment)
         if !deployments.isEmpty { return deployments }
+        if snapshot.broken.contains(name) {
+            throw Problem(
+                .noRoute, "The model `\(name)` cannot run on this machine.", parameter: "model",
+                hint: "`volery runtimes list` says why, and what mends it.")
+        }
         if let state = snapshot.loading[name] {
             throw Problem(
                 .modelLoading, "The model `\(name)` cannot answer yet: \(state).", parameter: "model", retryAfter: 2)

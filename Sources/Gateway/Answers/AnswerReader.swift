@@ -85,7 +85,9 @@ package enum AnswerReader {
             if name == "completion_tokens" || name == "output_tokens" { output = number }
         }
         // Embeddings produce no tokens, and say so by leaving the count out.
-        guard let input, input >= 0, (output ?? 0) >= 0 else { return nil }
+        // A count beyond any context is a fault of the upstream's, and would spoil every sum that it is part of.
+        let plausible = 0...(1 << 40)
+        guard let input, plausible.contains(input), plausible.contains(output ?? 0) else { return nil }
         return Usage(inputTokens: input, outputTokens: output ?? 0, source: .provider)
     }
 

@@ -115,7 +115,14 @@ package struct StreamFilter: Sendable {
     }
 
     private mutating func judge(_ event: UnsafeRawBufferPointer) -> Verdict {
-        guard let data = Self.data(of: event) else { return .pass }
+        let data: Range<Int>
+        switch Self.content(of: event) {
+        case .data(let span): data = span
+        case .comment: return .pass
+        case .nothing: return .drop
+        case .error: return .fault(.upstreamError)
+        case .severalLines: return .fault(.notJSON)
+        }
         let payload = UnsafeRawBufferPointer(rebasing: event[data])
         if payload.elementsEqual("[DONE]".utf8) { return .done }
         guard let facts = AnswerReader.read(payload) else { return .fault(.notJSON) }
@@ -147,21 +154,42 @@ package struct StreamFilter: Sendable {
         }
     }
 
-    /// Where the value of the event's only `data` line stands, trimmed; nil for comments and other fields.
-    private static func data(of event: UnsafeRawBufferPointer) -> Range<Int>? {
+    private enum Content {
+        /// Where the value of the only `data` line stands, trimmed.
+        case data(Range<Int>)
+        /// Nothing but comments, which keep a connection alive.
+        case comment
+        case nothing
+        /// An `error` field, by which some runtimes report instead of inside the data.
+        case error
+        /// More than one `data` line: no model's event, and not looked through here.
+        case severalLines
+    }
+
+    private static func content(of event: UnsafeRawBufferPointer) -> Content {
+        var found: Range<Int>?
+        var hasOther = false
         var start = 0
         while start < event.count {
             let end = newline(in: event, from: start) ?? event.count
             let line = event[start..<end]
             if line.starts(with: "data:".utf8) {
-                var from = start + 5
-                var to = end
-                while from < to, event[from] == 0x20 { from += 1 }
-                while to > from, event[to - 1] == 0x0D || event[to - 1] == 0x20 { to -= 1 }
-                return from..<to
+                if found != nil { return .severalLines }
+                found = trimmed(start + 5..<end, of: event)
+            } else if line.starts(with: "error:".utf8) {
+                return .error
+            } else if let first = line.first, first != UInt8(ascii: ":"), first != 0x0D {
+                hasOther = true
             }
             start = end + 1
         }
-        return nil
+        return found.map { .data($0) } ?? (hasOther ? .nothing : .comment)
+    }
+
+    private static func trimmed(_ span: Range<Int>, of event: UnsafeRawBufferPointer) -> Range<Int> {
+        var (from, to) = (span.lowerBound, span.upperBound)
+        while from < to, event[from] == 0x20 { from += 1 }
+        while to > from, event[to - 1] == 0x0D || event[to - 1] == 0x20 { to -= 1 }
+        return from..<to
     }
 }

@@ -31,8 +31,8 @@ package enum UpstreamRefusal {
         case 429: return Problem(.upstreamRateLimited, retryAfter: retryAfter ?? 1)
         case 503: return Problem(.providerDegraded, retryAfter: retryAfter ?? 2)
         case 408, 504: return Problem(.upstreamTimeout, retryAfter: retryAfter)
-        case 401, 402, 403, 405, 407:
-            // Our own credential or address is wrong there: an operator's matter, not the caller's.
+        case 401...407, 410:
+            // Our own credential, address or model name is wrong there: an operator's matter, not the caller's.
             return Problem(.upstreamError, "The model's runtime or provider did not accept this platform's call.")
         case 400..<500: return rejection(body)
         default: return Problem(.upstreamError, retryAfter: retryAfter)

@@ -23,8 +23,10 @@ struct Answer {
     }
 
     /// Writes and flushes all of it.
-    /// - Parameter closes: whether the client is told that the connection ends here.
-    func write(to context: ChannelHandlerContext, closes: Bool = true) {
+    /// - Parameters:
+    ///   - closes: whether the client is told that the connection ends here.
+    ///   - end: completed when the socket has taken all of it.
+    func write(to context: ChannelHandlerContext, closes: Bool = true, end: EventLoopPromise<Void>) {
         var headers = HTTPHeaders()
         headers.reserveCapacity(5 + extra.count)
         headers.add(name: "content-type", value: contentType)
@@ -36,7 +38,7 @@ struct Answer {
             version: version.answering, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
         context.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
-        context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
+        context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: end)
     }
 }
 

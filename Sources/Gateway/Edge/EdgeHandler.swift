@@ -40,6 +40,11 @@ final class EdgeHandler: ChannelDuplexHandler {
     private var isFirst = true
     private(set) var deadline: NIODeadline
     private var context: ChannelHandlerContext?
+    /// Completed when the socket has taken the end of the last answer.
+    private var lastWritten: EventLoopFuture<Void>?
+    private var isReadPending = false
+    /// Tells one idle time from the next.
+    private var idleTurn: UInt64 = 0
 
     init(core: GatewayCore, loop: LoopContext, channel: any Channel) {
         self.core = core
@@ -88,14 +93,14 @@ final class EdgeHandler: ChannelDuplexHandler {
         case (.cold(_, let isAnswered), let part):
             if case .end = part {
                 phase = .cold(isReceived: true, isAnswered: isAnswered)
-                deadline = .distantFuture
+                deadline = .now() + TimeAmount(core.limits.wholeTimeout)
             }
             context.fireChannelRead(data)
             if case .cold(true, true) = phase { becomeIdle() }
         case (.discarding(let left), .body(let bytes)):
             guard bytes.readableBytes < left else { return close() }
             phase = .discarding(left: left - bytes.readableBytes)
-        case (.discarding, .end): close()
+        case (.discarding, .end): closeWhenWritten()
         case (.discarding, .head), (.hot, .head): close()
         }
     }
@@ -114,9 +119,8 @@ final class EdgeHandler: ChannelDuplexHandler {
                 .validationError, "The request is not valid HTTP/1.1.", hint: "Check the request line and headers.")
         switch phase {
         case .idle:
-            phase = .closing
-            Answer.problem(problem, request: core.flow.ids.next()).write(to: context)
-            close()
+            Answer.problem(problem, request: core.flow.ids.next()).write(to: context, end: promiseOfEnd())
+            closeWhenWritten()
         case .hot(let exchange): exchange.requestIsBroken(problem)
         // Not forwarded: Hummingbird would answer a second time.
         case .cold, .discarding, .closing: close()
@@ -125,7 +129,18 @@ final class EdgeHandler: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if case .hot(let exchange) = phase { exchange.clientWritabilityDidChange(to: context.channel.isWritable) }
+        if isReadPending, context.channel.isWritable {
+            isReadPending = false
+            context.read()
+        }
         context.fireChannelWritabilityChanged()
+    }
+
+    /// A client that does not take its answers gives no further requests: they would pile up answers in memory. That it
+    /// leaves is still seen.
+    func read(context: ChannelHandlerContext) {
+        if case .cold = phase { return context.read() }
+        if context.channel.isWritable { context.read() } else { isReadPending = true }
     }
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
@@ -207,9 +222,35 @@ final class EdgeHandler: ChannelDuplexHandler {
             return close()
         }
         phase = .idle
-        deadline = .now() + TimeAmount(core.limits.keepAliveTimeout)
+        idleTurn += 1
+        let turn = idleTurn
+        // The time for the next request begins when the client has this answer.
+        deadline = .now() + TimeAmount(core.limits.wholeTimeout)
+        let keepAlive = TimeAmount(core.limits.keepAliveTimeout)
+        guard let lastWritten else { return deadline = .now() + keepAlive }
+        lastWritten.assumeIsolated().whenComplete { _ in
+            guard case .idle = self.phase, self.idleTurn == turn else { return }
+            self.deadline = .now() + keepAlive
+        }
     }
 
+    /// For the end of an answer that is about to be written.
+    func promiseOfEnd() -> EventLoopPromise<Void> {
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        lastWritten = promise.futureResult
+        return promise
+    }
+
+    /// Closes when the socket has taken what was written: a close at once would throw the rest of it away.
+    func closeWhenWritten() {
+        phase = .closing
+        deadline = .now() + TimeAmount(core.limits.idleTimeout)
+        let channel = channel
+        guard let lastWritten else { return channel.close(promise: nil) }
+        lastWritten.whenComplete { _ in channel.close(promise: nil) }
+    }
+
+    /// Ends the connection at once, with whatever was not written yet.
     func close() {
         let before = phase
         phase = .closing
@@ -226,8 +267,8 @@ final class EdgeHandler: ChannelDuplexHandler {
         case .hot(let exchange):
             exchange.end(for: Problem(.shuttingDown, retryAfter: 1))
             // A request that was half sent: its rest is not waited for.
-            if case .discarding = phase { close() }
-        case .idle, .discarding: close()
+            if case .discarding = phase { closeWhenWritten() }
+        case .idle, .discarding: closeWhenWritten()
         // Hummingbird's tasks are cancelled by its own service.
         case .cold, .closing: break
         }
@@ -240,15 +281,15 @@ extension EdgeHandler: Deadlined {
     func deadlineReached(now: NIODeadline) {
         switch phase {
         case .idle where isFirst:
-            phase = .closing
             // Written past the pipelining handler: for it there is no request yet that could be answered.
             if let writer = try? channel.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self) {
-                Answer.problem(Problem(.requestTimeout), request: core.flow.ids.next()).write(to: writer)
+                Answer.problem(Problem(.requestTimeout), request: core.flow.ids.next()).write(
+                    to: writer, end: promiseOfEnd())
             }
-            close()
+            closeWhenWritten()
         case .hot(let exchange): exchange.deadlineReached(now: now)
         case .idle, .cold, .discarding: close()
-        case .closing: break
+        case .closing: channel.close(promise: nil)
         }
     }
 

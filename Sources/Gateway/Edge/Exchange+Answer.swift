@@ -9,7 +9,7 @@ import NIOHTTP1
 extension Exchange {
     func upstreamDidReceive(status: Int, headers: HTTPHeaders) {
         upstreamHeaders = headers
-        phaseDeadline = .now() + TimeAmount(core.limits.firstByteTimeout)
+        wait(atMost: core.limits.firstByteTimeout)
         let type = headers.first(name: "content-type")?.lowercased() ?? ""
         if status == 200, facts.isStream {
             guard type.hasPrefix("text/event-stream") else {
@@ -17,6 +17,8 @@ extension Exchange {
             }
             // The head waits for the first good event: until then a failure is still a plain error answer.
             phase = .streaming
+            // The answer before this one may still fill the connection.
+            if !edge.channel.isWritable { clientWritabilityDidChange(to: false) }
             return
         }
         phase = .buffering(status: status, bytes: ByteBuffer())
@@ -37,7 +39,7 @@ extension Exchange {
             }
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
-            phaseDeadline = .now() + TimeAmount(core.limits.idleTimeout)
+            wait(atMost: core.limits.idleTimeout)
         case .receiving, .calling, .ended: break
         }
     }
@@ -124,7 +126,7 @@ extension Exchange {
     // MARK: Streams
 
     private func forward(_ bytes: ByteBuffer) {
-        if !isPaused { phaseDeadline = .now() + TimeAmount(core.limits.idleTimeout) }
+        if !isPaused { wait(atMost: core.limits.idleTimeout) }
         var output = edge.channel.allocator.buffer(capacity: bytes.readableBytes + 64)
         var fault: StreamFilter.Fault?
         do throws(StreamFilter.Fault) {

@@ -12,7 +12,7 @@ extension Exchange {
 
     func call(_ deployment: Deployment, _ operation: Operation) {
         phase = .calling
-        phaseDeadline = .now() + TimeAmount(core.limits.firstByteTimeout)
+        wait(atMost: core.limits.firstByteTimeout)
         attempt += 1
         if deployment.endpoint.scheme == .builtIn {
             let call = EchoCall(eventLoop: loop.eventLoop, operation: operation, created: started)
@@ -49,7 +49,7 @@ extension Exchange {
     private func send(on connection: UpstreamConnection, _ deployment: Deployment, _ operation: Operation) {
         call = connection
         sentAt = .now()
-        phaseDeadline = .now() + TimeAmount(core.limits.firstByteTimeout)
+        wait(atMost: core.limits.firstByteTimeout)
         var headers = HTTPHeaders()
         headers.reserveCapacity(6)
         headers.add(name: "host", value: deployment.endpoint.authority)

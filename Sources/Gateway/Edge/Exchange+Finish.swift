@@ -11,11 +11,12 @@ extension Exchange {
     /// An answer of the gateway's own that uses no model.
     func answer(_ body: ByteBuffer) {
         phase = .ended
+        let end = edge.promiseOfEnd()
         edge.exchangeWillEnd(isReceived: true, closes: !keepsAlive)
         var answer = Answer(status: 200, contentType: "application/json", request: request, body: body)
         answer.version = head.version
-        if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive) }
-        if !keepsAlive { edge.close() }
+        if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end.succeed() }
+        if !keepsAlive { edge.closeWhenWritten() }
         letGo()
     }
 
@@ -80,12 +81,13 @@ extension Exchange {
         if let problem, !isHeadWritten {
             // Nothing more is coming from a client that was too slow; waiting for it would only hold the connection.
             let isOver = isReceived || problem.code == .requestTimeout
+            let end = edge.promiseOfEnd()
             edge.exchangeWillEnd(isReceived: isOver, closes: !keepsAlive)
             var answer = Answer.problem(problem, request: request)
             answer.version = head.version
             if case .wrongMethod(let allowed) = route { answer.extra.append(("allow", allowed)) }
-            answer.write(to: writer, closes: !keepsAlive)
-            if isOver, !keepsAlive { edge.close() }
+            answer.write(to: writer, closes: !keepsAlive, end: end)
+            if isOver, !keepsAlive { edge.closeWhenWritten() }
             return
         }
         var last = ByteBuffer()
@@ -100,9 +102,10 @@ extension Exchange {
         }
         let closes = !keepsAlive || problem != nil
         writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(last))), promise: nil)
+        let end = edge.promiseOfEnd()
         edge.exchangeWillEnd(isReceived: isReceived, closes: closes)
-        writer.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
-        if closes { edge.close() }
+        writer.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: end)
+        if closes { edge.closeWhenWritten() }
     }
 
     /// The event that says a stream is over before its end. No `[DONE]` follows it.
@@ -133,6 +136,8 @@ extension Exchange {
             if deployment.wire == .echo { usage.source = .counted }
             return usage
         }
+        // Nothing was sent, so nothing was used.
+        if deployment.wire != .echo, sentAt == .distantPast { return .none }
         switch status {
         case .failed, .rejected: return .none
         case .timedOut where filter.contentEvents == 0: return .none

@@ -9,7 +9,7 @@ import Tenancy
 /// From the request's head to the call: check, authenticate, read, route, rewrite.
 extension Exchange {
     func begin() {
-        phaseDeadline = .now() + TimeAmount(core.limits.bodyTimeout)
+        wait(atMost: core.limits.bodyTimeout)
         do throws(Problem) {
             try checkHead()
         } catch {

@@ -65,6 +65,7 @@ final class Exchange {
 
     // Time limits, by the loop's clock.
     let wholeDeadline: NIODeadline
+    private var phaseLimit = Duration.zero
     var phaseDeadline: NIODeadline {
         didSet { edge.setDeadline(min(phaseDeadline, wholeDeadline)) }
     }
@@ -110,7 +111,7 @@ final class Exchange {
         guard case .streaming = phase, isPaused == isWritable else { return }
         isPaused = !isWritable
         if isWritable {
-            phaseDeadline = .now() + TimeAmount(core.limits.idleTimeout)
+            wait(atMost: core.limits.idleTimeout)
             call?.resume()
         } else {
             // The client is slow, not the upstream: only the limit for the whole request counts meanwhile.
@@ -121,22 +122,22 @@ final class Exchange {
     }
 
     func deadlineReached(now: NIODeadline) {
-        if case .receiving = phase, !isReceived { return end(for: Problem(.requestTimeout)) }
-        let isWhole = now >= wholeDeadline
-        let limit = isWhole ? core.limits.wholeTimeout : phaseLimit
+        if case .receiving = phase {
+            // With the body complete, it is our own check of the key that takes too long.
+            return end(for: isReceived ? Problem(.overloaded, retryAfter: 1) : Problem(.requestTimeout))
+        }
         end(
             for: Problem(
                 .upstreamTimeout,
-                isWhole
-                    ? "The request took longer than \(limit)."
-                    : "The model's runtime or provider was silent for longer than \(limit)."))
+                now >= wholeDeadline
+                    ? "The request took longer than \(core.limits.wholeTimeout)."
+                    : "The model's runtime or provider was silent for longer than \(phaseLimit)."))
     }
 
-    private var phaseLimit: Duration {
-        switch phase {
-        case .receiving, .calling: core.limits.firstByteTimeout
-        case .buffering, .streaming, .ended: core.limits.idleTimeout
-        }
+    /// Sets the limit of what is waited for now.
+    func wait(atMost limit: Duration) {
+        phaseLimit = limit
+        phaseDeadline = .now() + TimeAmount(limit)
     }
 
     func requestIsBroken(_ problem: Problem) {

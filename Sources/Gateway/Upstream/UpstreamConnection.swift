@@ -1,6 +1,7 @@
 import Inference
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 #if canImport(Glibc)
     import Glibc
@@ -71,6 +72,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         if let parserError = error as? HTTPParserError {
             fail(parserError == .invalidEOFState && hasHead ? .closedMidway : .invalid("\(parserError)"))
         }
+        if !hasHead, error is NIOSSLError || error is NIOSSLExtraError { fail(.unreachable("\(error)")) }
         context.close(promise: nil)
     }
 

@@ -6,6 +6,8 @@ package struct RegistrySnapshot: Sendable {
     package let deployments: [Deployment]
     /// Models that exist here but cannot answer yet, with the reason in words.
     package let loading: [ModelName: String]
+    /// Models of this machine that cannot run until somebody mends something.
+    package let broken: Set<ModelName>
     private let services: [ServiceKey: [Deployment]]
 
     private struct ServiceKey: Hashable {
@@ -13,9 +15,12 @@ package struct RegistrySnapshot: Sendable {
         let environment: ModelEnvironment
     }
 
-    package init(deployments: [Deployment] = [], loading: [ModelName: String] = [:]) {
+    package init(
+        deployments: [Deployment] = [], loading: [ModelName: String] = [:], broken: Set<ModelName> = []
+    ) {
         self.deployments = deployments.sorted { ($0.model, $0.id) < ($1.model, $1.id) }
         self.loading = loading
+        self.broken = broken
         var named: [ServiceKey: [Deployment]] = [:]
         var aliased: [ServiceKey: [Deployment]] = [:]
         for deployment in self.deployments {
@@ -50,10 +55,12 @@ package final class Registry: Sendable {
         var runtimes: [Deployment] = []
         var builtIn: [Deployment] = []
         var loading: [ModelName: String] = [:]
+        var broken: Set<ModelName> = []
         var snapshot = RegistrySnapshot()
 
         mutating func rebuild() {
-            snapshot = RegistrySnapshot(deployments: builtIn + runtimes + registered, loading: loading)
+            snapshot = RegistrySnapshot(
+                deployments: builtIn + runtimes + registered, loading: loading, broken: broken)
         }
     }
 
@@ -75,11 +82,16 @@ package final class Registry: Sendable {
         }
     }
 
-    /// - Parameter loading: models whose runtime is not ready, with the reason in words.
-    package func replaceRuntimes(_ deployments: [Deployment], loading: [ModelName: String]) {
+    /// - Parameters:
+    ///   - loading: models whose runtime is not ready, with the reason in words.
+    ///   - broken: models whose runtime has given up.
+    package func replaceRuntimes(
+        _ deployments: [Deployment], loading: [ModelName: String], broken: Set<ModelName> = []
+    ) {
         parts.withLock {
             $0.runtimes = deployments
             $0.loading = loading
+            $0.broken = broken
             $0.rebuild()
         }
     }
