@@ -43,6 +43,21 @@ def test_no_prompt_no_answer_and_no_key_is_ever_logged(echo, upstream, model_at)
     assert echo.key.rsplit("_", 1)[1] not in echo.stderr_file.read_text()
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"messages": [{"role": "user", "content": [{"type": "bogus", "text": "xyzzy-refused-plan"}]}]},
+        {"messages": [{"role": "user", "content": "x"}], "tools": [{"xyzzy-refused-plan": 1}]},
+    ],
+    ids=["content", "tools"],
+)
+def test_what_a_runtime_says_about_a_refused_request_is_not_logged(platform, members):
+    answer = platform.post("/v1/chat/completions", {"model": "default", "max_tokens": 1} | members)
+    platform.usage_of(answer.headers["x-request-id"])
+    assert answer.status_code in (400, 502)
+    assert "xyzzy-refused-plan" not in platform.output
+
+
 @pytest.fixture
 def metrics(echo):
     def read() -> str:
