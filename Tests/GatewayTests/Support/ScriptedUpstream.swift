@@ -111,14 +111,11 @@ private final class Connection: ChannelInboundHandler {
         let rest = steps.dropFirst()
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         switch step {
-        case .send(let text):
-            put(ByteBuffer(string: text), context).whenComplete { _ in bound.value.0.run(rest, bound.value.1) }
+        case .send(let text): put(ByteBuffer(string: text), context, then: rest)
         case .flood(let count):
             let piece = min(count, 16 << 10)
-            put(ByteBuffer(repeating: UInt8(ascii: "x"), count: piece), context).whenComplete { _ in
-                let next = count > piece ? [.flood(count - piece)] + rest : rest
-                bound.value.0.run(next, bound.value.1)
-            }
+            let next = count > piece ? [.flood(count - piece)] + rest : rest
+            put(ByteBuffer(repeating: UInt8(ascii: "x"), count: piece), context, then: next)
         case .wait(let time):
             context.eventLoop.scheduleTask(in: time) { bound.value.0.run(rest, bound.value.1) }
         case .close: context.close(promise: nil)
@@ -129,11 +126,16 @@ private final class Connection: ChannelInboundHandler {
         }
     }
 
-    private func put(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
+    private func put(
+        _ bytes: ByteBuffer, _ context: ChannelHandlerContext, then rest: ArraySlice<ScriptedUpstream.Step>
+    ) {
         let count = bytes.readableBytes
         let log = self.log
-        let written = context.writeAndFlush(wrapOutboundOut(bytes))
-        written.whenSuccess { log.state.withLock { $0.bytesWritten += count } }
-        return written
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.writeAndFlush(wrapOutboundOut(bytes)).whenComplete { result in
+            if case .success = result { log.state.withLock { $0.bytesWritten += count } }
+            // In a turn of its own: a long script whose writes complete at once would else go ever deeper.
+            bound.eventLoop.execute { bound.value.0.run(rest, bound.value.1) }
+        }
     }
 }
