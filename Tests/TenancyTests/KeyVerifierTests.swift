@@ -127,6 +127,19 @@ import Testing
         #expect(try await world.verifier.verify(world.text) == .refused)
     }
 
+    @Test("who asks after an invalidation does not join a verification from before it", .timeLimit(.minutes(1)))
+    func asksAfterInvalidation() async throws {
+        let gate = Gate()
+        let world = World(hashGate: gate)
+        async let early = world.verifier.verify(world.text)
+        try await eventually("the hash began") { gate.waiting == 1 }
+        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
+        world.verifier.invalidate(prefix: world.key.prefix)
+        #expect(try await world.verifier.verify(world.text) == .refused)
+        gate.open()
+        _ = try await early
+    }
+
     @Test("an expired key is refused, also when its verdict was fresh a moment ago")
     func expires() async throws {
         let clock = ManualClock()
