@@ -9,7 +9,14 @@ VOLERY_BUILD_DIR ?= .build
 VOLERY_CACHE_DIR ?= $(HOME)/.cache/volery
 export VOLERY_BUILD_DIR VOLERY_CACHE_DIR
 
-.PHONY: help up build dependencies check format test test-unit test-e2e test-long bench bench-disconnect clean
+# What `make sim` runs.
+SEED ?= 1
+RUNS ?= 1000
+SCENARIO ?= usage
+BUG ?=
+
+.PHONY: help up build dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-storage \
+	bench-disconnect clean
 
 help: ## list these commands
 	@echo "Volery: one API over your own models. Start with: make up"
@@ -30,24 +37,36 @@ check: ## format, generated files, tidiness, warnings as errors
 	@dev/check.sh
 
 format: ## rewrite the Swift sources in the project's format
-	@swift format --in-place --parallel --recursive --configuration .swift-format Package.swift Sources Tests
+	@swift format --in-place --parallel --recursive --configuration .swift-format Package.swift Sources Tests Benchmarks
 
-test: ## everything: unit tests, then the platform end to end with its real models
-	@dev/test.sh unit e2e
+test: ## everything: unit tests, 10,000 simulated runs, then the platform end to end with its real models
+	@dev/test.sh unit sim e2e
 
 test-unit: ## the Swift tests alone
 	@dev/test.sh unit
+
+test-sim: ## the 10,000 simulated runs alone
+	@dev/test.sh sim
 
 test-e2e: ## the end-to-end tests alone
 	@dev/test.sh e2e
 
 test-long: ## all of `make test`, and what takes longer
-	@VOLERY_TEST_LONG=1 dev/test.sh unit e2e
+	@VOLERY_TEST_LONG=1 dev/test.sh unit sim e2e
+
+sim: ## production code under seeds: make sim SEED=1 RUNS=1000 SCENARIO=usage (BUG=name plants one)
+	@dev/build-release.sh simulate
+	@.build/release/simulate --seed $(SEED) --runs $(RUNS) --scenario $(SCENARIO) $(if $(BUG),--bug $(BUG))
 
 bench: ## measure the gateway beside nginx, and write docs/performance.md (about four minutes)
 	@dev/build-release.sh
 	@dev/install-dependencies.sh bench
 	@python3 Benchmarks/gateway/run.py
+
+bench-storage: ## transactions a second: group commit and PostgreSQL beside plain GRDB and pgbench (about five minutes)
+	@dev/build-release.sh storage-bench
+	@dev/install-dependencies.sh test
+	@python3 Benchmarks/storage/run.py
 
 bench-disconnect: ## measure how fast the upstream closes when a client leaves, and that a slow client costs no memory
 	@dev/build-release.sh

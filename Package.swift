@@ -46,6 +46,7 @@ let hummingbirdCore = product("HummingbirdCore", "hummingbird")
 let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
 let httpClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
+let argumentParser = product("ArgumentParser", "swift-argument-parser")
 
 let package = Package(
     name: "volery",
@@ -74,6 +75,8 @@ let package = Package(
         .target(name: "CSupport"),
         .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
 
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
         // Domains: pure, and blind to each other.
         room("Kernel", []),
         room("Tenancy", ["Kernel"]),
@@ -85,7 +88,13 @@ let package = Package(
 
         // Storage.
         room("Database", ["Kernel"]),
-        room("SQLiteEngine", ["Kernel", "Database", logging, metrics, product("GRDB", "GRDB.swift")]),
+        room(
+            "SQLiteEngine",
+            [
+                "Kernel", "Database", logging, metrics, product("GRDB", "GRDB.swift"),
+                product("GRDBSQLite", "GRDB.swift"),
+            ]),
+        room("PostgresEngine", ["Kernel", "Database", "CPostgres", logging, metrics]),
         room("Stores", ["Kernel", "Database", "Tenancy", "Inference"]),
         room("Journal", ["Kernel", "Inference", "CSupport", logging, metrics]),
 
@@ -123,7 +132,9 @@ let package = Package(
         room(
             "App",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "Stores", "Journal",
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "PostgresEngine",
+                "Stores",
+                "Journal",
                 "Cryptography", "Runtimes", "Telemetry", "Gateway", "HTTPAPI", "BundledAPI", "CSupport", crypto,
                 logging, metrics,
                 lifecycle, hummingbird, hummingbirdCore, httpClient, nioCore, nioPosix, nioHTTP1, httpTypes,
@@ -134,8 +145,28 @@ let package = Package(
             name: "volery",
             dependencies: [
                 "App", "CSupport", "Kernel", "Flows", "Fleet", "Inference", logging, httpClient,
-                product("ArgumentParser", "swift-argument-parser"),
+                argumentParser,
             ],
+            swiftSettings: strict
+        ),
+
+        // Not shipped: production code under one seed, and the measurement of storage.
+        room(
+            "Scenarios",
+            [
+                "TestKit", "Kernel", "Tenancy", "Inference", "Flows", "Database", "SQLiteEngine", "Stores", "Journal",
+                "Gateway", logging, nioCore, nioHTTP1,
+            ]),
+        .executableTarget(
+            name: "simulate", dependencies: ["Scenarios", "TestKit", argumentParser], swiftSettings: strict),
+        .executableTarget(
+            name: "storage-bench",
+            dependencies: [
+                "Kernel", "Tenancy", "Inference", "Database", "SQLiteEngine", "PostgresEngine", "Journal", "TestKit",
+                logging,
+                product("GRDB", "GRDB.swift"),
+            ],
+            path: "Benchmarks/storage", exclude: ["run.py"],
             swiftSettings: strict
         ),
 
@@ -143,15 +174,25 @@ let package = Package(
         tests("Tidy", []),
 
         // What tests share: a clock that stands still, seeds, stores in memory.
-        room("TestKit", ["Kernel", "Tenancy", "Inference"]),
+        room(
+            "TestKit",
+            [
+                "Kernel", "Tenancy", "Inference", "Database", "Journal", nioCore, product("GRDBSQLite", "GRDB.swift"),
+            ]),
         tests("Kernel", ["Kernel", "TestKit"]),
         tests("Tenancy", ["Kernel", "Tenancy", "TestKit"]),
         tests("Inference", ["Kernel", "Inference", "TestKit"]),
-        tests("Database", ["Kernel", "Database", "SQLiteEngine", "TestKit", logging]),
+        tests("Database", ["Kernel", "Database", "SQLiteEngine", "PostgresEngine", "TestKit", logging]),
         tests("SQLiteEngine", ["Kernel", "Database", "SQLiteEngine", "TestKit", logging]),
+        tests("PostgresEngine", ["Kernel", "Database", "PostgresEngine", "TestKit", logging]),
+        tests("TestKit", ["Kernel", "Journal", "TestKit"]),
+        tests("Scenarios", ["Scenarios", "TestKit", "Kernel", nioCore]),
         tests(
             "Stores",
-            ["Kernel", "Tenancy", "Inference", "Database", "SQLiteEngine", "Stores", "TestKit", logging]),
+            [
+                "Kernel", "Tenancy", "Inference", "Database", "SQLiteEngine", "PostgresEngine", "Stores", "TestKit",
+                logging,
+            ]),
         tests("Journal", ["Kernel", "Inference", "Journal", "CSupport", "TestKit", logging]),
         tests("Cryptography", ["Kernel", "Tenancy", "Cryptography", "CArgon2", "TestKit"]),
         tests("Fleet", ["Kernel", "Fleet", "TestKit"]),
@@ -177,7 +218,7 @@ let package = Package(
                 hummingbird,
                 product("HummingbirdTesting", "hummingbird"),
             ]),
-        tests("CommandLine", ["volery", "Kernel", "Fleet", product("ArgumentParser", "swift-argument-parser")]),
+        tests("CommandLine", ["volery", "Kernel", "Fleet", argumentParser]),
         tests(
             "Gateway",
             [

@@ -10,7 +10,7 @@ step() { printf '\n== %s\n' "$*"; }
 dev/install-dependencies.sh build
 
 step "format (mend with: make format)"
-swift format lint --strict --parallel --recursive --configuration .swift-format Package.swift Sources Tests
+swift format lint --strict --parallel --recursive --configuration .swift-format Package.swift Sources Tests Benchmarks
 
 step "generated files"
 dev/generate-errors.py --check

@@ -29,8 +29,8 @@ ROWS = [
     (
         "adapters",
         [
-            ("Journal", "usage, before the last byte"),
-            ("Stores + Database", "one SQL, SQLite engine"),
+            ("Journal", "open, progress, close"),
+            ("Stores + Database", "one SQL: SQLite, PostgreSQL"),
             ("Cryptography", "argon2id"),
             ("Runtimes", "files, child processes"),
         ],

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing. Asks no network when all is there.
 #   dev/install-dependencies.sh build    what the build and the platform need (the default)
+#   dev/install-dependencies.sh test     what the tests run against besides: PostgreSQL 15 and 18
 #   dev/install-dependencies.sh bench    wrk and nginx, which `make bench` measures with and against
 set -euo pipefail
 
@@ -10,6 +11,8 @@ say() { printf '%s\n' "$*" >&2; }
 
 # Succeeds when version $1 is at least version $2.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+cd "$(dirname "$0")/.."
 
 require_swift() {
     local found
@@ -34,8 +37,9 @@ missing_for_build() {
     if command -v pkg-config >/dev/null; then
         pkg-config --exists sqlite3 || echo libsqlite3-dev
         pkg-config --exists libargon2 || echo libargon2-dev
+        pkg-config --exists libpq || echo libpq-dev
     else
-        echo libsqlite3-dev libargon2-dev
+        echo libsqlite3-dev libargon2-dev libpq-dev
     fi
     command -v python3 >/dev/null || echo python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
@@ -76,9 +80,13 @@ main() {
         require_swift
         mapfile -t wanted < <(missing_for_build | tr ' ' '\n')
         ;;
+    test)
+        dev/postgres.sh install all
+        return
+        ;;
     bench) mapfile -t wanted < <(missing_for_bench | tr ' ' '\n') ;;
     *)
-        say "usage: dev/install-dependencies.sh [build|bench]"
+        say "usage: dev/install-dependencies.sh [build|test|bench]"
         exit 64
         ;;
     esac

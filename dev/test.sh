@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tiers named: unit (swift test) and e2e (pytest against the debug binary and real models).
+# Runs the tiers named: unit (swift test), sim (production code under many seeds) and e2e (pytest against the debug
+# binary, real models and real databases). Starts the servers that they need, and stops them at the end.
 # VOLERY_TEST_LONG=1 adds what takes longer. Fails when a tier fails, and also when it ran no test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +9,7 @@ build_dir=${VOLERY_BUILD_DIR:-.build}
 cache_dir=${VOLERY_CACHE_DIR:-$HOME/.cache/volery}
 logs=$cache_dir/test-logs
 unit_summary="not run"
+servers=""
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -17,8 +19,34 @@ build() {
     swift build --build-tests --scratch-path "$build_dir"
 }
 
+stop_servers() {
+    [ -n "$servers" ] || return 0
+    for version in 15 18; do
+        if [ -d "$servers/pg$version" ]; then dev/postgres.sh stop "$servers/pg$version" >/dev/null || true; fi
+    done
+    rm -rf "$servers"
+    servers=""
+}
+
+# PostgreSQL of both versions, each in a folder of its own that goes with this run.
+start_servers() {
+    [ -z "$servers" ] || return 0
+    dev/install-dependencies.sh test
+    step "PostgreSQL 15 and 18"
+    servers=$(mktemp -d /tmp/volery-servers-XXXXXX)
+    chmod 755 "$servers"
+    trap stop_servers EXIT
+    export VOLERY_TEST_POSTGRES_15_FOLDER=$servers/pg15 VOLERY_TEST_POSTGRES_18_FOLDER=$servers/pg18
+    VOLERY_TEST_POSTGRES_15=$(dev/postgres.sh start 15 "$servers/pg15")
+    VOLERY_TEST_POSTGRES_18=$(dev/postgres.sh start 18 "$servers/pg18")
+    export VOLERY_TEST_POSTGRES_15 VOLERY_TEST_POSTGRES_18
+    echo "$VOLERY_TEST_POSTGRES_15"
+    echo "$VOLERY_TEST_POSTGRES_18"
+}
+
 run_unit() {
     local log=$logs/unit.log
+    start_servers
     step "unit tests"
     swift test --skip-build --disable-xctest --scratch-path "$build_dir" 2>&1 | tee "$log"
     unit_summary=$(grep -aoE 'Test run with [0-9]+ tests?.*' "$log" | tail -n 1 || true)
@@ -26,6 +54,12 @@ run_unit() {
         echo "The unit tests ran no test." >&2
         exit 1
     fi
+}
+
+# The seeds of every test run are the same, so that what failed once fails again; other seeds are for `make sim`.
+run_sim() {
+    step "simulation: ${VOLERY_TEST_SEEDS:-10000} seeds of production code"
+    "$build_dir/debug/simulate" --seed 1 --runs "${VOLERY_TEST_SEEDS:-10000}" --scenario usage
 }
 
 # A virtual environment for each set of requirements, so that a changed pin never meets an old install.
@@ -45,6 +79,7 @@ test_python() {
 
 run_e2e() {
     local python status=0
+    start_servers
     python=$(test_python)
     step "end-to-end tests"
     # pytest itself exits with 5 when it ran no test, which fails here like any failure.
@@ -60,9 +95,10 @@ main() {
     for tier in "$@"; do
         case "$tier" in
         unit) run_unit ;;
+        sim) run_sim ;;
         e2e) run_e2e ;;
         *)
-            echo "usage: dev/test.sh unit|e2e ..." >&2
+            echo "usage: dev/test.sh unit|sim|e2e ..." >&2
             exit 64
             ;;
         esac

@@ -13,15 +13,37 @@ package protocol Database: Sendable {
 
     /// Runs a body that only reads, on one consistent snapshot.
     /// - Throws: what the body throws; `DatabaseFailure`; `CancellationError` when the task is cancelled.
-    func read<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+    func read<T: Sendable>(_ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
 
-    /// Runs a body in a transaction and returns once that is durable.
+    /// Runs a body in a transaction and returns once that is durable. Transactions take place as if one came after the
+    /// other.
     ///
-    /// A body that still waits when the task is cancelled is dropped; one that began runs to its end.
+    /// A body that still waits when the task is cancelled is dropped. One that began runs to its end, or is undone as a
+    /// whole; nobody else's body is touched by that.
     /// - Throws: what the body throws; `DatabaseFailure`, where `.commitUnknown` means that the caller must look for
     ///   its own identifier to learn whether the transaction took place; `CancellationError`.
     @discardableResult
-    func write<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+    func write<T: Sendable>(_ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+
+    /// Runs one guarded statement as a transaction of its own: what it depends on stands in its WHERE, which the engine
+    /// looks at again after it waited for a row. Cheaper than `write`, and never run again after a conflict.
+    ///
+    /// PostgreSQL runs it at READ COMMITTED, in one round trip. A connection that is lost while it runs is
+    /// `.commitUnknown` there, since the server commits it by itself.
+    /// - Throws: as `write`.
+    @discardableResult
+    func execute(_ scope: Scope, _ sql: String, _ arguments: [any SQLRepresentable]) async throws -> [Row]
+}
+
+/// On whose behalf a transaction runs. PostgreSQL enforces it by roles and row-level security; SQLite has no second
+/// wall.
+package enum Scope: Sendable, Hashable {
+    /// One workspace: the database hides and refuses the rows of every other.
+    case workspace(WorkspaceID)
+    /// All workspaces: key look-up, shipping, leases, sweeps. Only the stores on TidyTests' short list may name it.
+    case system
+    /// The owner of the schema: migrations.
+    case schema
 }
 
 /// A transaction, seen from inside its body. Not `Sendable`: it cannot leave the body.

@@ -20,10 +20,11 @@ package struct Migrator: Sendable {
     ///   does not serve this one; what `DatabaseFailure.problem` says; `CancellationError`.
     package func migrate(_ database: some Database) async throws -> [Int] {
         do {
-            try await database.write { tx in try createTable(tx) }
+            try await database.write(.schema) { tx in try createTable(tx) }
             var applied: [Int] = []
             for migration in migrations {
-                if try await database.write({ tx in try apply(migration, tx) }) { applied.append(migration.number) }
+                let isNew = try await database.write(.schema) { tx in try apply(migration, tx) }
+                if isNew { applied.append(migration.number) }
             }
             return applied
         } catch let failure as DatabaseFailure {
@@ -50,7 +51,7 @@ package struct Migrator: Sendable {
         // Looked up again inside the transaction: another process may have been here first.
         let done = try tx.row("SELECT number FROM migration WHERE number = $1", [migration.number])
         guard done == nil else { return false }
-        for statement in migration.statements { try tx.run(tx.dialect.render(statement)) }
+        for statement in migration.statements.flatMap(tx.dialect.statements) { try tx.run(statement) }
         try tx.run(
             "INSERT INTO migration (number, name, checksum, oldest_binary, applied) VALUES ($1, $2, $3, $4, $5)",
             [migration.number, migration.name, migration.checksum, migration.oldestBinary.description, tx.now])

@@ -3,15 +3,20 @@ import Inference
 import Kernel
 package import Logging
 package import NIOCore
-import NIOSSL
 import Synchronization
+
+/// Starts a task that is nobody's child; App and simulations decide where it runs.
+package typealias StartTask = @Sendable (_ work: @escaping @Sendable () async -> Void) -> Void
 
 /// The gateway's part that all connections share. Its loops' parts are made once and never change.
 package final class GatewayCore: Sendable {
     package let flow: InferenceFlow
     package let limits: GatewayLimits
     let logger: Logger
+    let startTask: StartTask
     private let loops: [ObjectIdentifier: NIOLoopBound<LoopContext>]
+    /// The same in the group's order.
+    private let loopsInOrder: [NIOLoopBound<LoopContext>]
     private let inFlight = Atomic<Int>(0)
     private let bodiesHeld = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)
@@ -20,26 +25,31 @@ package final class GatewayCore: Sendable {
 
     /// - Parameters:
     ///   - eventLoops: every loop that will serve connections.
+    ///   - startTask: starts what an event loop cannot wait for: the check of a key that was not seen before.
     ///   - certificates: a PEM file of the authorities that upstreams are checked against; nil uses the system's.
     package init(
         flow: InferenceFlow, limits: GatewayLimits, eventLoops: any EventLoopGroup, logger: Logger,
-        certificates: String? = nil
+        certificates: String? = nil, connector: any UpstreamConnector = SocketConnector(),
+        startTask: @escaping StartTask
     ) async throws {
         self.flow = flow
         self.limits = limits
         self.logger = logger
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        // An upstream that is left has no say in it: it gets the notice and is not waited for.
-        configuration.shutdownTimeout = .milliseconds(20)
-        if let certificates { configuration.trustRoots = .file(certificates) }
-        let tls = try NIOSSLContext(configuration: configuration)
+        self.startTask = startTask
+        let tls = try UpstreamTLS(certificates: certificates)
         var loops: [ObjectIdentifier: NIOLoopBound<LoopContext>] = [:]
+        var loopsInOrder: [NIOLoopBound<LoopContext>] = []
         for eventLoop in eventLoops.makeIterator() {
-            loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
-                NIOLoopBound(LoopContext(eventLoop: eventLoop, limits: limits, tls: tls), eventLoop: eventLoop)
+            let loop = try await eventLoop.submit {
+                NIOLoopBound(
+                    LoopContext(eventLoop: eventLoop, limits: limits, tls: tls, connector: connector),
+                    eventLoop: eventLoop)
             }.get()
+            loops[ObjectIdentifier(eventLoop)] = loop
+            loopsInOrder.append(loop)
         }
         self.loops = loops
+        self.loopsInOrder = loopsInOrder
     }
 
     /// Requests that are being answered now.
@@ -57,7 +67,7 @@ package final class GatewayCore: Sendable {
 
     /// Ends every request that still runs, each with an error that says why, and closes the idle upstreams.
     package func endAll() async {
-        for loop in loops.values {
+        for loop in loopsInOrder {
             _ = try? await loop.eventLoop.submit { loop.value.endAll() }.get()
         }
     }
@@ -105,9 +115,11 @@ final class LoopContext {
     let sweeper = Sweeper()
     let metrics = GatewayMetrics()
 
-    init(eventLoop: any EventLoop, limits: GatewayLimits, tls: NIOSSLContext) {
+    init(
+        eventLoop: any EventLoop, limits: GatewayLimits, tls: UpstreamTLS, connector: any UpstreamConnector
+    ) {
         self.eventLoop = eventLoop
-        pool = UpstreamPool(eventLoop: eventLoop, limits: limits, tls: tls)
+        pool = UpstreamPool(eventLoop: eventLoop, limits: limits, tls: tls, connector: connector)
         let pool = self.pool
         sweeper.start(on: eventLoop) { pool.sweep(now: $0) }
     }

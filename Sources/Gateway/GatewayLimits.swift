@@ -1,4 +1,5 @@
-/// How much and how long the gateway lets a request take. Every one of them is a setting (docs/configuration.md).
+/// How much and how long the gateway lets a request take. What is in `var`s above `idleCloseWindow` are settings
+/// (docs/configuration.md).
 package struct GatewayLimits: Sendable {
     /// Bytes of a request's body.
     package var maximumBody = 20 << 20
@@ -31,6 +32,18 @@ package struct GatewayLimits: Sendable {
     /// server that closes an idle connection just when a request is sent on it costs that request a retry.
     package var idleConnections = 64
     package var idleConnectionTimeout = Duration.seconds(4)
+
+    /// A server may close an idle connection at the moment a request is sent on it. When the close comes this soon, and
+    /// nothing was answered, the request was not begun, and goes out once more on a new connection.
+    package var idleCloseWindow = Duration.milliseconds(250)
+
+    /// Events with content, and time, after which a running stream's use is written down again; see
+    /// `Exchange+Journal.swift`. Together they are what a killed platform may leave uncharged of a stream: little
+    /// money, for one small write instead of one for each event.
+    package static let progressEvents = 64
+    package static let progressInterval = Duration.milliseconds(250)
+    /// What a strict journal has to reach its disk. A hundred times a slow disk's sync: beyond it the disk hangs.
+    static let syncTimeout = Duration.seconds(10)
 
     package init() {}
 }

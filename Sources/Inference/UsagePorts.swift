@@ -1,15 +1,88 @@
 package import Kernel
 
-/// The node's journal, as the hot path sees it.
+/// The node's journal, as the hot path sees it: what a request is, what it has consumed so far, how it ended.
+///
+/// Each method hands its record to the operating system before it returns, so that it survives `kill -9` of this
+/// process, and is called on an event loop: one small write, no lock held for longer than that. A record that cannot be
+/// written is kept in memory and written later; `refusal` says so meanwhile.
 package protocol UsageJournal: Sendable {
-    /// Hands the record to the operating system before it returns, so that it survives `kill -9` of this process.
-    /// Called on an event loop: it makes one small write and takes no lock for longer than that.
-    ///
-    /// A record that cannot be written is kept in memory and written later; until then `acceptsWork` is false.
-    func append(_ record: UsageRecord)
+    /// Before the upstream is called. Every `open` is followed by a `close`, or settled at the next start.
+    func open(_ request: OpenRequest)
+    /// Before the first content goes to the client, and then at intervals. The last one counts.
+    func progress(_ progress: RequestProgress)
+    /// Before the bytes that tell the client that it has everything.
+    func close(_ record: UsageRecord)
 
-    /// False while records wait in memory for a disk that does not take them: no new work may start then.
-    var acceptsWork: Bool { get }
+    /// Whether what a record promises may only be acted on when the record is on the disk: then `whenSynced` comes
+    /// between the record and the act.
+    var isStrict: Bool { get }
+    /// Calls once, on any thread, when everything that was handed over before this call is on the disk.
+    func whenSynced(_ body: @escaping @Sendable () -> Void)
+
+    /// Why no new work may start; nil while it may. Cheap: asked for every request.
+    var refusal: Problem? { get }
+}
+
+/// What is known of a request before its upstream is called.
+package struct OpenRequest: Sendable, Hashable {
+    package let request: RequestID
+    /// What the client sent as `x-request-id`; never used as an identity.
+    package let clientRequest: String?
+    package let workspace: WorkspaceID
+    package let key: KeyID
+    package let operation: Operation
+    package let model: String
+    package let deployment: DeploymentID
+    package let isStream: Bool
+    /// Counts from 1.
+    package let attempt: Int
+    package let started: Instant
+
+    package init(
+        request: RequestID, clientRequest: String?, workspace: WorkspaceID, key: KeyID, operation: Operation,
+        model: String, deployment: DeploymentID, isStream: Bool, attempt: Int, started: Instant
+    ) {
+        self.request = request
+        self.clientRequest = clientRequest
+        self.workspace = workspace
+        self.key = key
+        self.operation = operation
+        self.model = model
+        self.deployment = deployment
+        self.isStream = isStream
+        self.attempt = attempt
+        self.started = started
+    }
+}
+
+/// What a running request has consumed so far.
+package struct RequestProgress: Sendable, Hashable {
+    package let request: RequestID
+    package let usage: Usage
+    /// From the request's head to this record.
+    package let elapsed: Duration
+    /// From the request's head to the first byte of the answer; nil when there was none.
+    package let firstToken: Duration?
+
+    package init(request: RequestID, usage: Usage, elapsed: Duration, firstToken: Duration?) {
+        self.request = request
+        self.usage = usage
+        self.elapsed = elapsed
+        self.firstToken = firstToken
+    }
+}
+
+extension UsageRecord {
+    /// The row of a request that was running when its process ended: what its last `progress` says. Without one nothing
+    /// of the answer had gone out, and nothing is charged.
+    package init(interrupted open: OpenRequest, after progress: RequestProgress?) {
+        self.init(
+            request: open.request, clientRequest: open.clientRequest, workspace: open.workspace, key: open.key,
+            operation: open.operation, model: open.model, deployment: open.deployment, isStream: open.isStream,
+            status: .interrupted, httpStatus: progress == nil ? 0 : 200, errorCode: nil,
+            usage: progress?.usage ?? Usage(inputTokens: 0, outputTokens: 0, source: .estimated),
+            started: open.started, latency: progress?.elapsed ?? .zero, firstToken: progress?.firstToken)
+    }
 }
 
 /// Where usage rows are kept. Methods throw `Problem(.storageUnavailable)` or `.storageFull`, and are cancelled with

@@ -19,6 +19,8 @@ package enum RequestStatus: String, Sendable, Codable, CaseIterable {
     case failed
     /// A time limit ended it.
     case timedOut = "timed_out"
+    /// The platform itself ended in the middle; counted from what its journal held.
+    case interrupted
 }
 
 /// The usage row of one finished request. Written once, never changed.

@@ -1,20 +1,30 @@
 import Kernel
 
-/// Appends little-endian values to a buffer that its owner uses again and again.
+/// Writes little-endian values into a buffer that its owner uses again and again.
 struct ByteWriter {
-    var bytes: [UInt8]
+    private var storage: [UInt8]
+    private(set) var count = 0
 
-    init(_ bytes: [UInt8] = []) { self.bytes = bytes }
+    init(capacity: Int = 4096) { storage = Array(repeating: 0, count: capacity) }
+
+    /// What was written, as a copy.
+    var bytes: [UInt8] { Array(storage[..<count]) }
+
+    func withBytes<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
+        storage.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+
+    mutating func removeAll() { count = 0 }
 
     mutating func integer<T: FixedWidthInteger>(_ value: T) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        reserve(MemoryLayout<T>.size)
+        replace(at: count, with: value)
+        count += MemoryLayout<T>.size
     }
 
     /// Overwrites a value written before.
     mutating func replace<T: FixedWidthInteger>(at offset: Int, with value: T) {
-        withUnsafeBytes(of: value.littleEndian) { raw in
-            for (index, byte) in raw.enumerated() { bytes[offset + index] = byte }
-        }
+        storage.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) }
     }
 
     mutating func id<Kind: IDKind>(_ id: ID<Kind>) {
@@ -22,11 +32,31 @@ struct ByteWriter {
         integer(id.ulid.low)
     }
 
-    /// - Parameter limit: bytes kept; what is longer is cut.
+    /// - Parameter limit: bytes kept; what is longer is cut before the character that passes it.
     mutating func text(_ text: String, limit: Int) {
-        let kept = text.utf8.prefix(limit)
-        integer(UInt16(truncatingIfNeeded: kept.count))
-        bytes.append(contentsOf: kept)
+        var text = text
+        text.withUTF8 { utf8 in
+            var kept = min(utf8.count, limit)
+            // Not in the middle of a character: its further bytes begin with the bits 10.
+            while kept < utf8.count, kept > 0, utf8[kept] & 0xC0 == 0x80 { kept -= 1 }
+            integer(UInt16(truncatingIfNeeded: kept))
+            append(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: utf8[..<kept])))
+        }
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
+        reserve(bytes.count)
+        let offset = count
+        storage.withUnsafeMutableBytes {
+            UnsafeMutableRawBufferPointer(rebasing: $0[offset...]).copyMemory(from: bytes)
+        }
+        count += bytes.count
+    }
+
+    private mutating func reserve(_ size: Int) {
+        guard storage.count - count < size else { return }
+        storage.append(contentsOf: repeatElement(0, count: max(storage.count, size)))
     }
 }
 

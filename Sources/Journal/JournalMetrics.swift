@@ -2,8 +2,15 @@ import Metrics
 
 /// What an operator sees of the journal.
 struct JournalMetrics: Sendable {
+    /// Counted while the journal is opened.
+    static let settledLabel = "volery_journal_settled_requests_total"
+
     let lag = Gauge(label: "volery_journal_lag_records")
+    let bytes = Gauge(label: "volery_journal_bytes")
+    let segments = Gauge(label: "volery_journal_segments")
+    let running = Gauge(label: "volery_journal_open_requests")
     let unwritten = Gauge(label: "volery_journal_unwritten_records")
+    /// Of one record in 64.
     let appendSeconds = Timer(label: "volery_journal_append_seconds")
     let syncSeconds = Timer(label: "volery_journal_sync_seconds")
     let diskErrors = Counter(label: "volery_journal_disk_errors_total")

@@ -93,23 +93,36 @@ package struct JournalShipper: Sendable {
         try journal.removeShipped()
     }
 
+    /// Only ends become rows. A request whose end is missing needs none while this process lives: every path of it
+    /// ends in `close`, and what a crash cuts off gets a `settled` at the next start.
     private func ship(_ stretch: ShippableStretch) async throws {
         var rest = stretch.scan.frames[...]
-        while let last = rest.prefix(limits.batch).last {
-            let batch = rest.prefix(limits.batch)
-            let records = batch.compactMap(\.record)
-            try await store.insert(records)
-            if records.count < batch.count {
+        while !rest.isEmpty {
+            let batch = rest.prefix(batchLength(of: rest))
+            let records = batch.compactMap(\.row)
+            if !records.isEmpty { try await store.insert(records) }
+            let unreadable = batch.count(where: \.isUnreadable)
+            if unreadable > 0 {
                 logger.critical(
                     "the journal holds records that this version cannot read; their file is set aside",
-                    metadata: ["segment": "\(stretch.segment)", "count": "\(batch.count - records.count)"])
+                    metadata: ["segment": "\(stretch.segment)", "count": "\(unreadable)"])
             }
             journal.markShipped(
-                stretch.segment, to: stretch.offset + last.end, records: batch.count,
-                isDamaged: records.count < batch.count)
+                stretch.segment, to: stretch.offset + (batch.last?.end ?? 0), rows: records.count + unreadable,
+                isDamaged: unreadable > 0)
             rest = rest.dropFirst(batch.count)
         }
         try finish(stretch)
+    }
+
+    /// How many frames there are up to the row that fills a batch.
+    private func batchLength(of frames: ArraySlice<SegmentScan.Frame>) -> Int {
+        var rows = 0
+        for (index, frame) in frames.enumerated() where frame.row != nil {
+            rows += 1
+            if rows == limits.batch { return index + 1 }
+        }
+        return frames.count
     }
 
     private func finish(_ stretch: ShippableStretch) throws {
@@ -119,7 +132,7 @@ package struct JournalShipper: Sendable {
         logger.critical(
             "a journal file is damaged; what could be read is stored, and the file is set aside",
             metadata: ["segment": "\(stretch.segment)", "bytes": "\(damaged)"])
-        journal.markShipped(stretch.segment, to: stretch.offset + stretch.length, records: 0, isDamaged: true)
+        journal.markShipped(stretch.segment, to: stretch.offset + stretch.length, rows: 0, isDamaged: true)
     }
 
     /// Doubles from a quarter of a second up to the limit, with up to a quarter of jitter.

@@ -1,62 +1,179 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import Inference
+import Kernel
 
 /// What the journal knows of one of its files.
 struct Segment: Sendable {
     let number: UInt64
     /// Where the last whole record ends.
     var length: Int
-    /// Up to where the rows are stored.
-    var shipped = JournalFolder.headerLength
+    /// Up to where everything is a row that becomes one.
+    var shipped: Int
+    /// Records, and the lowest and the highest sequence among them.
+    var records = 0
+    var first: UInt64 = 0
+    var last: UInt64 = 0
     /// Whether it holds something that no row was made of.
     var isDamaged = false
+    /// Requests whose `open` it holds and that have not ended.
+    var running = 0
+    /// The ticket of the record that it was last waiting for: it stays until that one is on the disk.
+    var releaseTicket: UInt64 = 0
+
+    init(number: UInt64, start: Int = SegmentHeader.length, length: Int = SegmentHeader.length) {
+        self.number = number
+        self.length = length
+        shipped = start
+    }
+
+    mutating func note(_ sequence: UInt64) {
+        first = records == 0 ? sequence : min(first, sequence)
+        last = max(last, sequence)
+        records += 1
+    }
+
+    var seal: SegmentSeal { SegmentSeal(segment: number, records: records, first: first, last: last) }
 }
 
-/// Everything behind the journal's one lock. Only the writer's thread opens and closes segments.
-struct JournalState {
-    /// Files that take no more records, oldest first.
+/// A request that has an `open` and no end yet.
+struct RunningRequest: Sendable {
+    let open: OpenRequest
+    var progress: RequestProgress?
+    /// The oldest segment that must stay for it.
+    let segment: UInt64
+}
+
+/// Everything behind the journal's one lock.
+///
+/// Records are numbered twice: by sequence, which is on the disk and goes on over restarts, and by ticket, which counts
+/// what this process accepted. A ticket is durable when its record is on a disk that said so.
+struct JournalState: Sendable {
+    struct Waiter: Sendable {
+        let ticket: UInt64
+        let body: @Sendable () -> Void
+    }
+
+    /// Files that take no more records, oldest first. They go in that order.
     var sealed: [Segment] = []
     var active: Segment
-    var descriptor: CInt
-    /// Up to where the active segment is known to be on the disk.
-    var synced = JournalFolder.headerLength
+    var file: any JournalFile
+    /// Files of sealed segments whose last records are not on the disk yet.
+    var replaced: [any JournalFile] = []
+    /// Segments up to this one were there at the start.
+    var recovered: UInt64 = 0
     var lastSequence: UInt64
-    /// Encoded records that the disk did not take, oldest first. Nothing is written past them.
-    var unwritten: [[UInt8]] = []
-    /// Records on file or in memory that are not rows yet.
+
+    var accepted: UInt64 = 0
+    var durable: UInt64 = 0
+    /// Frames that are on file and not known to be on the disk. Kept, since after a failed sync the file cannot be
+    /// trusted to give them back.
+    var unsynced = FrameQueue()
+    /// Bytes that ever left `unsynced`.
+    var syncedBytes = 0
+    /// Frames that the disk did not take. Nothing is written past them.
+    var waiting = FrameQueue()
+    var waitingCount: UInt64 = 0
+    /// Grows when `unsynced` is given up for another file: a sync that began before proves nothing.
+    var generation = 0
+    /// The active file cannot be trusted any more: it is given up for a new one, and never synced again.
+    var isSuspect = false
+    var waiters: [Waiter] = []
+
+    var running: [RequestID: RunningRequest] = [:]
+    /// Records on file or in memory that will be rows and are not yet.
     var lag = 0
     /// Reused by every append.
     var scratch = ByteWriter()
-    /// A sync of the active segment failed: it is given up for a new one, and never synced again.
-    var isSuspect = false
-    /// Whether the writer's thread waits to be woken.
-    var isThreadIdle = true
-    var isClosed = false
 
-    /// One write. A short one is undone, so that the file ends with a whole record.
-    mutating func write(_ frame: UnsafeRawBufferPointer, to disk: JournalDisk) -> Bool {
-        let count = disk.write(descriptor, frame)
-        if count == frame.count {
+    /// Whether the writer's thread waits to be woken.
+    var isWriterIdle = false
+    var isClosed = false
+    /// Closed, and every file with it.
+    var isFinished = false
+    var freeBytes = Int.max
+    var freeBytesLookedAt: Duration?
+
+    init(active: Segment, file: any JournalFile, lastSequence: UInt64) {
+        self.active = active
+        self.file = file
+        self.lastSequence = lastSequence
+    }
+
+    /// The ticket up to which records are on file.
+    var written: UInt64 { accepted - waitingCount }
+
+    /// Whether a pass has something to do.
+    var hasWork: Bool { !unsynced.isEmpty || !waiting.isEmpty || isSuspect }
+
+    /// Bytes of all files and of what waits for one.
+    var bytes: Int { sealed.reduce(active.length + waiting.byteCount) { $0 + $1.length } }
+
+    mutating func update(_ number: UInt64, _ change: (inout Segment) -> Void) {
+        if active.number == number {
+            change(&active)
+        } else if let index = sealed.lastIndex(where: { $0.number == number }) {
+            change(&sealed[index])
+        }
+    }
+}
+
+// MARK: Appending
+
+extension JournalState {
+    enum Outcome { case written, kept, lost }
+
+    /// Hands one record to the file, or keeps it in memory behind those that wait already.
+    mutating func append(
+        _ kind: RecordKind, mostWaiting: Int, _ payload: (inout ByteWriter) -> Void
+    ) -> Outcome {
+        RecordFrame.encode(kind, sequence: lastSequence &+ 1, into: &scratch, payload)
+        let isAllShipped = active.shipped == active.length
+        let isWritten = waiting.isEmpty && writeScratch()
+        if isWritten {
+            // What makes no row is nothing that the shipper has to look at.
+            if isAllShipped, !kind.isRow { active.shipped = active.length }
+            unsynced.append(scratch)
+            active.note(lastSequence &+ 1)
+        } else {
+            guard waitingCount < mostWaiting else { return .lost }
+            waiting.append(scratch)
+            waitingCount += 1
+        }
+        lastSequence &+= 1
+        accepted += 1
+        if kind.isRow { lag += 1 }
+        return isWritten ? .written : .kept
+    }
+
+    private mutating func writeScratch() -> Bool {
+        let file = self.file
+        let count = scratch.withBytes { file.append($0) }
+        return take(count, of: scratch.count)
+    }
+
+    /// Notes what the file took. A short write is undone, so that the file ends with a whole record.
+    private mutating func take(_ count: Int, of wanted: Int) -> Bool {
+        if count == wanted {
             active.length += count
             return true
         }
-        if count > 0 { _ = ftruncate(descriptor, off_t(active.length)) }
+        if count > 0, file.truncate(to: active.length) != 0 { isSuspect = true }
         return false
     }
 
-    /// Writes what waits in memory, at most `limit` records.
-    /// - Returns: whether the disk took every record it was given.
-    mutating func writeWaiting(_ limit: Int, to disk: JournalDisk) -> Bool {
-        var done = 0
-        defer { unwritten.removeFirst(done) }
-        for frame in unwritten.prefix(limit) {
-            let isTaken = frame.withUnsafeBytes { write($0, to: disk) }
-            guard isTaken else { return false }
-            done += 1
+    /// Writes what waits in memory, at most about `limit` bytes.
+    /// - Returns: whether the disk took what it was given.
+    mutating func writeWaiting(_ limit: Int) -> Bool {
+        if waiting.isEmpty || isSuspect { return waiting.isEmpty }
+        let (file, queue) = (self.file, waiting)
+        return queue.withFront(limit) { frames in
+            guard take(file.append(frames), of: frames.count) else { return false }
+            FrameQueue.forEachFrame(in: frames) { frame in
+                active.note(RecordFrame.sequence(of: frame))
+                waitingCount -= 1
+            }
+            unsynced.append(frames)
+            waiting.removeFirst(frames.count)
+            return true
         }
-        return true
     }
 }

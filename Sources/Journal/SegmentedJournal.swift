@@ -1,115 +1,178 @@
 import Dispatch
 package import Inference
-import Kernel
+package import Kernel
 import Logging
 import Metrics
 import Synchronization
 
 /// The node's journal: numbered files of checked records.
 ///
-/// A record is in the operating system's hands when `append` returns, and survives `kill -9`; a thread syncs the file
+/// A record is in the operating system's hands when its method returns, and survives `kill -9`; a writer syncs the file
 /// within `syncInterval`, which bounds what a power cut can take. One process owns the folder.
 package final class SegmentedJournal: UsageJournal, Sendable {
-    package struct Limits: Sendable {
-        /// How long records are gathered before one sync. Also the pause between tries on a failing disk, times ten.
-        package var syncInterval: Duration = .milliseconds(5)
-        /// Bytes after which the next file is begun.
-        package var segmentBytes = 16 * 1024 * 1024
-        /// Records that may wait in memory for a failing disk. No new work starts meanwhile, so this holds what is
-        /// under way.
-        package var unwrittenRecords = 65_536
-
-        package init() {}
-    }
-
     let folder: JournalFolder
-    let disk: JournalDisk
-    let limits: Limits
+    let limits: JournalLimits
     let clock: any Clock
     let logger: Logger
     let metrics = JournalMetrics()
+    let writer: JournalWriter
     let state: Mutex<JournalState>
     let wakeUp = DispatchSemaphore(value: 0)
     let threadEnded = DispatchSemaphore(value: 0)
-    /// Read for every request, so not behind the lock.
-    let isHealthy = Atomic(true)
+    /// Why no new work may start; 0 while it may. Read for every request, so not behind the lock.
+    private let refusals = Atomic<UInt8>(0)
 
     init(
-        folder: JournalFolder, state: JournalState, disk: JournalDisk, limits: Limits, clock: any Clock, logger: Logger
+        folder: JournalFolder, state: consuming JournalState, limits: JournalLimits, clock: any Clock, logger: Logger,
+        writer: JournalWriter
     ) {
         self.folder = folder
         self.state = Mutex(state)
-        self.disk = disk
         self.limits = limits
         self.clock = clock
         self.logger = logger
+        self.writer = writer
     }
 
-    package var acceptsWork: Bool { isHealthy.load(ordering: .relaxed) }
+    package typealias Limits = JournalLimits
 
-    /// Records that are not rows yet.
+    package var refusal: Problem? {
+        let reasons = refusals.load(ordering: .relaxed)
+        return reasons == 0 ? nil : Refusals(rawValue: reasons).problem
+    }
+
+    package var isStrict: Bool { limits.mode == .strict }
+
+    /// Records that will be rows and are not yet.
     package var lag: Int { state.withLock { $0.lag } }
 
-    package func append(_ record: UsageRecord) {
-        let began = clock.uptime
-        let outcome = state.withLock { state in append(record, to: &state) }
+    package func open(_ request: OpenRequest) {
+        append(.open, of: request.request) {
+            OpenRequestCoding.encode(request, into: &$0)
+        } then: { state in
+            state.begin(request)
+        }
+    }
+
+    package func progress(_ progress: RequestProgress) {
+        append(.progress, of: progress.request) {
+            ProgressCoding.encode(progress, into: &$0)
+        } then: { state in
+            state.running[progress.request]?.progress = progress
+        }
+    }
+
+    package func close(_ record: UsageRecord) {
+        append(.close, of: record.request) {
+            UsageRecordCoding.encode(record, into: &$0)
+        } then: { state in
+            state.end(record.request)
+        }
+    }
+
+    /// A callback whose record was handed over after the journal's end, or is not on the disk at its end, never comes:
+    /// what it promises is not so.
+    package func whenSynced(_ body: @escaping @Sendable () -> Void) {
+        let (isNow, wakesWriter) = state.withLock { state in
+            if state.isFinished { return (false, false) }
+            if state.durable >= state.accepted { return (true, false) }
+            // The first one ends the gathering; the others come along.
+            let isFirst = state.waiters.isEmpty
+            state.waiters.append(JournalState.Waiter(ticket: state.accepted, body: body))
+            state.isWriterIdle = false
+            return (false, isFirst)
+        }
+        if wakesWriter { wakeUp.signal() }
+        if isNow { body() }
+    }
+
+    // MARK: Appending
+
+    private func append(
+        _ kind: RecordKind, of request: RequestID, _ payload: (inout ByteWriter) -> Void,
+        then note: (inout JournalState) -> Void
+    ) {
+        var wakesWriter = false
+        var reasons: Refusals = []
+        var began: Duration?
+        let outcome = state.withLock { state -> JournalState.Outcome in
+            if state.isClosed { return .lost }
+            // A sample is enough, and two looks at the clock cost as much as the rest of the bookkeeping.
+            if state.accepted & 63 == 0 { began = clock.uptime }
+            let outcome = state.append(kind, mostWaiting: limits.unwrittenRecords, payload)
+            guard outcome != .lost else { return outcome }
+            note(&state)
+            wakesWriter = state.isWriterIdle
+            state.isWriterIdle = false
+            if state.running.count >= limits.runningRequests { reasons.insert(.tooManyRunning) }
+            if state.unsynced.byteCount > limits.unsyncedBytes { reasons.insert(.diskIsSlow) }
+            return outcome
+        }
+        if let began { metrics.appendSeconds.recordNanoseconds((clock.uptime - began).nanoseconds) }
+        if wakesWriter { wakeUp.signal() }
+        if outcome == .written, reasons.isEmpty { return }
+        report(outcome, kind, of: request, reasons)
+    }
+
+    private func report(_ outcome: JournalState.Outcome, _ kind: RecordKind, of request: RequestID, _ new: Refusals) {
+        refuse(new)
         switch outcome {
-        case .written(let wakesThread):
-            if wakesThread { wakeUp.signal() }
-        case .kept(let wakesThread):
-            // Said once, by whoever turns it; the thread goes on trying.
-            if isHealthy.exchange(false, ordering: .relaxed) {
+        case .written: break
+        case .kept:
+            // Said once, by whoever turns it; the writer goes on trying.
+            if !refuse(.diskFails).contains(.diskFails) {
                 logger.error("the journal's disk takes no records; new work is refused until it does")
             }
             metrics.diskErrors.increment()
-            if wakesThread { wakeUp.signal() }
         case .lost:
             metrics.lost.increment()
             logger.critical(
                 "a usage record is lost: the journal is closed, or its memory is full",
-                metadata: [
-                    "request_id": "\(record.request)", "workspace_id": "\(record.workspace)",
-                    "model": "\(record.model)", "input_tokens": "\(record.usage.inputTokens)",
-                    "output_tokens": "\(record.usage.outputTokens)",
-                ])
+                metadata: ["request_id": "\(request)", "kind": "\(kind)"])
         }
-        metrics.appendSeconds.recordNanoseconds((clock.uptime - began).nanoseconds)
     }
 
-    private enum AppendOutcome {
-        case written(wakesThread: Bool)
-        case kept(wakesThread: Bool)
-        case lost
+    // MARK: Refusals
+
+    /// - Returns: the reasons there were before.
+    @discardableResult
+    func refuse(_ reasons: Refusals) -> Refusals {
+        if reasons.isEmpty { return refusalReasons }
+        return Refusals(rawValue: refusals.bitwiseOr(reasons.rawValue, ordering: .relaxed).oldValue)
     }
 
-    private func append(_ record: UsageRecord, to state: inout JournalState) -> AppendOutcome {
-        if state.isClosed { return .lost }
-        RecordFrame.encode(record, sequence: state.lastSequence + 1, into: &state.scratch)
-        let frame = state.scratch.bytes
-        // In order: a record never overtakes one that waits.
-        let isWritten = state.unwritten.isEmpty && frame.withUnsafeBytes { state.write($0, to: disk) }
-        if !isWritten {
-            guard state.unwritten.count < limits.unwrittenRecords else { return .lost }
-            state.unwritten.append(frame)
-        }
-        state.lastSequence += 1
-        state.lag += 1
-        let wakesThread = state.isThreadIdle
-        state.isThreadIdle = false
-        return isWritten ? .written(wakesThread: wakesThread) : .kept(wakesThread: wakesThread)
+    /// - Returns: the reasons there were before.
+    @discardableResult
+    func acceptAgain(_ reasons: Refusals) -> Refusals {
+        Refusals(rawValue: refusals.bitwiseAnd(~reasons.rawValue, ordering: .relaxed).oldValue)
     }
 
-    /// Syncs what is left, ends the thread and gives the folder back. Blocks for about one sync. A record appended
-    /// later is lost, and said to be. A second call does nothing.
-    package func close() {
-        let isFirst = state.withLock { state in
-            defer { state.isClosed = true }
-            return !state.isClosed
+    var refusalReasons: Refusals { Refusals(rawValue: refusals.load(ordering: .relaxed)) }
+}
+
+/// Why no new work may start.
+struct Refusals: OptionSet {
+    let rawValue: UInt8
+    /// Records wait in memory, or a sync failed.
+    static let diskFails = Refusals(rawValue: 1)
+    /// More is unsynced than may be: the disk hangs.
+    static let diskIsSlow = Refusals(rawValue: 2)
+    /// The journal reached its bound.
+    static let full = Refusals(rawValue: 4)
+    static let tooManyRunning = Refusals(rawValue: 8)
+    /// The disk reached its reserve, whoever filled it.
+    static let diskIsFull = Refusals(rawValue: 16)
+
+    /// The weightiest reason; only asked for when there is one.
+    var problem: Problem {
+        if !isDisjoint(with: [.diskFails, .diskIsSlow]) { return Problem(.journalUnavailable, retryAfter: 5) }
+        if contains(.diskIsFull) {
+            return Problem(
+                .journalFull,
+                "The disk under the data folder is nearly full: usage could soon not be recorded.",
+                hint: "Free space there; `VOLERY_JOURNAL_MIN_FREE_BYTES` moves the bound.", retryAfter: 5)
         }
-        guard isFirst else { return }
-        wakeUp.signal()
-        threadEnded.wait()
-        folder.dropLock()
+        return contains(.full) ? Problem(.journalFull, retryAfter: 5) : Problem(.overloaded, retryAfter: 1)
     }
 }
 

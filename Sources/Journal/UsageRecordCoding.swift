@@ -1,11 +1,10 @@
 import Inference
 import Kernel
 
-/// The payload of a `close` record. Its first byte is the version; a later one is added beside this, never over it.
+/// The payload of a `close` or `settled` record. Its first byte is the version; a later one is added beside this, never
+/// over it.
 enum UsageRecordCoding {
     private static let version: UInt8 = 1
-    /// Longer than any name that gets past the gateway's limits.
-    private static let textLimit = 1024
 
     private struct Flags: OptionSet {
         let rawValue: UInt8
@@ -27,18 +26,18 @@ enum UsageRecordCoding {
         writer.id(record.workspace)
         writer.id(record.key)
         writer.id(record.deployment)
-        writer.integer(code(of: record.operation))
-        writer.integer(code(of: record.status))
-        writer.integer(code(of: record.usage.source))
+        writer.integer(RecordCodes.code(of: record.operation))
+        writer.integer(RecordCodes.code(of: record.status))
+        writer.integer(RecordCodes.code(of: record.usage.source))
         writer.integer(UInt16(clamping: record.httpStatus))
         writer.integer(Int64(record.usage.inputTokens))
         writer.integer(Int64(record.usage.outputTokens))
         writer.integer(record.started.microseconds)
         writer.integer(record.latency.microseconds)
         if let firstToken = record.firstToken { writer.integer(firstToken.microseconds) }
-        writer.text(record.model, limit: textLimit)
-        if let clientRequest = record.clientRequest { writer.text(clientRequest, limit: textLimit) }
-        if let errorCode = record.errorCode { writer.text(errorCode, limit: textLimit) }
+        writer.text(record.model, limit: RecordCodes.textLimit)
+        if let clientRequest = record.clientRequest { writer.text(clientRequest, limit: RecordCodes.textLimit) }
+        if let errorCode = record.errorCode { writer.text(errorCode, limit: RecordCodes.textLimit) }
     }
 
     /// - Returns: nil for what this version did not write.
@@ -58,8 +57,9 @@ enum UsageRecordCoding {
         let workspace: WorkspaceID = try reader.id()
         let key: KeyID = try reader.id()
         let deployment: DeploymentID = try reader.id()
-        guard let operation = operation(of: try reader.integer()), let status = status(of: try reader.integer()),
-            let source = source(of: try reader.integer())
+        guard let operation = RecordCodes.operation(of: try reader.integer()),
+            let status = RecordCodes.status(of: try reader.integer()),
+            let source = RecordCodes.source(of: try reader.integer())
         else { return nil }
         let httpStatus = Int(try reader.integer(UInt16.self))
         let inputTokens = Int(try reader.integer(Int64.self))
@@ -77,46 +77,5 @@ enum UsageRecordCoding {
             httpStatus: httpStatus, errorCode: errorCode,
             usage: Usage(inputTokens: inputTokens, outputTokens: outputTokens, source: source), started: started,
             latency: latency, firstToken: firstToken)
-    }
-
-    // The numbers are on disk: a new case takes a new one, and none is ever used again.
-
-    private static func code(of operation: Inference.Operation) -> UInt8 {
-        switch operation {
-        case .chat: 1
-        case .completions: 2
-        case .embeddings: 3
-        }
-    }
-
-    private static func code(of status: RequestStatus) -> UInt8 {
-        switch status {
-        case .succeeded: 1
-        case .clientClosed: 2
-        case .truncated: 3
-        case .rejected: 4
-        case .failed: 5
-        case .timedOut: 6
-        }
-    }
-
-    private static func code(of source: CountSource) -> UInt8 {
-        switch source {
-        case .provider: 1
-        case .counted: 2
-        case .estimated: 3
-        }
-    }
-
-    private static func operation(of number: UInt8) -> Inference.Operation? {
-        Operation.allCases.first { code(of: $0) == number }
-    }
-
-    private static func status(of number: UInt8) -> RequestStatus? {
-        RequestStatus.allCases.first { code(of: $0) == number }
-    }
-
-    private static func source(of number: UInt8) -> CountSource? {
-        CountSource.allCases.first { code(of: $0) == number }
     }
 }

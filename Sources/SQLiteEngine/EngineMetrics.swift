@@ -5,5 +5,6 @@ struct EngineMetrics: Sendable {
     let queueDepth = Gauge(label: "volery_database_queue_depth")
     let batchBodies = Recorder(label: "volery_database_batch_bodies")
     let commitSeconds = Timer(label: "volery_database_commit_seconds")
+    let repeats = Counter(label: "volery_database_repeated_bodies_total")
     let refused = Counter(label: "volery_database_refused_total")
 }

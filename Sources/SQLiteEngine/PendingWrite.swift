@@ -3,9 +3,11 @@ import Synchronization
 
 /// A body that waits for the writer, without its type.
 protocol PendingBody: AnyObject, Sendable {
+    /// Whether it may take only as long as a body may.
+    var isTimed: Bool { get }
     /// Claims the body for a batch; false when its caller went away meanwhile.
     func begin() -> Bool
-    /// Runs the body and keeps what it returns.
+    /// Runs the body and keeps what it returns. May be called again: the last result counts.
     func run(_ tx: any Tx) throws
     /// Resumes the caller: with what the body returned, or with the failure. Only after COMMIT.
     func finish(_ failure: (any Error)?)
@@ -22,10 +24,14 @@ final class PendingWrite<Value: Sendable>: PendingBody {
         case finished
     }
 
+    let isTimed: Bool
     private let body: @Sendable (any Tx) throws -> Value
     private let state = Mutex(State.created)
 
-    init(_ body: @escaping @Sendable (any Tx) throws -> Value) { self.body = body }
+    init(isTimed: Bool, _ body: @escaping @Sendable (any Tx) throws -> Value) {
+        self.isTimed = isTimed
+        self.body = body
+    }
 
     /// Takes the caller's continuation, and resumes it at once when the caller is cancelled already.
     /// - Returns: whether the body still has to run.

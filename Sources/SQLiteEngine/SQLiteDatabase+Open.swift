@@ -1,4 +1,4 @@
-import Database
+package import Database
 import GRDB
 package import Kernel
 package import Logging
@@ -10,17 +10,30 @@ package import Logging
 #endif
 
 extension SQLiteDatabase {
+    /// Who keeps the file.
+    package enum Files: Sendable {
+        /// The machine. A new file is its owner's alone.
+        case machine
+        /// A virtual file system that knows the path.
+        case virtual
+    }
+
     /// Opens the file, and creates it with mode 0600 when it is missing; its folder must exist.
+    /// - Parameter threads: where bodies run; nil for threads of the database's own: one that writes and
+    ///   `limits.readers` that read.
     /// - Throws: `Problem(.storageUnavailable)` or `.storageFull`. What an operator needs beside it is logged.
     package static func open(
-        path: String, clock: any Clock, logger: Logger, limits: Limits = Limits()
+        path: String, clock: any Clock, logger: Logger, limits: Limits = Limits(),
+        threads: (any WorkThreads)? = nil, files: Files = .machine
     ) throws -> SQLiteDatabase {
         do {
-            if let failure = createPrivately(path) { throw failure }
+            if case .machine = files, let failure = createPrivately(path) { throw failure }
             let pool = try DatabasePool(path: path, configuration: configuration(limits))
             // GRDB sets NORMAL after its own preparation; rows that are money must survive a power cut.
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
-            return SQLiteDatabase(pool: pool, clock: clock, limits: limits, logger: logger)
+            return SQLiteDatabase(
+                pool: pool, clock: clock, limits: limits, logger: logger,
+                threads: threads.map { Threads($0) } ?? Threads(readers: limits.readers))
         } catch {
             let failure = (error as? DatabaseError)?.failure ?? (error as? DatabaseFailure) ?? .unavailable("\(error)")
             logger.error("the database cannot be opened", metadata: ["path": "\(path)", "error": "\(failure)"])

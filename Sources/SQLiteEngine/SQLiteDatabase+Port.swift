@@ -1,7 +1,7 @@
 // In a file without GRDB, whose own `Database` would make the name ambiguous.
-import Database
+package import Database
 
 extension SQLiteDatabase: Database {}
 
 /// A row of our port; GRDB has another type of that name.
-typealias ResultRow = Row
+package typealias ResultRow = Row

@@ -17,31 +17,63 @@ package final class SQLiteDatabase: Sendable {
         package var readers = 4
         /// How long a lock of another process is waited for.
         package var lockWait: Duration = .seconds(5)
+        /// How long one body may take; a migration has no limit.
+        package var statementTime: Duration = .seconds(10)
 
         package init() {}
     }
 
+    /// Where bodies run: the writer's in one place, readers' in another, which may be the same.
+    struct Threads: Sendable {
+        let writer, readers: any WorkThreads
+        private let own: [ThreadPool]
+
+        /// Somebody else's, who ends them when he likes.
+        init(_ threads: any WorkThreads) {
+            writer = threads
+            readers = threads
+            own = []
+        }
+
+        /// Threads of the database's own, which end with it.
+        init(readers count: Int) {
+            own = [ThreadPool(threads: 1), ThreadPool(threads: count)]
+            writer = own[0]
+            readers = own[1]
+        }
+
+        func close() { for threads in own { threads.close() } }
+    }
+
     package let dialect = Dialect.sqlite
-    let pool: DatabasePool
-    let clock: any Clock
-    let gauges: EngineMetrics
+    private let pool: DatabasePool
+    private let clock: any Clock
+    private let limits: Limits
+    private let gauges: EngineMetrics
     private let commits: GroupCommit
     private let reads: ReadGate
+    private let threads: Threads
 
-    init(pool: DatabasePool, clock: any Clock, limits: Limits, logger: Logger) {
+    init(pool: DatabasePool, clock: any Clock, limits: Limits, logger: Logger, threads: Threads) {
         let gauges = EngineMetrics()
         self.pool = pool
         self.clock = clock
+        self.limits = limits
         self.gauges = gauges
+        self.threads = threads
         commits = GroupCommit(
             queue: WriteQueue(capacity: limits.waitingWrites, batchLimit: limits.batch), clock: clock,
-            dialect: dialect, gauges: gauges, logger: logger)
+            dialect: dialect, watch: StatementWatch(clock: clock, limit: limits.statementTime), gauges: gauges,
+            logger: logger)
         reads = ReadGate(capacity: limits.reads)
     }
 
     @discardableResult
-    package func write<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T {
-        let pending = PendingWrite(body)
+    package func write<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        // A migration takes as long as it takes.
+        let pending = PendingWrite(isTimed: scope != .schema, body)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard pending.attach(continuation) else { return }
@@ -52,7 +84,9 @@ package final class SQLiteDatabase: Sendable {
                 case .queued(startsDrain: false):
                     break
                 case .queued(startsDrain: true):
-                    pool.asyncWriteWithoutTransaction { [commits] db in commits.drain(db) }
+                    threads.writer.run { [commits, pool] in
+                        pool.writeWithoutTransaction { db in commits.drain(db) }
+                    }
                 }
             }
         } onCancel: {
@@ -60,19 +94,32 @@ package final class SQLiteDatabase: Sendable {
         }
     }
 
-    package func read<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T {
+    @discardableResult
+    package func execute(
+        _ scope: Scope, _ sql: String, _ arguments: [any SQLRepresentable]
+    ) async throws -> [ResultRow] {
+        try await write(scope) { tx in try tx.rows(sql, arguments) }
+    }
+
+    package func read<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        // Nobody sees what a crash could undo, or bring back.
+        if commits.doubt.isOpen { try await write(scope) { _ in } }
         if let failure = reads.enter() {
             gauges.refused.increment()
             throw failure
         }
-        defer { reads.leave() }
-        let (clock, dialect) = (clock, dialect)
-        do {
-            return try await pool.read { db in
-                try body(SQLiteTx(db, now: clock.now, dialect: dialect))
+        let pending = PendingRead(watch: StatementWatch(clock: clock, limit: limits.statementTime), body)
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                guard pending.attach(continuation) else { return reads.leave() }
+                threads.readers.run { [reads, pool, dialect] in
+                    pending.run(on: pool, dialect: dialect) { reads.leave() }
+                }
             }
-        } catch let error as DatabaseError {
-            throw error.failure
+        } onCancel: {
+            pending.cancel()
         }
     }
 
@@ -80,11 +127,18 @@ package final class SQLiteDatabase: Sendable {
     package func close() async throws {
         await commits.queue.close()
         guard await reads.close() else { return }
-        do {
-            try pool.close()
-        } catch let error as DatabaseError {
-            throw error.failure
+        let failure: DatabaseFailure? = await withCheckedContinuation { continuation in
+            threads.writer.run { [pool] in
+                do {
+                    try pool.close()
+                    continuation.resume(returning: nil)
+                } catch {
+                    continuation.resume(returning: (error as? DatabaseError)?.failure ?? .unavailable("\(error)"))
+                }
+            }
         }
+        threads.close()
+        if let failure { throw failure }
     }
 }
 

@@ -7,11 +7,16 @@ import Kernel
 final class SQLiteTx: Tx {
     let now: Instant
     let dialect: Dialect
+    /// Of the first statement that failed. The transaction may be gone with it, and what came after it would be one of
+    /// its own: there is nothing after it.
+    private(set) var failure: DatabaseFailure?
     private let db: Connection
+    private let watch: StatementWatch
 
-    init(_ db: Connection, now: Instant, dialect: Dialect) {
+    init(_ db: Connection, watch: StatementWatch, dialect: Dialect) {
         self.db = db
-        self.now = now
+        self.watch = watch
+        now = watch.now
         self.dialect = dialect
     }
 
@@ -41,6 +46,10 @@ final class SQLiteTx: Tx {
     /// SQLite takes `$1` for a named parameter and numbers the names by their first appearance, so they are bound by
     /// name.
     private func prepared(_ sql: String, _ arguments: [any SQLRepresentable]) throws -> Statement {
+        try watch.check()
+        guard !Self.endsTransactions(sql) else {
+            throw DatabaseFailure.statement("a body does not end its transaction")
+        }
         let statement = try db.cachedStatement(sql: sql)
         var named: [String: DatabaseValue] = [:]
         for (index, argument) in arguments.enumerated() {
@@ -50,15 +59,25 @@ final class SQLiteTx: Tx {
         return statement
     }
 
+    /// A body that committed would commit its neighbours too, before they are told so.
+    private static func endsTransactions(_ sql: String) -> Bool {
+        switch sql.utf8.first {
+        case UInt8(ascii: "S"), UInt8(ascii: "I"), UInt8(ascii: "U"), UInt8(ascii: "W"), UInt8(ascii: "D"):
+            return sql.utf8.starts(with: "SAVEPOINT".utf8)
+        default:
+            let word = sql.drop { !$0.isLetter }.prefix { $0.isLetter }.uppercased()
+            return ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"].contains(word)
+        }
+    }
+
     private func translating<T>(_ work: () throws -> T) throws(DatabaseFailure) -> T {
+        if let failure { throw failure }
         do {
             return try work()
-        } catch let error as DatabaseError {
-            throw error.failure
-        } catch let failure as DatabaseFailure {
-            throw failure
         } catch {
-            throw .statement("\(error)")
+            let failure = (error as? DatabaseError)?.failure ?? (error as? DatabaseFailure) ?? .statement("\(error)")
+            self.failure = failure
+            throw failure
         }
     }
 }

@@ -3,9 +3,11 @@ import Kernel
 
 extension Database {
     /// `read`, with the engine's failures as a caller may see them.
-    func fetching<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T {
+    func fetching<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
         do {
-            return try await read(body)
+            return try await read(scope, body)
         } catch let failure as DatabaseFailure {
             throw failure.problem
         }
@@ -13,9 +15,11 @@ extension Database {
 
     /// `write`, with the engine's failures as a caller may see them.
     @discardableResult
-    func storing<T: Sendable>(_ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T {
+    func storing<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
         do {
-            return try await write(body)
+            return try await write(scope, body)
         } catch let failure as DatabaseFailure {
             throw failure.problem
         }

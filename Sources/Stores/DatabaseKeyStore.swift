@@ -9,7 +9,7 @@ package struct DatabaseKeyStore: KeyStore {
     package init(_ database: any Database) { self.database = database }
 
     package func insert(_ key: APIKey) async throws {
-        try await database.storing { tx in
+        try await database.storing(.workspace(key.workspace)) { tx in
             try tx.run(
                 """
                 INSERT INTO api_key (id, tenant_id, workspace_id, name, prefix, hash, created, expires, revoked)
@@ -23,14 +23,14 @@ package struct DatabaseKeyStore: KeyStore {
     }
 
     package func find(prefix: String) async throws -> APIKey? {
-        try await database.fetching { tx in
+        try await database.fetching(.system) { tx in
             try tx.row("SELECT * FROM api_key WHERE prefix = $1", [prefix]).map(APIKey.init(row:))
         }
     }
 
     package func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
         let cursor = try page.cursor(KeyKind.self)
-        let rows = try await database.fetching { tx in
+        let rows = try await database.fetching(.workspace(workspace)) { tx in
             try tx.rows(
                 """
                 SELECT * FROM api_key WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
@@ -42,7 +42,7 @@ package struct DatabaseKeyStore: KeyStore {
     }
 
     package func revoke(_ id: KeyID, in workspace: WorkspaceID, at now: Instant) async throws -> APIKey? {
-        try await database.storing { tx in
+        try await database.storing(.workspace(workspace)) { tx in
             try tx.row(
                 """
                 UPDATE api_key SET revoked = COALESCE(revoked, $3) WHERE id = $1 AND workspace_id = $2 RETURNING *
@@ -53,7 +53,7 @@ package struct DatabaseKeyStore: KeyStore {
     }
 
     package func countUsable(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
-        try await database.fetching { tx in
+        try await database.fetching(.workspace(workspace)) { tx in
             try tx.row(
                 """
                 SELECT COUNT(*) AS usable FROM api_key

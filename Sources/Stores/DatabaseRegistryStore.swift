@@ -10,7 +10,7 @@ package struct DatabaseRegistryStore: RegistryStore {
 
     package func insert(_ deployment: Deployment) async throws {
         do {
-            try await database.write { tx in
+            try await database.write(.system) { tx in
                 try tx.run(
                     """
                     INSERT INTO deployment (id, model, environment, aliases, wire, endpoint, upstream_model,
@@ -35,13 +35,13 @@ package struct DatabaseRegistryStore: RegistryStore {
     }
 
     package func all() async throws -> [Deployment] {
-        try await database.fetching { tx in
+        try await database.fetching(.system) { tx in
             try tx.rows("SELECT * FROM deployment ORDER BY model, id").map(Deployment.init(row:))
         }
     }
 
     package func remove(_ id: DeploymentID) async throws -> Deployment? {
-        try await database.storing { tx in
+        try await database.storing(.system) { tx in
             try tx.row("DELETE FROM deployment WHERE id = $1 RETURNING *", [id]).map(Deployment.init(row:))
         }
     }

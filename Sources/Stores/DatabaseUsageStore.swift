@@ -10,31 +10,20 @@ package struct DatabaseUsageStore: UsageStore {
 
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
-        try await database.storing { tx in
-            for record in records { try Self.insert(record, tx) }
+        try await database.storing(.system) { tx in
+            var rest = records[...]
+            for insert in UsageInsert.all {
+                while rest.count >= insert.rows {
+                    try tx.run(insert.sql, rest.prefix(insert.rows).flatMap(\.values))
+                    rest = rest.dropFirst(insert.rows)
+                }
+            }
         }
-    }
-
-    private static func insert(_ record: UsageRecord, _ tx: any Tx) throws(DatabaseFailure) {
-        try tx.run(
-            """
-            INSERT INTO usage (request_id, client_request, workspace_id, key_id, operation, model, deployment_id,
-                is_stream, status, http_status, error_code, input_tokens, output_tokens, count_source, started,
-                latency, first_token)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-            ON CONFLICT (request_id) DO NOTHING
-            """,
-            [
-                record.request, record.clientRequest, record.workspace, record.key, record.operation.rawValue,
-                record.model, record.deployment, record.isStream, record.status.rawValue, record.httpStatus,
-                record.errorCode, record.usage.inputTokens, record.usage.outputTokens, record.usage.source.rawValue,
-                record.started, record.latency, record.firstToken,
-            ])
     }
 
     package func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord> {
         let cursor = try page.cursor(RequestKind.self)
-        let rows = try await database.fetching { tx in
+        let rows = try await database.fetching(.workspace(workspace)) { tx in
             try tx.rows(
                 """
                 SELECT * FROM usage WHERE workspace_id = $1 AND request_id < $2
@@ -49,7 +38,7 @@ package struct DatabaseUsageStore: UsageStore {
     package func summary(in workspace: WorkspaceID, days: Int, until now: Instant) async throws -> [UsageSummary] {
         let today = now.microseconds / microsecondsPerDay
         let first = Instant(microseconds: (today - Int64(max(days, 1) - 1)) * microsecondsPerDay)
-        return try await database.fetching { tx in
+        return try await database.fetching(.workspace(workspace)) { tx in
             try tx.rows(
                 """
                 SELECT started / 86400000000 AS day, model, key_id, COUNT(*) AS requests,
@@ -63,6 +52,42 @@ package struct DatabaseUsageStore: UsageStore {
                 [workspace, first, now]
             ).map(UsageSummary.init(row:))
         }
+    }
+}
+
+/// The insertion of so many rows in one statement. There are few lengths, so that an engine prepares each once.
+private struct UsageInsert {
+    let rows: Int
+    let sql: String
+
+    /// The longest first; the last takes a single row. 850 values are well below what either engine binds.
+    static let all = [50, 10, 1].map(UsageInsert.init)
+
+    private init(rows: Int) {
+        let columns = 17
+        let tuples = (0..<rows).map { row -> String in
+            let places = (1...columns).map { column -> String in "$" + String(row * columns + column) }
+            return "(" + places.joined(separator: ", ") + ")"
+        }
+        self.rows = rows
+        sql =
+            """
+            INSERT INTO usage (request_id, client_request, workspace_id, key_id, operation, model, deployment_id,
+                is_stream, status, http_status, error_code, input_tokens, output_tokens, count_source, started,
+                latency, first_token)
+            VALUES
+            """ + " " + tuples.joined(separator: ", ") + " ON CONFLICT (request_id) DO NOTHING"
+    }
+}
+
+extension UsageRecord {
+    /// In the order of the insertion's columns.
+    fileprivate var values: [any SQLRepresentable] {
+        [
+            request, clientRequest, workspace, key, operation.rawValue, model, deployment, isStream, status.rawValue,
+            httpStatus, errorCode, usage.inputTokens, usage.outputTokens, usage.source.rawValue, started, latency,
+            firstToken,
+        ]
     }
 }
 

@@ -11,7 +11,7 @@ package struct DatabaseWorkspaceStore: WorkspaceStore {
     package func ensure(tenant: String, workspace: String, ids: IDSource, now: Instant) async throws -> Workspace {
         let newTenant = ids.next(TenantKind.self)
         let newWorkspace = ids.next(WorkspaceKind.self)
-        return try await database.storing { tx in
+        return try await database.storing(.system) { tx in
             try tx.run(
                 "INSERT INTO tenant (id, name, created) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
                 [newTenant, tenant, now])

@@ -2,10 +2,10 @@ package import Database
 
 /// Every migration, in order. Portable SQL; one that was released is never edited.
 package enum Schema {
-    package static let migrations = [spine]
+    package static let migrations = [spine, isolation]
 
-    /// Instants are microseconds since 1970. Text columns that hold identifiers are compared byte by byte: SQLite does
-    /// so by itself, PostgreSQL in a database whose collation is `C`.
+    /// Instants are microseconds since 1970. Text is compared byte by byte: SQLite does so by itself, PostgreSQL
+    /// because `Dialect.render` gives every `TEXT` column the collation `C`.
     private static let spine = Migration(
         number: 1, name: "spine", oldestBinary: BinaryVersion(0, 1, 0),
         statements: [
@@ -78,5 +78,15 @@ package enum Schema {
             """,
             "CREATE INDEX usage_by_workspace ON usage (workspace_id, request_id)",
             "CREATE INDEX usage_by_time ON usage (workspace_id, started)",
+        ])
+
+    /// The second wall, on PostgreSQL: a workspace's rows are hidden from every other by the database itself, and
+    /// tables that belong to none are out of its reach. Keys that refer to a tenant still hold: the database checks
+    /// those by itself.
+    private static let isolation = Migration(
+        number: 2, name: "isolation", oldestBinary: BinaryVersion(0, 1, 0),
+        statements: [
+            "{isolate workspace id}", "{isolate api_key workspace_id}", "{isolate usage workspace_id}",
+            "{reserve tenant}", "{reserve deployment}", "{reserve migration}",
         ])
 }

@@ -6,16 +6,33 @@ import Synchronization
 /// - A token that does not look like one, and an unknown prefix, cost no argon2.
 /// - A wrong secret is remembered for a while, so that repeating it costs no argon2 either.
 /// - Many requests with the same unverified token wait for one verification.
-/// - After `freshness` the row is read again (no argon2), so revocation by another process is seen.
+/// - After `freshness` the row is read again (no argon2), so revocation by another process is seen. A key in use has it
+///   read before that, while nobody waits.
+/// - While the store is away, a proven verdict goes on to hold, without waiting, until `staleness` after the row was
+///   last read; then it fails closed. A refusal, an expired key and one that this process revoked never hold.
 package final class KeyVerifier: Sendable {
     package enum Verdict: Sendable, Equatable {
         case accepted(Principal)
         case refused
     }
 
+    /// What is known without waiting.
+    package struct Cached: Sendable, Equatable {
+        package let verdict: Verdict
+        /// Whether the caller should have `verify` called for this token where nobody waits for it. Said to one caller
+        /// at a time.
+        package let wantsRenewal: Bool
+    }
+
     package struct Limits: Sendable {
         /// How long a verdict holds before the row is read again.
         package var freshness: Duration = .seconds(30)
+        /// How long a proven verdict holds at most after the row was read, while the store cannot be reached.
+        package var staleness: Duration = .seconds(300)
+        /// How often a store that is away is tried.
+        package var retry: Duration = .seconds(1)
+        /// How long a request waits for the store when there is a verdict that may hold.
+        package var wait: Duration = .milliseconds(250)
         /// How long a wrong secret is remembered.
         package var refusal: Duration = .seconds(10)
         /// How many verdicts are kept.
@@ -24,16 +41,8 @@ package final class KeyVerifier: Sendable {
         package init() {}
     }
 
-    private struct Entry {
-        var verdict: Verdict
-        /// The row's hash that this token was proven against; nil for a refusal.
-        var provenHash: String?
-        var prefix: String
-        var freshUntil: Duration
-    }
-
     private struct State {
-        var entries: [Digest256: Entry] = [:]
+        var cache: VerdictCache
         var running: [Digest256: Verification] = [:]
         /// Rises with every invalidation: a verification that began before one is not cached.
         var generation: UInt64 = 0
@@ -43,8 +52,8 @@ package final class KeyVerifier: Sendable {
     private let hasher: any SecretHasher
     private let digests: any TokenDigest
     private let clock: any Clock
-    private let limits: Limits
-    private let state = Mutex(State())
+    private let wait: Duration
+    private let state: Mutex<State>
 
     package init(
         store: any KeyStore, hasher: any SecretHasher, digests: any TokenDigest, clock: any Clock,
@@ -54,22 +63,21 @@ package final class KeyVerifier: Sendable {
         self.hasher = hasher
         self.digests = digests
         self.clock = clock
-        self.limits = limits
+        wait = limits.wait
+        state = Mutex(State(cache: VerdictCache(limits: limits)))
     }
 
-    /// The verdict when it is known and fresh: no waiting, no I/O. The hot path asks here first.
-    package func cached(_ text: some StringProtocol) -> Verdict? {
+    /// The verdict when it is known and holds: no waiting, no I/O. The hot path asks here first.
+    package func cached(_ text: some StringProtocol) -> Cached? {
         let digest = digests.digest(of: text)
         let uptime = clock.uptime
-        return state.withLock { state in
-            guard let entry = state.entries[digest], uptime < entry.freshUntil else { return nil }
-            return entry.verdict
-        }
+        return state.withLock { $0.cache.look(up: digest, at: uptime) }
     }
 
-    /// The verdict, found out when it is not known.
+    /// The verdict by the row as it is now; by the last one read when the store is away and that verdict still holds.
+    /// - Parameter isWaitedFor: false for a renewal, which takes as long as the store takes.
     /// - Throws: the store's or the hasher's `Problem`; `CancellationError`.
-    package func verify(_ text: String) async throws -> Verdict {
+    package func verify(_ text: String, isWaitedFor: Bool = true) async throws -> Verdict {
         guard let token = KeyToken(text) else { return .refused }
         let digest = digests.digest(of: text)
         let (verification, isFirst, generation) = state.withLock { state in
@@ -81,7 +89,9 @@ package final class KeyVerifier: Sendable {
         guard isFirst else { return try await verification.result() }
         let outcome: Result<Verdict, any Error>
         do {
-            outcome = .success(try await decide(token, digest: digest, generation: generation))
+            let verdict = try await decide(
+                token, digest: digest, generation: generation, isWaitedFor: isWaitedFor)
+            outcome = .success(verdict)
         } catch is CancellationError {
             // The first caller went away. Its followers did not: they are told to try again.
             outcome = .failure(Problem(.overloaded, retryAfter: 1))
@@ -102,17 +112,27 @@ package final class KeyVerifier: Sendable {
         state.withLock { state in
             state.generation += 1
             state.running = [:]
-            state.entries = state.entries.filter { $0.value.prefix != prefix }
+            state.cache.forget(prefix: prefix)
         }
     }
 
-    private func decide(_ token: KeyToken, digest: Digest256, generation: UInt64) async throws -> Verdict {
-        guard let key = try await store.find(prefix: token.prefix) else { return .refused }
+    private func decide(
+        _ token: KeyToken, digest: Digest256, generation: UInt64, isWaitedFor: Bool
+    ) async throws -> Verdict {
+        let asked = clock.uptime
+        let key: APIKey
+        switch try await find(token, digest: digest, isWaitedFor: isWaitedFor) {
+        case .row(let row): key = row
+        case .unknown:
+            state.withLock { $0.cache.forget(digest) }
+            return .refused
+        case .away(let held): return held
+        }
         guard key.isUsable(at: clock.now) else {
-            remember(.refused, key: key, proven: false, digest: digest, generation: generation)
+            remember(.refused, key: key, proven: false, digest: digest, generation: generation, asked: asked)
             return .refused
         }
-        let known = state.withLock { $0.entries[digest]?.provenHash }
+        let known = state.withLock { $0.cache.provenHash(of: digest) }
         let isProven: Bool
         if let known, known == key.hash {
             isProven = true
@@ -120,32 +140,65 @@ package final class KeyVerifier: Sendable {
             isProven = try await hasher.verify(token.text, against: key.hash)
         }
         let verdict: Verdict = isProven ? .accepted(Principal(key)) : .refused
-        remember(verdict, key: key, proven: isProven, digest: digest, generation: generation)
+        remember(verdict, key: key, proven: isProven, digest: digest, generation: generation, asked: asked)
         return verdict
     }
 
-    private func remember(
-        _ verdict: Verdict, key: APIKey, proven: Bool, digest: Digest256, generation: UInt64
-    ) {
-        let uptime = clock.uptime
-        var freshUntil = uptime + (proven ? limits.freshness : limits.refusal)
-        if proven, let expires = key.expires { freshUntil = min(freshUntil, uptime + (expires - clock.now)) }
-        let entry = Entry(
-            verdict: verdict, provenHash: proven ? key.hash : nil, prefix: key.prefix, freshUntil: freshUntil)
-        state.withLock { state in
-            guard state.generation == generation else { return }
-            if state.entries.count >= limits.capacity { makeRoom(in: &state, at: uptime) }
-            state.entries[digest] = entry
+    private enum Finding {
+        case row(APIKey)
+        case unknown
+        /// The store cannot be reached, and this verdict holds meanwhile.
+        case away(Verdict)
+    }
+
+    private func find(_ token: KeyToken, digest: Digest256, isWaitedFor: Bool) async throws -> Finding {
+        state.withLock { $0.cache.storeIsAsked(at: clock.uptime) }
+        do {
+            let held = state.withLock { $0.cache.heldVerdict(on: digest, at: clock.uptime) }
+            let key = try await look(up: token.prefix, within: isWaitedFor && held != nil ? wait : nil)
+            state.withLock { $0.cache.storeDidAnswer(at: clock.uptime) }
+            return key.map { .row($0) } ?? .unknown
+        } catch let problem as Problem where problem.code == .storageUnavailable || problem.code == .overloaded {
+            let held = state.withLock { state in
+                state.cache.storeDidFail(at: clock.uptime)
+                return state.cache.heldVerdict(on: digest, at: clock.uptime)
+            }
+            guard let held else { throw problem }
+            return .away(held)
+        } catch {
+            state.withLock { $0.cache.storeWasLeft() }
+            throw error
         }
     }
 
-    /// Drops stale verdicts, then refusals, then everything: a full cache costs time, never correctness.
-    private func makeRoom(in state: inout State, at uptime: Duration) {
-        state.entries = state.entries.filter { $0.value.freshUntil > uptime }
-        if state.entries.count < limits.capacity { return }
-        state.entries = state.entries.filter { $0.value.verdict != .refused }
-        if state.entries.count < limits.capacity { return }
-        state.entries.removeAll(keepingCapacity: true)
+    /// - Parameter limit: after it the store counts as away; nil waits for as long as it takes.
+    private func look(up prefix: String, within limit: Duration?) async throws -> APIKey? {
+        guard let limit else { return try await store.find(prefix: prefix) }
+        return try await withThrowingTaskGroup(of: APIKey?.self) { group in
+            group.addTask { [store] in try await store.find(prefix: prefix) }
+            group.addTask { [clock] in
+                try await clock.sleep(for: limit)
+                throw Problem(.storageUnavailable, retryAfter: 1)
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
+        }
+    }
+
+    private func remember(
+        _ verdict: Verdict, key: APIKey, proven: Bool, digest: Digest256, generation: UInt64, asked: Duration
+    ) {
+        let uptime = clock.uptime
+        let expires = key.expires.map { uptime + ($0 - clock.now) }
+        state.withLock { state in
+            guard state.generation == generation else {
+                // What was good before may stand there still, and must not outlive this.
+                if !proven { state.cache.forget(digest) }
+                return
+            }
+            state.cache.remember(
+                verdict, of: key, proven: proven, digest: digest, confirmed: asked, expires: expires, at: uptime)
+        }
     }
 }
 

@@ -23,7 +23,7 @@ enum ExitStatus: Int32 {
                 .refused
             case .requestTimeout, .upstreamRateLimited, .internalError, .upstreamError, .upstreamUnreachable,
                 .upstreamInvalidResponse, .upstreamTruncated, .noRoute, .modelLoading, .providerDegraded, .overloaded,
-                .shuttingDown, .storageUnavailable, .journalUnavailable, .upstreamTimeout, .storageFull,
+                .shuttingDown, .storageUnavailable, .journalUnavailable, .journalFull, .upstreamTimeout, .storageFull,
                 .configurationInvalid, .addressInUse, .dataFolderInUse, .platformSilent, .schemaRefused,
                 .dependencyMissing, .downloadFailed, .checksumMismatch:
                 .failed

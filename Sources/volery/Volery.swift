@@ -14,8 +14,8 @@ struct Volery: AsyncParsableCommand {
         version: "volery \(Version.text)",
         subcommands: [
             ServeCommand.self, ChatCommand.self, KeysCommand.self, ModelsCommand.self, RuntimesCommand.self,
-            RegistryCommand.self, UsageCommand.self, DoctorCommand.self, CompletionsCommand.self,
-            VersionCommand.self,
+            RegistryCommand.self, UsageCommand.self, JournalCommand.self, DoctorCommand.self,
+            CompletionsCommand.self, VersionCommand.self,
         ])
 
     @OptionGroup var options: GlobalOptions

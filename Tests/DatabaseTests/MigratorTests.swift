@@ -41,7 +41,7 @@ import Testing
         #expect(try await migrate([first]) == [1])
         #expect(try await migrate([first, second]) == [2])
         #expect(try await migrate([first, second]) == [])
-        let names = try await database.read { tx in
+        let names = try await database.read(.system) { tx in
             try tx.rows("SELECT name FROM migration ORDER BY number").map { try $0.value("name", as: String.self) }
         }
         #expect(names == ["first", "second"])
@@ -72,7 +72,7 @@ import Testing
         let other = Migration(
             number: 1, name: "first", oldestBinary: first.oldestBinary, statements: ["CREATE TABLE other (id TEXT)"])
         #expect(await code { _ = try await migrate([other, second]) } == .schemaRefused)
-        let count: Int = try await database.read { tx in
+        let count: Int = try await database.read(.system) { tx in
             try tx.row("SELECT COUNT(*) AS n FROM migration")?.value("n") ?? 0
         }
         #expect(count == 1)
@@ -88,7 +88,7 @@ import Testing
     @Test("a gap is refused")
     func gap() async throws {
         _ = try await migrate([first, second])
-        try await database.write { tx in try tx.run("DELETE FROM migration WHERE number = 1") }
+        try await database.write(.system) { tx in try tx.run("DELETE FROM migration WHERE number = 1") }
         #expect(await code { _ = try await migrate([first, second]) } == .schemaRefused)
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness import processes
+from harness.fast_upstream import FastUpstream
 from harness.upstream import Upstream, well_behaved
 from harness.volery import BINARY, Platform, volery
 
@@ -121,6 +122,13 @@ def fresh(tmp_path) -> Iterator[Callable[..., Platform]]:
 def upstream() -> Iterator[Upstream]:
     with Upstream() as server:
         server.script = well_behaved
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fast() -> Iterator[FastUpstream]:
+    """An upstream for load, in a process of its own."""
+    with FastUpstream() as server:
         yield server
 
 

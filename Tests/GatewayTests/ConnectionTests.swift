@@ -4,6 +4,7 @@ import Glibc
 import Inference
 import NIOCore
 import NIOPosix
+import Tenancy
 import Testing
 
 /// Two planes on one connection, and clients that are slow, gone or wrong.
@@ -161,6 +162,29 @@ import Testing
             let answer = try await gateway.chat()
             #expect(answer.status == 503)
             #expect(answer.body.contains("JOURNAL_UNAVAILABLE"))
+        }
+    }
+
+    @Test("a key in use goes on while the store is away, and the store is tried beside the requests")
+    func storeAway() async throws {
+        let store = OneKeyStore()
+        var limits = KeyVerifier.Limits()
+        limits.freshness = .milliseconds(1)
+        limits.retry = .milliseconds(1)
+        try await GatewayFixture.run(scheme: .builtIn, keys: store, keyLimits: limits) { gateway in
+            let first = try await gateway.chat()
+            #expect(first.status == 200)
+            store.reach.goAway()
+            for _ in 0..<10 {
+                let answer = try await gateway.chat()
+                #expect(answer.status == 200)
+            }
+            #expect(store.reach.asked > 2)
+            let stranger = try await gateway.send(
+                GatewayFixture.request(
+                    body: GatewayFixture.chat(), token: "vk_cccccccccc_" + String(repeating: "b", count: 40)))
+            #expect(stranger.status == 503)
+            #expect(stranger.body.contains("STORAGE_UNAVAILABLE"))
         }
     }
 

@@ -4,6 +4,7 @@ import Kernel
 import Logging
 import Synchronization
 import TestKit
+import Testing
 
 @testable import Journal
 
@@ -12,7 +13,7 @@ struct JournalBench: Sendable {
     let folder: TemporaryFolder
     let samples = Samples()
     let store = MemoryUsageStore()
-    let disk = FailingDisk()
+    let disk = FaultyFiles()
     let workspace: WorkspaceID
     let key: KeyID
 
@@ -24,9 +25,12 @@ struct JournalBench: Sendable {
 
     var path: String { folder.path("journal") }
 
-    func open(_ limits: SegmentedJournal.Limits = SegmentedJournal.Limits()) throws -> SegmentedJournal {
+    func open(
+        _ limits: SegmentedJournal.Limits = SegmentedJournal.Limits(), writer: JournalWriter = .thread
+    ) throws -> SegmentedJournal {
         try SegmentedJournal.open(
-            folder: path, clock: samples.clock, logger: Logger(label: "test"), limits: limits, disk: disk.calls)
+            folder: path, clock: samples.clock, logger: Logger(label: "test"), limits: limits, files: disk,
+            writer: writer)
     }
 
     func shipper(
@@ -37,12 +41,40 @@ struct JournalBench: Sendable {
             limits: limits)
     }
 
+    func request(attempt: Int = 1) -> OpenRequest {
+        OpenRequest(
+            request: samples.ids.next(), clientRequest: "client-1", workspace: workspace, key: key, operation: .chat,
+            model: "tiny", deployment: samples.ids.next(), isStream: true, attempt: attempt,
+            started: samples.clock.now)
+    }
+
+    func progress(of open: OpenRequest, tokens: Int) -> RequestProgress {
+        RequestProgress(
+            request: open.request, usage: Usage(inputTokens: 3, outputTokens: tokens, source: .counted),
+            elapsed: .milliseconds(tokens), firstToken: .milliseconds(1))
+    }
+
+    func end(of open: OpenRequest, tokens: Int = 9) -> UsageRecord {
+        UsageRecord(
+            request: open.request, clientRequest: open.clientRequest, workspace: open.workspace, key: open.key,
+            operation: open.operation, model: open.model, deployment: open.deployment, isStream: open.isStream,
+            status: .succeeded, httpStatus: 200, errorCode: nil,
+            usage: Usage(inputTokens: 3, outputTokens: tokens, source: .provider), started: open.started,
+            latency: .milliseconds(tokens), firstToken: .milliseconds(1))
+    }
+
+    /// One pass of a stepped journal.
+    func step(_ journal: SegmentedJournal) {
+        let pass = journal.beginPass()
+        journal.endPass(pass, pass.sync())
+    }
+
     func record(tokens: Int = 7) -> UsageRecord { samples.record(in: workspace, key: key, tokens: tokens) }
 
     @discardableResult
     func append(_ count: Int, to journal: SegmentedJournal) -> [UsageRecord] {
         let records = (0..<count).map { record(tokens: $0) }
-        for record in records { journal.append(record) }
+        for record in records { journal.close(record) }
         return records
     }
 
@@ -53,6 +85,17 @@ struct JournalBench: Sendable {
         return copy
     }
 
+    /// Every record that is on file, in order.
+    func contents() throws -> [SegmentScan.Frame] { try files.flatMap { try contents(of: $0).scan.frames } }
+
+    func contents(of file: String) throws -> SegmentContents {
+        let number = try #require(UInt64(file.prefix { $0 != "." }))
+        return SegmentContents(Array(try bytes(of: file)), number: number)
+    }
+
+    /// Whether one file is left, which only keeps the count.
+    var isEmptied: Bool { get throws { try files.count == 1 && contents().isEmpty } }
+
     var files: [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0 != "lock" }.sorted()
     }
@@ -61,53 +104,5 @@ struct JournalBench: Sendable {
 
     func write(_ bytes: Data, to file: String) throws {
         try bytes.write(to: URL(fileURLWithPath: path + "/" + file))
-    }
-}
-
-/// The system's calls, with faults put in.
-final class FailingDisk: Sendable {
-    enum Fault: Sendable { case none, full, short }
-
-    private struct State {
-        var fault = Fault.none
-        var failingSyncs = 0
-        var syncs = 0
-    }
-
-    private let state = Mutex(State())
-
-    var syncs: Int { state.withLock { $0.syncs } }
-
-    func set(_ fault: Fault) { state.withLock { $0.fault = fault } }
-
-    func failSyncs(_ count: Int) { state.withLock { $0.failingSyncs = count } }
-
-    var calls: JournalDisk {
-        JournalDisk(
-            write: { [self] descriptor, bytes in
-                switch state.withLock({ $0.fault }) {
-                case .none:
-                    return JournalDisk.system.write(descriptor, bytes)
-                case .full:
-                    errno = ENOSPC
-                    return -1
-                case .short:
-                    return JournalDisk.system.write(
-                        descriptor, UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count / 2)]))
-                }
-            },
-            sync: { [self] descriptor in
-                let fails = state.withLock { state in
-                    state.syncs += 1
-                    guard state.failingSyncs > 0 else { return false }
-                    state.failingSyncs -= 1
-                    return true
-                }
-                if fails {
-                    errno = EIO
-                    return -1
-                }
-                return JournalDisk.system.sync(descriptor)
-            })
     }
 }

@@ -60,10 +60,10 @@ import Testing
             isStream: false, status: .succeeded, httpStatus: 200, errorCode: nil, usage: base.usage,
             started: base.started, latency: base.latency, firstToken: nil)
         var writer = ByteWriter()
-        RecordFrame.encode(long, sequence: 1, into: &writer)
+        RecordFrame.encode(.close, sequence: 1, into: &writer) { UsageRecordCoding.encode(long, into: &$0) }
         #expect(writer.bytes.count < RecordFrame.maximumLength)
-        let scan = writer.bytes.withUnsafeBytes { SegmentScan($0) }
-        #expect(scan.frames.first?.record?.request == base.request)
+        let scan = writer.bytes.withUnsafeBytes { SegmentScan($0, .everything) }
+        #expect(scan.frames.first?.row?.request == base.request)
     }
 
     @Test("what was appended before a crash is shipped after it")
@@ -79,7 +79,7 @@ import Testing
         for record in records { #expect(after.store.record(of: record.request) == record) }
         #expect(after.store.count == 300)
         reopened.close()
-        #expect(after.files.isEmpty)
+        #expect(try after.isEmptied)
     }
 
     @Test("a torn tail costs the torn record only, wherever it was torn")
@@ -91,7 +91,7 @@ import Testing
         journal.close()
         let file = try #require(crashed.files.first)
         let whole = try crashed.bytes(of: file)
-        let length = (whole.count - JournalFolder.headerLength) / 3
+        let length = (whole.count - SegmentHeader.length) / 3
         for cut in stride(from: 1, through: length, by: 7) {
             let torn = try JournalBench()
             try FileManager.default.copyItem(atPath: crashed.path, toPath: torn.path)
@@ -131,8 +131,8 @@ import Testing
         journal.close()
         let file = try #require(crashed.files.first)
         var bytes = try crashed.bytes(of: file)
-        let length = (bytes.count - JournalFolder.headerLength) / 5
-        bytes[JournalFolder.headerLength + 2 * length + 40] ^= 0x10
+        let length = (bytes.count - SegmentHeader.length) / 5
+        bytes[SegmentHeader.length + 2 * length + 40] ^= 0x10
         try crashed.write(bytes, to: file)
         let reopened = try crashed.open()
         #expect(await crashed.shipper(reopened).drain(within: .seconds(60)))
@@ -158,7 +158,9 @@ import Testing
         for sequence in 1...20 as ClosedRange<UInt64> {
             let record = bench.record()
             known.insert(record.request)
-            RecordFrame.encode(record, sequence: sequence, into: &writer)
+            RecordFrame.encode(.close, sequence: sequence, into: &writer) {
+                UsageRecordCoding.encode(record, into: &$0)
+            }
             whole += writer.bytes
         }
         for _ in 0..<200 {
@@ -167,9 +169,9 @@ import Testing
                 bytes[Int(random.next(below: UInt64(bytes.count)))] = UInt8(truncatingIfNeeded: random.next())
             }
             bytes.removeLast(Int(random.next(below: 300)))
-            let scan = bytes.withUnsafeBytes { SegmentScan($0) }
+            let scan = bytes.withUnsafeBytes { SegmentScan($0, .everything) }
             for frame in scan.frames {
-                #expect(frame.record.map { known.contains($0.request) } ?? true, "seed \(seed)")
+                #expect(frame.row.map { known.contains($0.request) } ?? true, "seed \(seed)")
             }
             #expect(scan.frames.count >= 13, "seed \(seed)")
         }
@@ -184,8 +186,8 @@ import Testing
         journal.close()
         let file = try #require(crashed.files.first)
         var writer = ByteWriter()
-        RecordFrame.encode(bench.record(), sequence: 2, into: &writer)
-        writer.bytes[RecordFrame.prefix + 8] = 200
+        RecordFrame.encode(.close, sequence: 2, into: &writer) { UsageRecordCoding.encode(bench.record(), into: &$0) }
+        writer.replace(at: RecordFrame.prefix + 8, with: 200 as UInt8)
         let sum = writer.bytes.withUnsafeBytes {
             RecordFrame.checksum(UnsafeRawBufferPointer(rebasing: $0[RecordFrame.prefix...]))
         }

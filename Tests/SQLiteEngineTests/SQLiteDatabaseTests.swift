@@ -15,7 +15,7 @@ import Testing
     private func open(_ limits: SQLiteDatabase.Limits = SQLiteDatabase.Limits()) async throws -> SQLiteDatabase {
         let database = try SQLiteDatabase.open(
             path: folder.path("volery.db"), clock: clock, logger: Logger(label: "test"), limits: limits)
-        try await database.write { tx in
+        try await database.write(.system) { tx in
             try tx.run("CREATE TABLE IF NOT EXISTS thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
             try tx.run(
                 "CREATE TABLE IF NOT EXISTS part (id INTEGER PRIMARY KEY, thing INTEGER REFERENCES thing (id)) STRICT")
@@ -24,7 +24,7 @@ import Testing
     }
 
     private func count(_ database: SQLiteDatabase) async throws -> Int {
-        try await database.read { tx in try tx.row("SELECT COUNT(*) AS n FROM thing")?.value("n") ?? -1 }
+        try await database.read(.system) { tx in try tx.row("SELECT COUNT(*) AS n FROM thing")?.value("n") ?? -1 }
     }
 
     private func add(_ id: Int, _ tx: any Tx) throws {
@@ -34,21 +34,21 @@ import Testing
     @Test("placeholders are bound by their number, in whatever order and however often they come")
     func placeholders() async throws {
         let database = try await open()
-        let row = try await database.read { tx in
+        let row = try await database.read(.system) { tx in
             try tx.row("SELECT $2 AS b, $1 AS a, $3 AS c, $1 AS again", [1, "two", Int?.none])
         }
         let found = try #require(row)
         #expect(try found.value("a") == 1 && found.value("again") == 1 && found.value("b") == "two")
         #expect(try found.value("c", as: Int?.self) == nil)
         await #expect(throws: DatabaseFailure.self) {
-            try await database.read { tx in try tx.rows("SELECT $1, $2", [1]).count }
+            try await database.read(.system) { tx in try tx.rows("SELECT $1, $2", [1]).count }
         }
     }
 
     @Test("a statement says how many rows it changed")
     func changedRows() async throws {
         let database = try await open()
-        let counts = try await database.write { tx in
+        let counts = try await database.write(.system) { tx in
             [
                 try tx.run("INSERT INTO thing (id, name) VALUES (1, 'a'), (2, 'b')"),
                 try tx.run("INSERT INTO thing (id, name) VALUES (1, 'a') ON CONFLICT DO NOTHING"),
@@ -63,7 +63,7 @@ import Testing
     @Test("the file is in WAL mode, syncs in full, checks foreign keys, and is its owner's alone")
     func settings() async throws {
         let database = try await open()
-        let (synchronous, journal, keys): (Int, String, Int) = try await database.write { tx in
+        let (synchronous, journal, keys): (Int, String, Int) = try await database.write(.system) { tx in
             (
                 try tx.row("PRAGMA synchronous")?.value("synchronous") ?? -1,
                 try tx.row("PRAGMA journal_mode")?.value("journal_mode") ?? "",
@@ -80,7 +80,7 @@ import Testing
     @Test("what breaks a rule of the schema is an outcome of its own")
     func constraints() async throws {
         let database = try await open()
-        try await database.write { tx in try add(1, tx) }
+        try await database.write(.system) { tx in try add(1, tx) }
         let cases: [(String, DatabaseFailure.Constraint)] = [
             ("INSERT INTO thing (id, name) VALUES (1, 'other')", .unique),
             ("INSERT INTO thing (id, name) VALUES (2, 'name 1')", .unique),
@@ -89,7 +89,7 @@ import Testing
         ]
         for (sql, expected) in cases {
             do {
-                try await database.write { tx in try tx.run(sql) }
+                try await database.write(.system) { tx in try tx.run(sql) }
                 Issue.record("accepted: \(sql)")
             } catch DatabaseFailure.constraint(let constraint, _) {
                 #expect(constraint == expected, "\(sql)")
@@ -97,14 +97,16 @@ import Testing
         }
         // A STRICT table refuses text in a number's column.
         await #expect(throws: DatabaseFailure.self) {
-            try await database.write { tx in try tx.run("INSERT INTO thing (id, name) VALUES ($1, 'x')", ["text"]) }
+            try await database.write(.system) { tx in
+                try tx.run("INSERT INTO thing (id, name) VALUES ($1, 'x')", ["text"])
+            }
         }
     }
 
     @Test("a reading body cannot write")
     func readOnly() async throws {
         let database = try await open()
-        await #expect(throws: DatabaseFailure.self) { try await database.read { tx in try add(1, tx) } }
+        await #expect(throws: DatabaseFailure.self) { try await database.read(.system) { tx in try add(1, tx) } }
         #expect(try await count(database) == 0)
     }
 
@@ -112,24 +114,24 @@ import Testing
     func time() async throws {
         let database = try await open()
         clock.advance(by: .seconds(3))
-        #expect(try await database.read { $0.now } == clock.now)
-        #expect(try await database.write { $0.now } == clock.now)
+        #expect(try await database.read(.system) { $0.now } == clock.now)
+        #expect(try await database.write(.system) { $0.now } == clock.now)
     }
 
     @Test("a full file is said to be full, undoes nothing of others, and takes rows again when there is room")
     func full() async throws {
         let database = try await open()
-        try await database.write { tx in try add(1, tx) }
-        _ = try await database.write { tx in try tx.rows("PRAGMA max_page_count = 8").count }
+        try await database.write(.system) { tx in try add(1, tx) }
+        _ = try await database.write(.system) { tx in try tx.rows("PRAGMA max_page_count = 8").count }
         await #expect(throws: DatabaseFailure.full) {
-            try await database.write { tx in
+            try await database.write(.system) { tx in
                 let name = String(repeating: "x", count: 100_000)
                 try tx.run("INSERT INTO thing (id, name) VALUES (2, $1)", [name])
             }
         }
         #expect(try await count(database) == 1)
-        _ = try await database.write { tx in try tx.rows("PRAGMA max_page_count = 100000").count }
-        try await database.write { tx in try add(2, tx) }
+        _ = try await database.write(.system) { tx in try tx.rows("PRAGMA max_page_count = 100000").count }
+        try await database.write(.system) { tx in try add(2, tx) }
         #expect(try await count(database) == 2)
     }
 
@@ -154,7 +156,7 @@ import Testing
             for id in 0..<200 {
                 group.addTask {
                     do {
-                        try await database.write { tx in try add(id, tx) }
+                        try await database.write(.system) { tx in try add(id, tx) }
                         return true
                     } catch {
                         #expect(error as? DatabaseFailure == .closed)
@@ -169,11 +171,49 @@ import Testing
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(outcomes.count == 201)
-        await #expect(throws: DatabaseFailure.closed) { try await database.write { _ in } }
-        await #expect(throws: DatabaseFailure.closed) { try await database.read { _ in } }
+        await #expect(throws: DatabaseFailure.closed) { try await database.write(.system) { _ in } }
+        await #expect(throws: DatabaseFailure.closed) { try await database.read(.system) { _ in } }
         try await database.close()
         let again = try await open()
         #expect(try await count(again) == outcomes.count { $0 })
+        try await again.close()
+    }
+
+    @Test("a read is ended when its caller goes away, and the reader serves the next one")
+    func cancelledRead() async throws {
+        var limits = SQLiteDatabase.Limits()
+        limits.readers = 1
+        let database = try await open(limits)
+        let began = Shared(false)
+        let endless = Task {
+            try await database.read(.system) { tx in
+                began.update { $0 = true }
+                return try tx.rows(
+                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) AS last FROM n"
+                ).count
+            }
+        }
+        try await eventually("the read runs") { began.value }
+        let waiting = Task { try await count(database) }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        endless.cancel()
+        await #expect(throws: CancellationError.self) { try await endless.value }
+        #expect(try await count(database) == 0)
+    }
+
+    @Test("on a disk in memory, with somebody else's threads, it opens, works, closes and opens again")
+    func virtual() async throws {
+        let fixture = DiskFixture()
+        let database = try await fixture.open()
+        let answers = await fixture.together(database, (0..<8).map { id in { tx in try insert(id, tx) } })
+        #expect(answers == Array(repeating: nil, count: 8))
+        try await database.close()
+        #expect(fixture.disk.paths == ["/data/volery.db"], "the last one to close leaves no side files")
+        await #expect(throws: DatabaseFailure.closed) { try await fixture.ids(database) }
+        let again = try await fixture.open()
+        #expect(try await fixture.ids(again) == Set(0..<8))
+        try await again.close()
         try await again.close()
     }
 }

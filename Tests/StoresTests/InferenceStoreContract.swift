@@ -55,6 +55,23 @@ import Testing
         #expect(try await world.usage.list(in: world.samples.ids.next(), page: PageRequest()).data.isEmpty)
     }
 
+    @Test("a batch of any size becomes its rows, repeats and absent values within", arguments: StoreAdapter.allCases)
+    func batches(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        for count in [1, 2, 9, 10, 11, 49, 50, 51, 60, 61, 127] {
+            let workspace: WorkspaceID = world.samples.ids.next()
+            let key: KeyID = world.samples.ids.next()
+            let records = (0..<count).map { index in
+                world.samples.clock.advance(by: .milliseconds(1))
+                return world.samples.record(in: workspace, key: key, status: index % 3 == 0 ? .interrupted : .succeeded)
+            }
+            let repeated = (records + records.prefix(7)).reversed()
+            try await world.usage.insert(Array(repeated))
+            let rows = try await world.usage.list(in: workspace, page: PageRequest(limit: 200)).data
+            #expect(rows == records.reversed(), "\(count) records")
+        }
+    }
+
     @Test("absent values stay absent", arguments: StoreAdapter.allCases)
     func absent(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()

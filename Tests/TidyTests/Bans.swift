@@ -37,6 +37,24 @@ private let crash = "crashes the process, with every stream in it; throw, return
     !source.isTest && source.room != "App" && source.room != "TestKit"
 }
 
+/// Who may look across workspaces. Every row says why a workspace's own scope would not do.
+private let systemScopeFiles: Set<String> = [
+    // A key is looked up before it is known whose it is.
+    "Sources/Stores/DatabaseKeyStore.swift",
+    // One batch of the shipper holds rows of many workspaces.
+    "Sources/Stores/DatabaseUsageStore.swift",
+    // Deployments belong to the platform.
+    "Sources/Stores/DatabaseRegistryStore.swift",
+    // Tenants and workspaces themselves.
+    "Sources/Stores/DatabaseWorkspaceStore.swift",
+    // Asks only whether the database answers.
+    "Sources/App/Doctor/Examination.swift",
+]
+
+@Sendable private func whereScopesAreChosen(_ source: SwiftSource) -> Bool {
+    !source.isTest && !["TestKit", "Scenarios", "SQLiteEngine", "PostgresEngine"].contains(source.room)
+}
+
 func makeBans() throws -> [Ban] {
     [
         try Ban("date", #"\bDate(\(\)|\.now\b)"#, "time " + injected, where: outsideSystemSources),
@@ -71,7 +89,18 @@ func makeBans() throws -> [Ban] {
             "banned-name",
             #"\b(class|struct|enum|protocol|actor|typealias)\s+\w*(Managers?|Helpers?|Utils?|Base|Impl)\b"#,
             "the name says nothing about what the type is for; use the words of DESIGN.md section 2"),
-        try Ban("get-prefix", #"\bfunc\s+get[A-Z]"#, "a function is named for what it returns; `get` adds nothing"),
+        try Ban(
+            "system-scope", #"\b(read|write|execute|fetching|storing)\(\s*\.system\b|^\s*\.system\)"#,
+            "the system's scope sees every workspace; only the files on the list in Bans.swift may name it",
+            where: { whereScopesAreChosen($0) && !systemScopeFiles.contains($0.path) }),
+        try Ban(
+            "schema-scope", #"\b(read|write|execute|fetching|storing)\(\s*\.schema\b"#,
+            "only migrations change the schema",
+            where: { whereScopesAreChosen($0) && $0.path != "Sources/Database/Migrator.swift" }),
+        // NIO's `Channel` names its requirement so.
+        try Ban(
+            "get-prefix", #"\bfunc\s+get(?!Option\b)[A-Z]"#,
+            "a function is named for what it returns; `get` adds nothing"),
     ]
 }
 

@@ -40,6 +40,10 @@ struct PlantedTests {
         Plant(rule: "banned-name", code: "final class ConnectionManager {}"),
         Plant(rule: "banned-name", code: "enum StringUtils {}"),
         Plant(rule: "get-prefix", code: "func getName() -> String { name }"),
+        Plant(rule: "system-scope", code: "try await database.fetching(.system) { tx in }"),
+        Plant(
+            rule: "system-scope", code: "database.write(\n    .system) { tx in }", path: "Sources/Stores/Planted.swift"),
+        Plant(rule: "schema-scope", code: "database.write(.schema) { tx in }"),
         Plant(rule: "unsafe-without-reason", code: "final class Box: @unchecked Sendable {}"),
         Plant(rule: "unsafe-without-reason", code: "nonisolated(unsafe) var x = 0"),
         Plant(rule: "interpolated-sql", code: #"run("SELECT * FROM key WHERE id = \(id)")"#),
@@ -87,6 +91,10 @@ struct PlantedTests {
             rule: "random of ours", code: "let n = Int.random(in: 0..<3)", path: "Sources/Kernel/SystemSources.swift"),
         Plant(
             rule: "a reason", code: "// SAFETY: every access holds the lock.\nfinal class Box: @unchecked Sendable {}"),
+        Plant(
+            rule: "a listed system scope", code: "try await database.fetching(.system) { tx in }",
+            path: "Sources/Stores/DatabaseKeyStore.swift"),
+        Plant(rule: "a system font", code: "font(.system)"),
         Plant(rule: "bound SQL", code: #"run("SELECT * FROM key WHERE id = $1", id)"#),
         Plant(rule: "a sentence", code: #"log("Update \(name) from here to select it")"#),
         Plant(rule: "a loose end with an issue", code: "// TODO(#12): the second engine"),

@@ -16,6 +16,7 @@ private let pure = domains.union(["Kernel", "Database"])
 let rooms: [Room] = [
     Room("CSupport"),
     Room("CArgon2"),
+    Room("CPostgres"),
     Room("Kernel"),
     // Domains are blind to each other; what crosses them is a flow.
     Room("Tenancy", ["Kernel"]),
@@ -24,6 +25,7 @@ let rooms: [Room] = [
     Room("Flows", domains.union(["Kernel"])),
     Room("Database", ["Kernel"]),
     Room("SQLiteEngine", ["Kernel", "Database"]),
+    Room("PostgresEngine", ["Kernel", "Database", "CPostgres"]),
     Room("Stores", domains.union(["Kernel", "Database"])),
     Room("Journal", ["Kernel", "Inference", "CSupport"]),
     Room("Cryptography", ["Kernel", "Tenancy", "CArgon2"]),
@@ -33,14 +35,20 @@ let rooms: [Room] = [
     Room("BundledAPI"),
     Room("Telemetry", ["Kernel"]),
     // Clocks, seeds and fakes for tests; no other room of Sources knows it.
-    Room("TestKit", domains.union(["Kernel", "Flows", "Database"])),
+    Room("TestKit", domains.union(["Kernel", "Flows", "Database", "Journal"])),
+    // Production code under one seed; not shipped.
+    Room(
+        "Scenarios",
+        domains.union(["Kernel", "Flows", "Database", "SQLiteEngine", "Stores", "Journal", "Gateway", "TestKit"])),
+    Room("simulate", ["Scenarios", "TestKit"]),
     Room("Gateway", ["Kernel", "Flows", "Tenancy", "Inference", "CSupport"]),
     Room("HTTPAPI", domains.union(["Kernel", "Flows"])),
     // Only App names a concrete adapter.
     Room(
         "App",
         domains.union([
-            "Kernel", "Flows", "Database", "SQLiteEngine", "Stores", "Journal", "Cryptography", "Runtimes",
+            "Kernel", "Flows", "Database", "SQLiteEngine", "PostgresEngine", "Stores", "Journal", "Cryptography",
+            "Runtimes",
             "Telemetry", "Gateway", "HTTPAPI", "CSupport", "BundledAPI",
         ])),
     Room("volery", ["App", "CSupport", "Kernel", "Flows", "Fleet", "Inference"]),
@@ -56,11 +64,15 @@ struct Outsider: Sendable {
 private let planes: Set<String> = ["Gateway", "HTTPAPI", "App"]
 
 let outsiders: [Outsider] = [
-    Outsider(prefix: "GRDB", rooms: ["SQLiteEngine"], reason: "one engine knows SQLite; all else knows the port"),
-    Outsider(prefix: "NIO", rooms: planes.union(["Runtimes"]), reason: "the network belongs to the edge"),
+    Outsider(
+        prefix: "GRDB", rooms: ["SQLiteEngine", "TestKit"], reason: "one engine knows SQLite; all else knows the port"),
+    Outsider(
+        prefix: "NIO", rooms: planes.union(["Runtimes", "TestKit", "Scenarios"]),
+        reason: "the network belongs to the edge"),
     Outsider(prefix: "Hummingbird", rooms: planes, reason: "HTTP belongs to the two planes"),
     Outsider(prefix: "HTTPTypes", rooms: planes, reason: "HTTP belongs to the two planes"),
     Outsider(prefix: "AsyncHTTPClient", rooms: ["Runtimes", "App", "volery"], reason: "calls out belong to adapters"),
+    Outsider(prefix: "CPostgres", rooms: ["PostgresEngine"], reason: "one engine knows libpq"),
     Outsider(prefix: "CArgon2", rooms: ["Cryptography"], reason: "hashing has one home"),
     Outsider(prefix: "Crypto", rooms: ["Cryptography", "Runtimes", "App"], reason: "cryptography has one home"),
     Outsider(prefix: "Yams", rooms: ["Runtimes", "App"], reason: "files are parsed at the edge"),
@@ -68,7 +80,8 @@ let outsiders: [Outsider] = [
     Outsider(prefix: "SystemPackage", rooms: ["Runtimes", "App"], reason: "only the process driver's types need it"),
     Outsider(prefix: "ServiceLifecycle", rooms: ["App"], reason: "start and stop are composed in one place"),
     Outsider(prefix: "UnixSignals", rooms: ["App", "volery"], reason: "signals are handled in one place"),
-    Outsider(prefix: "ArgumentParser", rooms: ["volery"], reason: "the command line stays out of the platform"),
+    Outsider(
+        prefix: "ArgumentParser", rooms: ["volery", "simulate"], reason: "the command line stays out of the platform"),
     Outsider(prefix: "CoreMetrics", rooms: ["Telemetry"], reason: "everybody else emits through Metrics"),
 ]
 

@@ -109,14 +109,16 @@ package struct Platform: Sendable {
 
     private func run(folder: DataFolder, logger: Logger, metrics: PrometheusRegistry) async throws {
         let storage = try await StorageParts.open(
-            configuration.database, clock: clock, random: random, ids: ids, logger: logger)
+            configuration, clock: clock, random: random, ids: ids, logger: logger)
         // One for each processor that we may use: more would only take turns on it.
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: Int(volery_cpu_count()))
         let client = HTTPClient(
             eventLoopGroupProvider: .singleton, configuration: Downloader.Limits().clientConfiguration)
         let result: Result<Void, any Error>
         do {
-            let journal = try SegmentedJournal.open(folder: folder.journal, clock: clock, logger: logger)
+            let journal = try SegmentedJournal.open(
+                folder: folder.journal, clock: clock, logger: logger,
+                limits: SegmentedJournal.Limits(configuration.journal))
             defer { journal.close() }
             result = .success(
                 try await serve(
@@ -166,7 +168,8 @@ package struct Platform: Sendable {
         let group = parts.eventLoops
         let core = try await GatewayCore(
             flow: flow, limits: GatewayLimits(configuration.limits), eventLoops: group, logger: parts.logger,
-            certificates: configuration.limits.upstreamCertificates)
+            certificates: configuration.limits.upstreamCertificates,
+            startTask: { work in Task { await work() } })
         let control = ControlFlow(
             workspace: storage.workspace,
             parts: ControlFlow.Parts(
@@ -178,7 +181,7 @@ package struct Platform: Sendable {
             Readiness(
                 registry: registry.snapshot, services: fleet.statuses.filter { $0.state != .stopped },
                 isDraining: core.isDraining,
-                blocked: parts.journal.acceptsWork ? [] : ["the journal's disk takes no records"],
+                blocked: parts.journal.refusal.map { [$0.message] } ?? [],
                 version: Version.text)
         }
         let api = ControlAPI(

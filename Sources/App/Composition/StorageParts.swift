@@ -3,7 +3,6 @@ import Database
 package import Inference
 package import Kernel
 package import Logging
-import SQLiteEngine
 import Stores
 package import Tenancy
 
@@ -15,17 +14,15 @@ package struct StorageParts: Sendable {
     package let deployments: any RegistryStore
     package let usage: any UsageStore
     package let hasher: any SecretHasher
-    private let database: SQLiteDatabase
+    private let opened: OpenDatabase
 
     /// Opens the database, brings it to this binary's schema, and sees to the default workspace.
     /// - Throws: a `Problem` that an operator can act on.
     package static func open(
-        _ location: DatabaseLocation, clock: any Clock, random: any RandomSource, ids: IDSource, logger: Logger
+        _ configuration: Configuration, clock: any Clock, random: any RandomSource, ids: IDSource, logger: Logger
     ) async throws -> StorageParts {
-        let database: SQLiteDatabase
-        switch location {
-        case .sqlite(let path): database = try SQLiteDatabase.open(path: path, clock: clock, logger: logger)
-        }
+        let opened = try await OpenDatabase(configuration, clock: clock, random: random, logger: logger)
+        let database = opened.database
         do {
             let applied = try await Migrator(Schema.migrations, binary: Version.binary).migrate(database)
             if !applied.isEmpty { logger.info("migrations applied", metadata: ["numbers": "\(applied)"]) }
@@ -34,25 +31,25 @@ package struct StorageParts: Sendable {
                 tenant: "default", workspace: "default", ids: ids, now: clock.now)
             return StorageParts(
                 workspace: workspace, keys: DatabaseKeyStore(database), deployments: DatabaseRegistryStore(database),
-                usage: DatabaseUsageStore(database), hasher: Argon2Hasher(random: random), database: database)
+                usage: DatabaseUsageStore(database), hasher: Argon2Hasher(random: random), opened: opened)
         } catch {
-            try await database.close()
+            try await opened.close()
             throw error
         }
     }
 
     private init(
         workspace: Workspace, keys: any KeyStore, deployments: any RegistryStore, usage: any UsageStore,
-        hasher: any SecretHasher, database: SQLiteDatabase
+        hasher: any SecretHasher, opened: OpenDatabase
     ) {
         self.workspace = workspace
         self.keys = keys
         self.deployments = deployments
         self.usage = usage
         self.hasher = hasher
-        self.database = database
+        self.opened = opened
     }
 
-    /// Lets running work finish, then closes the file.
-    package func close() async throws { try await database.close() }
+    /// Lets running work finish, then closes the database.
+    package func close() async throws { try await opened.close() }
 }

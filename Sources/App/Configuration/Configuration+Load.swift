@@ -94,7 +94,12 @@ extension Configuration {
             logLevel: reader.value(of: Settings.logLevel, or: .info),
             logFormat: reader.value(of: Settings.logFormat, or: .auto),
             defaultModels: reader.value(of: Settings.defaultModels, or: true),
-            limits: readLimits(&reader, absolute: absolute))
+            limits: readLimits(&reader, absolute: absolute),
+            journal: JournalSettings(
+                sync: reader.value(of: Settings.journalSync, or: .group),
+                maximumBytes: reader.value(of: Settings.journalMaxBytes, or: 0),
+                minimumFreeBytes: reader.value(of: Settings.journalMinFreeBytes, or: 0)),
+            databaseConnections: reader.value(of: Settings.databaseConnections, or: 8))
     }
 
     private static func readLimits(_ reader: inout SettingsReader, absolute: (String) -> String) -> Limits {

@@ -1,3 +1,5 @@
+package import Kernel
+
 /// What a process was told, checked. Read once, at the start.
 package struct Configuration: Sendable, Equatable {
     /// Absolute.
@@ -15,6 +17,17 @@ package struct Configuration: Sendable, Equatable {
     package var logFormat: LogFormat
     package var defaultModels: Bool
     package var limits: Limits
+    package var journal: JournalSettings
+    /// Connections to PostgreSQL in each of its pools.
+    package var databaseConnections: Int
+
+    package struct JournalSettings: Sendable, Equatable {
+        package var sync: JournalSync
+        /// Bytes of all its files.
+        package var maximumBytes: Int
+        /// Bytes that its disk keeps free.
+        package var minimumFreeBytes: Int
+    }
 
     package struct Limits: Sendable, Equatable {
         /// Sizes in bytes.
@@ -69,15 +82,34 @@ package enum Role: String, Sendable, CaseIterable {
 /// Where rows are kept.
 package enum DatabaseLocation: Sendable, Equatable {
     case sqlite(path: String)
+    /// The whole URL: there may be a password in it.
+    case postgres(Secret)
 
-    /// - Parameter text: `sqlite://` and an absolute path.
+    /// - Parameter text: `sqlite://` and an absolute path, or `postgres://user:password@host:port/database?options`.
     package init?(_ text: String) {
+        for scheme in ["postgres://", "postgresql://"] where text.hasPrefix(scheme) {
+            let place = text.dropFirst(scheme.count).prefix { $0 != "?" }
+            let parts = place.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[1].isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+                return nil
+            }
+            self = .postgres(Secret(text))
+            return
+        }
         let scheme = "sqlite://"
         guard text.hasPrefix(scheme) else { return nil }
         let path = text.dropFirst(scheme.count)
         guard path.hasPrefix("/"), path.count > 1, !path.hasSuffix("/"), !path.utf8.contains(0) else { return nil }
         self = .sqlite(path: String(path))
     }
+}
+
+/// When a record of the journal counts as kept.
+package enum JournalSync: String, Sendable, CaseIterable {
+    /// Once the system has it: a killed process loses nothing, a power cut at most a few milliseconds.
+    case group
+    /// Once the disk has it: answers wait for that.
+    case strict
 }
 
 package enum LogLevel: String, Sendable, CaseIterable {

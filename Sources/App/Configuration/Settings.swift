@@ -3,8 +3,21 @@ package enum Settings {
     static let dataDir = Setting.path(
         "data_dir", "~/.volery", "Where everything is kept: database, keys, models, logs of usage.")
     static let database = Setting<DatabaseLocation>(
-        "database", fallback: nil, allowed: "sqlite:///absolute/path (postgres:// comes with the next release)",
+        "database", fallback: nil,
+        allowed: "sqlite:///absolute/path or postgres://user:password@host:port/database",
         help: "Where rows are kept; volery.db in the data folder when not set.", parse: DatabaseLocation.init)
+    static let databaseConnections = Setting.integer(
+        "database_connections", 8, in: 2...500,
+        "Connections to PostgreSQL in each of the two pools: for the workspaces' own work, and for the system's.")
+    static let journalSync = Setting<JournalSync>.choice(
+        "journal_sync", .group,
+        "group: a record counts once the system has it, and is synced within 5 ms. strict: answers wait for the disk.")
+    static let journalMaxBytes = Setting.bytes(
+        "journal_max_bytes", "4GiB", in: (1 << 20)...(1 << 40),
+        "The most that the journal may keep while the database is away; beyond it new work is refused.")
+    static let journalMinFreeBytes = Setting.bytes(
+        "journal_min_free_bytes", "256MiB", in: 0...(1 << 40),
+        "Space that must stay free on the journal's disk; below it new work is refused.")
     static let roles = Setting<Set<Role>>(
         "roles", fallback: "all", allowed: "all, or a list of \(Role.allCases.map(\.rawValue).joined(separator: ", "))",
         help: "What this process does.", parse: Role.parse)
@@ -61,7 +74,8 @@ package enum Settings {
     private static let longest = Duration.seconds(24 * 3600)
 
     package static let table: [SettingRow] = [
-        dataDir.row, database.row, roles.row, host.row, port.row, metricsHost.row, metricsPort.row, logLevel.row,
+        dataDir.row, database.row, databaseConnections.row, journalSync.row, journalMaxBytes.row,
+        journalMinFreeBytes.row, roles.row, host.row, port.row, metricsHost.row, metricsPort.row, logLevel.row,
         logFormat.row, defaultModels.row, maxBodyBytes.row, maxHeldBodyBytes.row, maxHeaderBytes.row,
         maxConnections.row, maxConcurrentRequests.row, upstreamMaxResponseBytes.row, headerTimeout.row,
         bodyTimeout.row, idleTimeout.row, requestTimeout.row, upstreamConnectTimeout.row,

@@ -72,8 +72,10 @@ struct SettingsReader {
         return setting.fallback.map { ($0, .fallback) }
     }
 
-    /// Hides what stands between `://` and `@`.
-    private static func withoutPassword(_ text: String) -> String {
+    /// Hides what stands between `://` and `@`, and every option after `?`.
+    private static func withoutPassword(_ whole: String) -> String {
+        var text = whole[...]
+        if text.contains("://"), let question = text.firstIndex(of: "?") { text = text[..<question] + "?<redacted>" }
         let short = text.count > 200 ? text.prefix(200) + "…" : text[...]
         guard let scheme = short.firstRange(of: "://"), let at = short.lastIndex(of: "@"), at > scheme.upperBound else {
             return String(short)

@@ -101,7 +101,7 @@ package struct ControlAccess: Sendable {
     ) async throws -> Value {
         let ids = IDSource(clock: clock, random: random)
         let storage = try await StorageParts.open(
-            configuration.database, clock: clock, random: random, ids: ids, logger: logger)
+            configuration, clock: clock, random: random, ids: ids, logger: logger)
         do {
             try await shipJournal(to: storage.usage)
             let value = try await body(try await control(over: storage, ids: ids))
@@ -134,7 +134,9 @@ package struct ControlAccess: Sendable {
     private func shipJournal(to store: any UsageStore) async throws {
         guard DataFolder(folder.journal).exists else { return }
         do {
-            let journal = try SegmentedJournal.open(folder: folder.journal, clock: clock, logger: logger)
+            let journal = try SegmentedJournal.open(
+                folder: folder.journal, clock: clock, logger: logger,
+                limits: SegmentedJournal.Limits(configuration.journal))
             defer { journal.close() }
             guard journal.lag > 0 else { return }
             let shipper = JournalShipper(

@@ -2,7 +2,6 @@ import Database
 package import Kernel
 package import Logging
 import Runtimes
-import SQLiteEngine
 
 #if canImport(Glibc)
     import Glibc
@@ -40,7 +39,7 @@ package struct Examination: Sendable {
             folder: probe.folder(folder.path), freeBytes: probe.freeBytes(below: folder.path),
             ports: ports(configuration, platform), clock: probe.clockReading(writtenIn: folder.path), models: models,
             usesDefaultModels: configuration.defaultModels,
-            database: database(configuration.database, isServed: platform != nil),
+            database: database(configuration),
             platform: platform.map { .running(url: $0.url, pid: $0.pid) } ?? .stopped)
     }
 
@@ -91,23 +90,33 @@ package struct Examination: Sendable {
             state: isOurs ? .ours : PortProbe.state(host: host, port: number), mayMove: mayMove)
     }
 
-    private func database(_ location: DatabaseLocation, isServed: Bool) async -> MachineFacts.DatabaseState {
-        guard case .sqlite(let path) = location, access(path, F_OK) == 0 else { return .absent }
+    private func database(_ configuration: Configuration) async -> MachineFacts.DatabaseState {
+        var place = "the database"
+        if case .sqlite(let path) = configuration.database {
+            guard access(path, F_OK) == 0 else { return .absent }
+            place = path
+        }
         do {
-            let database = try SQLiteDatabase.open(path: path, clock: clock, logger: logger)
+            let opened = try await OpenDatabase(configuration, clock: clock, random: SystemRandom(), logger: logger)
             do {
-                _ = try await database.read { tx in try tx.rows("SELECT name FROM sqlite_master LIMIT 1") }
+                // Makes the engine read the file, which `SELECT 1` would not.
+                _ = try await opened.database.read(.system) { tx in try tx.rows("SELECT number FROM migration LIMIT 1")
+                }
+            } catch DatabaseFailure.statement {
+                // No such table: nothing was migrated yet, and the database answers.
             } catch {
-                try await database.close()
+                try await opened.close()
                 throw error
             }
-            try await database.close()
+            try await opened.close()
             return .answers
+        } catch let failure as DatabaseFailure {
+            return .failed(failure.problem)
         } catch {
             return .failed(
                 error as? Problem
                     ?? Problem(
-                        .storageUnavailable, "\(path) cannot be read as a database.",
+                        .storageUnavailable, "\(place) cannot be read as a database.",
                         hint: "Restore it from a backup, or choose another data folder with --data-dir."))
         }
     }

@@ -51,7 +51,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         self.loop = loop
         self.channel = channel
         cold = channel.eventLoop.makePromise()
-        deadline = .now() + TimeAmount(core.limits.headTimeout)
+        deadline = loop.eventLoop.now + TimeAmount(core.limits.headTimeout)
     }
 
     // MARK: Life
@@ -93,7 +93,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         case (.cold(_, let isAnswered), let part):
             if case .end = part {
                 phase = .cold(isReceived: true, isAnswered: isAnswered)
-                deadline = .now() + TimeAmount(core.limits.wholeTimeout)
+                deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
             }
             context.fireChannelRead(data)
             if case .cold(true, true) = phase { becomeIdle() }
@@ -145,7 +145,7 @@ final class EdgeHandler: ChannelDuplexHandler {
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         isFirst = false
-        deadline = .now() + TimeAmount(core.limits.bodyTimeout)
+        deadline = loop.eventLoop.now + TimeAmount(core.limits.bodyTimeout)
         let route = EdgeRoute.of(head)
         if head.headers.first(name: "expect")?.lowercased() == "100-continue" { sendContinue(head, context: context) }
         guard route == .cold else {
@@ -206,7 +206,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         guard case .hot = phase else { return }
         if !isReceived {
             phase = .discarding(left: Self.discardLimit)
-            deadline = .now() + Self.discardTimeout
+            deadline = loop.eventLoop.now + Self.discardTimeout
         } else if closes {
             phase = .closing
             deadline = .distantFuture
@@ -225,12 +225,12 @@ final class EdgeHandler: ChannelDuplexHandler {
         idleTurn += 1
         let turn = idleTurn
         // The time for the next request begins when the client has this answer.
-        deadline = .now() + TimeAmount(core.limits.wholeTimeout)
+        deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
         let keepAlive = TimeAmount(core.limits.keepAliveTimeout)
-        guard let lastWritten else { return deadline = .now() + keepAlive }
+        guard let lastWritten else { return deadline = loop.eventLoop.now + keepAlive }
         lastWritten.assumeIsolated().whenComplete { _ in
             guard case .idle = self.phase, self.idleTurn == turn else { return }
-            self.deadline = .now() + keepAlive
+            self.deadline = self.loop.eventLoop.now + keepAlive
         }
     }
 
@@ -244,7 +244,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     /// Closes when the socket has taken what was written: a close at once would throw the rest of it away.
     func closeWhenWritten() {
         phase = .closing
-        deadline = .now() + TimeAmount(core.limits.idleTimeout)
+        deadline = loop.eventLoop.now + TimeAmount(core.limits.idleTimeout)
         let channel = channel
         guard let lastWritten else { return channel.close(promise: nil) }
         lastWritten.whenComplete { _ in channel.close(promise: nil) }

@@ -40,7 +40,7 @@ extension Exchange {
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
-        case .receiving, .calling, .ended: break
+        case .receiving, .opening, .calling, .settling, .ended: break
         }
     }
 
@@ -56,8 +56,8 @@ extension Exchange {
         case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
         case .streaming: end(for: Problem(.upstreamTruncated))
         case .buffering(let status, let bytes): complete(status: status, bytes)
-        case .receiving, .calling: end(for: invalid("it ended without a head", [:]))
-        case .ended: break
+        case .receiving, .opening, .calling: end(for: invalid("it ended without a head", [:]))
+        case .settling, .ended: break
         }
     }
 
@@ -126,7 +126,8 @@ extension Exchange {
     // MARK: Streams
 
     private func forward(_ bytes: ByteBuffer) {
-        if !isPaused { wait(atMost: core.limits.idleTimeout) }
+        let now = loop.eventLoop.now
+        if !isPaused { wait(atMost: core.limits.idleTimeout, from: now) }
         var output = edge.channel.allocator.buffer(capacity: bytes.readableBytes + 64)
         var fault: StreamFilter.Fault?
         do throws(StreamFilter.Fault) {
@@ -134,7 +135,10 @@ extension Exchange {
         } catch {
             fault = error
         }
-        if output.readableBytes > 0 { writeStream(output) }
+        if output.readableBytes > 0 {
+            noteProgress(at: now)
+            writeStream(output)
+        }
         switch fault {
         case nil: break
         case .upstreamError:

@@ -6,14 +6,15 @@ import NIOHTTP1
 
 /// The call to the upstream: connection, request, and one more try where that is safe.
 extension Exchange {
-    /// A server may close an idle connection at the moment a request is sent on it. When the close comes this soon,
-    /// and nothing was answered, the request was not begun, and goes out once more on a new connection.
-    static let idleCloseWindow = TimeAmount.milliseconds(250)
-
     func call(_ deployment: Deployment, _ operation: Operation) {
+        attempt += 1
+        sentAt = .distantPast
+        open(deployment, operation) { $0.reach(deployment, operation) }
+    }
+
+    private func reach(_ deployment: Deployment, _ operation: Operation) {
         phase = .calling
         wait(atMost: core.limits.firstByteTimeout)
-        attempt += 1
         if deployment.endpoint.scheme == .builtIn {
             let call = EchoCall(eventLoop: loop.eventLoop, operation: operation, created: started)
             self.call = call
@@ -48,7 +49,7 @@ extension Exchange {
 
     private func send(on connection: UpstreamConnection, _ deployment: Deployment, _ operation: Operation) {
         call = connection
-        sentAt = .now()
+        sentAt = loop.eventLoop.now
         wait(atMost: core.limits.firstByteTimeout)
         var headers = HTTPHeaders()
         headers.reserveCapacity(6)
@@ -65,7 +66,8 @@ extension Exchange {
 
     /// - Returns: whether the request went out again, so that the failure is nobody's.
     func retryAfterIdleClose(_ failure: UpstreamFailure) -> Bool {
-        guard mayRetry, failure == .closedBeforeHead, NIODeadline.now() - sentAt < Self.idleCloseWindow,
+        guard mayRetry, failure == .closedBeforeHead,
+            loop.eventLoop.now - sentAt < TimeAmount(core.limits.idleCloseWindow),
             let deployment, let operation
         else { return false }
         call = nil

@@ -17,7 +17,7 @@ extension Exchange {
         answer.version = head.version
         if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end.succeed() }
         if !keepsAlive { edge.closeWhenWritten() }
-        letGo()
+        letGoOfUpstream()
     }
 
     /// - Parameters:
@@ -25,24 +25,39 @@ extension Exchange {
     ///   - body: the whole answer, when it is not a stream.
     func finish(_ status: RequestStatus, problem: Problem?, body answer: ByteBuffer? = nil) {
         guard !isEnded else { return }
-        phase = .ended
-        letGo()
+        phase = .settling(answer: answer)
+        letGoOfUpstream()
         // Written before the client can know that it has everything: a complete answer without a row cannot be.
         let record = makeRecord(status, problem: problem)
         if let record {
-            core.flow.journal.append(record)
+            core.flow.journal.close(record)
             loop.metrics.finished(record)
         } else if let problem {
             loop.metrics.refused(problem.code)
         }
-        if isClientThere { writeEnd(problem: problem, answer: answer) }
+        if record != nil, waitsForDisk(problem) {
+            settle()
+        } else {
+            conclude(problem, answer: answer)
+        }
         logEnd(status, problem: problem, record: record)
     }
 
-    private func letGo() {
-        call = nil
+    /// The last step of every exchange that had a body: tells the client, if it is still there.
+    func conclude(_ problem: Problem?, answer: ByteBuffer?) {
+        phase = .ended
+        // Before the bytes: they may bring the next request, which needs a place.
+        leave()
+        if isClientThere { writeEnd(problem: problem, answer: answer) }
+    }
+
+    private func leave() {
         if hasPlace { core.leave() }
         hasPlace = false
+    }
+
+    private func letGoOfUpstream() {
+        call = nil
         core.release(bodyBytes: bodyReserved)
         bodyReserved = 0
         body = ByteBuffer()
@@ -131,7 +146,7 @@ extension Exchange {
     }
 
     /// What the runtime reported, else what can be told from what passed through here.
-    private func usage(_ status: RequestStatus, of deployment: Deployment) -> Usage {
+    func usage(_ status: RequestStatus, of deployment: Deployment) -> Usage {
         if var usage = filter.usage {
             if deployment.wire == .echo { usage.source = .counted }
             return usage
@@ -139,7 +154,7 @@ extension Exchange {
         // Nothing was sent, so nothing was used.
         if deployment.wire != .echo, sentAt == .distantPast { return .none }
         switch status {
-        case .failed, .rejected: return .none
+        case .failed, .rejected, .interrupted: return .none
         case .timedOut where filter.contentEvents == 0: return .none
         case .succeeded, .clientClosed, .truncated, .timedOut:
             // About four bytes a token in the languages that models are trained on most; one event, one token.

@@ -19,11 +19,27 @@ extension Exchange {
         guard let token = Self.bearerToken(in: authorization) else {
             return end(for: Problem(.authenticationRequired, parameter: "Authorization"))
         }
-        if let verdict = core.flow.keys.cached(token) { return didVerify(.success(verdict)) }
         let keys = core.flow.keys
+        if let known = keys.cached(token) {
+            if known.wantsRenewal {
+                let text = String(token)
+                // Nobody waits for it: its outcome is in the cache, for the next request.
+                core.startTask { _ = try? await keys.verify(text, isWaitedFor: false) }
+            }
+            return didVerify(.success(known.verdict))
+        }
         let text = String(token)
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-        loop.eventLoop.makeFutureWithTask { try await keys.verify(text) }.whenComplete { bound.value.didVerify($0) }
+        let eventLoop = loop.eventLoop
+        core.startTask {
+            let result: Result<KeyVerifier.Verdict, any Error>
+            do {
+                result = .success(try await keys.verify(text))
+            } catch {
+                result = .failure(error)
+            }
+            eventLoop.execute { bound.value.didVerify(result) }
+        }
     }
 
     private static func bearerToken(in header: String) -> Substring? {
@@ -122,7 +138,7 @@ extension Exchange {
         facts = try RequestReader.read(body, for: operation)
         let deployment = try core.flow.route(
             facts.model, for: operation, needs: facts.needs, turn: core.nextTurn())
-        guard core.flow.journal.acceptsWork else { throw Problem(.journalUnavailable, retryAfter: 5) }
+        if let refusal = core.flow.journal.refusal { throw refusal }
         guard core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
         hasPlace = true
         self.deployment = deployment

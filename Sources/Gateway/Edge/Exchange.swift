@@ -8,19 +8,26 @@ import Tenancy
 
 /// One request of the hot path and its answer, from the head to the usage record, on one event loop.
 ///
-///     receiving ─> calling ─> buffering ──> ended
-///         │           │  └──> streaming ──────^
-///         └───────────┴───────────────────────┘
+///     receiving ─> opening ─> calling ─> buffering ──> settling ─> ended
+///         │           │          │  └──> streaming ────────^         ^
+///         └───────────┴──────────┴───────────┴───────────────────────┘
+///
+/// `opening` and `settling` wait for a strict journal's disk, and are passed over with any other.
 final class Exchange {
     enum Phase {
         /// The body comes in, and the key is checked.
         case receiving
+        /// The record of the call is on its way to the disk.
+        case opening
         /// The upstream was asked and has not answered.
         case calling
         /// An answer that is passed on when it is whole: not a stream, or not a success.
         case buffering(status: Int, bytes: ByteBuffer)
         /// A stream that is passed on as it comes.
         case streaming
+        /// The record of the end is on its way to the disk; then the client gets it, with the whole answer if there is
+        /// one. Nothing changes the record any more.
+        case settling(answer: ByteBuffer?)
         case ended
     }
 
@@ -62,6 +69,7 @@ final class Exchange {
     var firstByteAt: Duration?
     var needsFlush = false
     var isPaused = false
+    var pace = ProgressPace()
 
     // Time limits, by the loop's clock.
     let wholeDeadline: NIODeadline
@@ -79,29 +87,35 @@ final class Exchange {
         request = core.flow.ids.next()
         started = core.flow.clock.now
         startedUptime = core.flow.clock.uptime
-        wholeDeadline = .now() + TimeAmount(core.limits.wholeTimeout)
-        phaseDeadline = .now() + TimeAmount(core.limits.bodyTimeout)
+        let now = loop.eventLoop.now
+        wholeDeadline = now + TimeAmount(core.limits.wholeTimeout)
+        phaseDeadline = now + TimeAmount(core.limits.bodyTimeout)
     }
 
     var operation: Operation? {
         if case .inference(let operation) = route { operation } else { nil }
     }
 
-    var clientRequest: String? {
+    private(set) lazy var clientRequest: String? = {
         guard let text = head.headers.first(name: "x-request-id"), text.utf8.count <= 128,
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else { return nil }
         return text
-    }
+    }()
 
+    /// Whether its record is written: what the upstream still says changes nothing.
     var isEnded: Bool {
-        if case .ended = phase { true } else { false }
+        switch phase {
+        case .settling, .ended: true
+        case .receiving, .opening, .calling, .buffering, .streaming: false
+        }
     }
 
     // MARK: What the connection reports
 
     func clientDidLeave() {
         isClientThere = false
+        if case .settling = phase { return conclude(nil, answer: nil) }
         guard !isEnded else { return }
         call?.cancel()
         finish(.clientClosed, problem: nil)
@@ -122,22 +136,30 @@ final class Exchange {
     }
 
     func deadlineReached(now: NIODeadline) {
-        if case .receiving = phase {
+        switch phase {
+        case .receiving:
             // With the body complete, it is our own check of the key that takes too long.
-            return end(for: isReceived ? Problem(.overloaded, retryAfter: 1) : Problem(.requestTimeout))
+            end(for: isReceived ? Problem(.overloaded, retryAfter: 1) : Problem(.requestTimeout))
+        case .opening, .settling:
+            log(.error, "the journal's disk does not confirm what was written", [:])
+            end(for: Problem(.journalUnavailable, retryAfter: 5))
+        case .calling, .buffering, .streaming, .ended:
+            end(
+                for: Problem(
+                    .upstreamTimeout,
+                    now >= wholeDeadline
+                        ? "The request took longer than \(core.limits.wholeTimeout)."
+                        : "The model's runtime or provider was silent for longer than \(phaseLimit)."))
         }
-        end(
-            for: Problem(
-                .upstreamTimeout,
-                now >= wholeDeadline
-                    ? "The request took longer than \(core.limits.wholeTimeout)."
-                    : "The model's runtime or provider was silent for longer than \(phaseLimit)."))
     }
 
     /// Sets the limit of what is waited for now.
-    func wait(atMost limit: Duration) {
+    func wait(atMost limit: Duration) { wait(atMost: limit, from: loop.eventLoop.now) }
+
+    /// The same for a caller that has read the loop's clock already.
+    func wait(atMost limit: Duration, from now: NIODeadline) {
         phaseLimit = limit
-        phaseDeadline = .now() + TimeAmount(limit)
+        phaseDeadline = now + TimeAmount(limit)
     }
 
     func requestIsBroken(_ problem: Problem) {
@@ -150,6 +172,7 @@ final class Exchange {
     /// Ends the exchange with an error, in whatever phase it is: as an answer while none has begun, else as the last
     /// event of the stream.
     func end(for problem: Problem) {
+        if case .settling = phase { return conclude(problem, answer: nil) }
         guard !isEnded else { return }
         call?.cancel()
         finish(status(for: problem), problem: problem)

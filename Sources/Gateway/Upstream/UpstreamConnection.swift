@@ -15,6 +15,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     typealias OutboundOut = HTTPClientRequestPart
 
     let channel: any Channel
+    /// Counts the connections of a pool, which acts on them in this order.
+    let serial: UInt64
     private let endpoint: Endpoint
     /// Takes the connection back when it can serve again.
     private weak var pool: UpstreamPool?
@@ -27,8 +29,9 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// When it became idle, by the loop's clock.
     private(set) var idleSince = NIODeadline.distantPast
 
-    init(channel: any Channel, endpoint: Endpoint, pool: UpstreamPool) {
+    init(channel: any Channel, serial: UInt64, endpoint: Endpoint, pool: UpstreamPool) {
         self.channel = channel
+        self.serial = serial
         self.endpoint = endpoint
         self.pool = pool
     }
@@ -87,7 +90,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         receiver = nil
         resume()
         isReused = true
-        idleSince = .now()
+        idleSince = channel.eventLoop.now
         guard keepsAlive, channel.isActive, let pool, pool.keep(self, of: endpoint) else {
             return channel.close(promise: nil)
         }

@@ -33,6 +33,7 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
     case shuttingDown = "SHUTTING_DOWN"
     case storageUnavailable = "STORAGE_UNAVAILABLE"
     case journalUnavailable = "JOURNAL_UNAVAILABLE"
+    case journalFull = "JOURNAL_FULL"
     case upstreamTimeout = "UPSTREAM_TIMEOUT"
     case storageFull = "STORAGE_FULL"
     case configurationInvalid = "CONFIGURATION_INVALID"
@@ -107,6 +108,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .storageUnavailable:
             503
         case .journalUnavailable:
+            503
+        case .journalFull:
             503
         case .upstreamTimeout:
             504
@@ -195,6 +198,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "server_error"
         case .journalUnavailable:
             "server_error"
+        case .journalFull:
+            "server_error"
         case .upstreamTimeout:
             "server_error"
         case .storageFull:
@@ -281,6 +286,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .storageUnavailable:
             true
         case .journalUnavailable:
+            true
+        case .journalFull:
             true
         case .upstreamTimeout:
             true
@@ -369,6 +376,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "The database cannot be reached or does not answer in time."
         case .journalUnavailable:
             "Usage cannot be recorded now, so no new work is accepted: nothing may run unmetered."
+        case .journalFull:
+            "Usage has waited for the database for so long that its journal reached its bound, or its disk is nearly full. No new work is accepted until there is room again; nothing recorded is lost."
         case .upstreamTimeout:
             "The model's runtime or provider did not answer in time."
         case .storageFull:
@@ -456,6 +465,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "Try again shortly; `volery doctor` looks for the cause."
         case .journalUnavailable:
             "Free disk space under the data folder; `volery doctor` looks for the cause."
+        case .journalFull:
+            "Bring the database back, or free disk space under the data folder: `volery doctor` says what is wrong. `VOLERY_JOURNAL_MAX_BYTES` and `VOLERY_JOURNAL_MIN_FREE_BYTES` move the bounds."
         case .upstreamTimeout:
             "Try again, ask for less in one request, or use another model."
         case .storageFull:

@@ -175,6 +175,11 @@ class Platform:
     def volery(self, *arguments: str, **more) -> Result:
         return volery(*arguments, data_dir=self.data_dir, **more)
 
+    def register(self, url: str, name: str = "scripted") -> None:
+        """Puts an upstream behind a model's name."""
+        result = self.volery("registry", "register", "--model", name, "--endpoint", url, "--protocol", "openai")
+        assert result.code == 0, result.err
+
     def usage_rows(self) -> list[dict]:
         result = self.volery("usage", "--json", "--each", "--limit", "1000")
         assert result.code == 0, result.err

@@ -5,9 +5,26 @@ import Tenancy
 
 /// One workspace with one good key. The real stores have suites of their own.
 struct OneKeyStore: KeyStore {
+    /// Whether the store can be reached, and how often it was asked.
+    final class Reach: Sendable {
+        private let state = Mutex((isAway: false, asked: 0))
+
+        var asked: Int { state.withLock { $0.asked } }
+        func goAway() { state.withLock { $0.isAway = true } }
+
+        fileprivate func ask() throws {
+            let isAway = state.withLock { state in
+                state.asked += 1
+                return state.isAway
+            }
+            if isAway { throw Problem(.storageUnavailable) }
+        }
+    }
+
     static let token = "vk_aaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
     let key: APIKey
+    let reach = Reach()
 
     init() {
         key = APIKey(
@@ -16,7 +33,11 @@ struct OneKeyStore: KeyStore {
             created: Instant(microseconds: 0))
     }
 
-    func find(prefix: String) async throws -> APIKey? { prefix == key.prefix ? key : nil }
+    func find(prefix: String) async throws -> APIKey? {
+        try reach.ask()
+        return prefix == key.prefix ? key : nil
+    }
+
     func insert(_ key: APIKey) async throws {}
     func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
         Page(rows: [key], limit: page.limit) { "\($0.id)" }
@@ -34,13 +55,4 @@ struct PlainDigest: TokenDigest {
     func digest(of text: some StringProtocol) -> Digest256 {
         Digest256(words: (UInt64(bitPattern: Int64(text.hashValue)), 0, 0, 0))
     }
-}
-
-final class MemoryJournal: UsageJournal {
-    private let state = Mutex(([UsageRecord](), true))
-
-    func append(_ record: UsageRecord) { state.withLock { $0.0.append(record) } }
-    var acceptsWork: Bool { state.withLock { $0.1 } }
-    func refuseWork() { state.withLock { $0.1 = false } }
-    var records: [UsageRecord] { state.withLock { $0.0 } }
 }

@@ -22,20 +22,25 @@ struct GatewayFixture {
     /// Runs `body` against the gateway, and ends it afterwards.
     static func run(
         upstream port: Int = 1, scheme: Endpoint.Scheme = .http, upstreamModel: String = "upstream-name",
-        limits: GatewayLimits = GatewayLimits(), _ body: (GatewayFixture) async throws -> Void
+        limits: GatewayLimits = GatewayLimits(), journal mode: MemoryJournal.Mode = .group,
+        keys: OneKeyStore = OneKeyStore(), keyLimits: KeyVerifier.Limits = KeyVerifier.Limits(),
+        _ body: (GatewayFixture) async throws -> Void
     ) async throws {
-        let journal = MemoryJournal()
+        let journal = MemoryJournal(mode)
         let clock = SystemClock()
         let flow = InferenceFlow(
             registry: Registry(builtIn: [
                 deployment(port: port, scheme: scheme, upstreamModel: upstreamModel)
             ]),
-            keys: KeyVerifier(store: OneKeyStore(), hasher: PlainHasher(), digests: PlainDigest(), clock: clock),
+            keys: KeyVerifier(
+                store: keys, hasher: PlainHasher(), digests: PlainDigest(), clock: clock, limits: keyLimits),
             journal: journal, clock: clock, ids: IDSource(clock: clock, random: SystemRandom()))
         let group = MultiThreadedEventLoopGroup.singleton
         let core = try await GatewayCore(
             flow: flow, limits: limits, eventLoops: group,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            connector: TappedConnector(tape: journal.tape),
+            startTask: { work in Task { await work() } })
         let router = Router()
         router.get("cold") { _, _ in "cold answer" }
         router.post("upload") { request, _ in
@@ -45,7 +50,10 @@ struct GatewayFixture {
         }
         let (ports, found) = AsyncStream<Int>.makeStream()
         let application = Application(
-            router: router, server: HTTPServerBuilder { EdgeChannel(core: core, responder: $0) },
+            router: router,
+            server: HTTPServerBuilder {
+                TappedEdge(edge: EdgeChannel(core: core, responder: $0), tape: journal.tape)
+            },
             configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: {
                 found.yield($0.localAddress?.port ?? 0)

@@ -12,6 +12,8 @@ final class ScriptedUpstream: Sendable {
         case flood(Int)
         case wait(TimeAmount)
         case close
+        /// An end only when this connection has answered before.
+        case closeIfReused
         /// A reset instead of an orderly end.
         case reset
         /// Nothing more, with the connection open.
@@ -80,6 +82,7 @@ private final class Connection: ChannelInboundHandler {
     private let script: [ScriptedUpstream.Step]
     private let log: ScriptedUpstream.LogBox
     private var received = ByteBuffer()
+    private var requests = 0
 
     init(script: [ScriptedUpstream.Step], log: ScriptedUpstream.LogBox) {
         self.script = script
@@ -103,6 +106,7 @@ private final class Connection: ChannelInboundHandler {
         guard text[end.upperBound...].utf8.count >= length ?? 0 else { return }
         received.clear()
         log.state.withLock { $0.requests.append(text) }
+        requests += 1
         run(script[...], context)
     }
 
@@ -119,6 +123,8 @@ private final class Connection: ChannelInboundHandler {
         case .wait(let time):
             context.eventLoop.scheduleTask(in: time) { bound.value.0.run(rest, bound.value.1) }
         case .close: context.close(promise: nil)
+        case .closeIfReused:
+            if requests > 1 { context.close(promise: nil) } else { run(rest, context) }
         case .reset:
             (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
                 .whenComplete { _ in bound.value.1.close(promise: nil) }

@@ -1,0 +1,50 @@
+import Database
+import Kernel
+
+/// A transaction on one connection. The first failure ends it: the server accepts nothing after that, and whatever
+/// the body makes of the failure, nothing is committed.
+final class PostgresTx: Tx {
+    let dialect = Dialect.postgres
+    let now: Instant
+    private(set) var failure: SessionFailure?
+    private let connection: PostgresConnection
+    private let workspace: String?
+    private let gauges: PoolMetrics
+    private let body: any PendingBody
+
+    /// - Parameter workspace: for a statement that is a transaction of its own; inside one it was set at its begin.
+    init(
+        _ connection: PostgresConnection, for body: any PendingBody, now: Instant, workspace: String? = nil,
+        gauges: PoolMetrics
+    ) {
+        self.connection = connection
+        self.now = now
+        self.workspace = workspace
+        self.gauges = gauges
+        self.body = body
+    }
+
+    func run(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> Int {
+        try answer(sql, arguments).changedRows
+    }
+
+    func rows(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> [Row] {
+        try answer(sql, arguments).rows()
+    }
+
+    private func answer(
+        _ sql: String, _ arguments: [any SQLRepresentable]
+    ) throws(DatabaseFailure) -> QueryResult {
+        // A cancellation that comes between two statements finds none to end.
+        if failure == nil, body.isCancelled { failure = .cancelled }
+        if let failure { throw failure.failure }
+        do {
+            return try gauges.timing { () throws(SessionFailure) in
+                try connection.query(sql, arguments.map(\.sqlValue), workspace: workspace)
+            }
+        } catch {
+            failure = error
+            throw error.failure
+        }
+    }
+}

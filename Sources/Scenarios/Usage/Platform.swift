@@ -1,0 +1,171 @@
+import Database
+import Flows
+import Gateway
+import Inference
+import Journal
+import Kernel
+import Logging
+import NIOCore
+import SQLiteEngine
+import Stores
+import Tenancy
+import TestKit
+
+/// One life of the platform: production's parts, put together as `App` does, over simulated disk, network and time.
+// SAFETY: used on the simulation's thread only.
+final class Platform: @unchecked Sendable {
+    static let databasePath = "/data/volery.db"
+    static let journalFolder = "/data/journal"
+
+    let process: SimulatedProcess
+    let life: Int
+    private unowned let world: UsageWorld
+    private let mount: Mount
+    private let loop: SimulatedEventLoop
+    private let bell: SimulatedBell
+    private let logger: Logger
+    private let bug: PlantedBug?
+    private var core: GatewayCore?
+    private(set) var journal: SegmentedJournal?
+    private(set) var database: SQLiteDatabase?
+    let files: WatchedFiles
+
+    init(world: UsageWorld, life: Int) {
+        self.world = world
+        self.life = life
+        bug = world.bug
+        process = world.simulation.makeProcess("platform\(life)")
+        mount = world.disk.mount()
+        loop = SimulatedEventLoop(process: process)
+        bell = SimulatedBell(process)
+        logger = TraceLog.logger(of: process)
+        files = WatchedFiles(world.bug?.files(mount.files) ?? mount.files)
+        process.onCrash { [mount, unowned world] kind in world.diskCrash(kind, of: mount) }
+        process.onBuried { [unowned self] in letGo() }
+    }
+
+    var isServing: Bool { process.isAlive && core != nil }
+
+    /// Whether nothing is under way, and everything is stored.
+    var isIdle: Bool {
+        guard isServing, let core, let journal else { return false }
+        return core.requestsInFlight == 0 && journal.lag == 0 && !journal.hasWork
+    }
+
+    func start() {
+        process.start { [self] in
+            do {
+                try await boot()
+                process.simulation.note(process.name, "serves")
+            } catch {
+                process.simulation.note(process.name, "cannot start: \(error)")
+                // As a supervisor sees it: the program ended, and is started again.
+                process.crash(.process)
+            }
+        }
+    }
+
+    private func letGo() {
+        core = nil
+        journal = nil
+        database = nil
+    }
+
+    // MARK: Parts
+
+    private func boot() async throws {
+        let simulation = process.simulation
+        let database = try SQLiteDatabase.open(
+            path: mount.sqlitePath(Self.databasePath), clock: process.clock, logger: logger,
+            threads: SimulatedThreads(process, name: "database"), files: .virtual)
+        self.database = database
+        let journal = try openJournal()
+        self.journal = journal
+        let faulty = FaultyDatabase(database, process: process) { [unowned world] in world.databaseFault }
+        let watched = WatchedJournal(
+            bug?.journal(journal, process: process) ?? journal, files: files, process: process, life: life,
+            world: world, bell: bell)
+        let flow = InferenceFlow(
+            registry: Registry(builtIn: Fixture.deployments),
+            keys: KeyVerifier(
+                store: DatabaseKeyStore(faulty), hasher: TransparentHasher(), digests: PlainDigest(),
+                clock: process.clock),
+            journal: watched, clock: process.clock,
+            ids: IDSource(clock: process.clock, random: simulation.streams.stream("ids \(life)")))
+        let core = try await GatewayCore(
+            flow: flow, limits: Self.limits, eventLoops: loop, logger: logger, certificates: world.certificates,
+            connector: SimulatedConnector(network: world.network, process: process),
+            startTask: { [process] work in process.start(work) })
+        self.core = core
+        listen(core)
+        let store = DatabaseUsageStore(faulty)
+        var limits = JournalShipper.Limits()
+        limits.longestPause = .seconds(1)
+        let shipper = JournalShipper(
+            journal: journal, store: bug?.store(store, database: database) ?? store, clock: process.clock,
+            random: simulation.streams.stream("shipper \(life)"), logger: logger, limits: limits)
+        process.start { await shipper.run() }
+        process.start { [self] in await runWriter(journal) }
+    }
+
+    private func openJournal() throws -> SegmentedJournal {
+        var limits = SegmentedJournal.Limits()
+        limits.mode = world.plan.isStrict ? .strict : .group
+        limits.segmentBytes = world.plan.segmentBytes
+        limits.minimumFreeBytes = 4096
+        return try SegmentedJournal.open(
+            folder: Self.journalFolder, clock: process.clock, logger: logger, limits: limits, files: files,
+            writer: .stepped)
+    }
+
+    /// Short, so that a run needs little virtual time.
+    private static var limits: GatewayLimits {
+        var limits = GatewayLimits()
+        limits.headTimeout = .seconds(2)
+        limits.keepAliveTimeout = .seconds(3)
+        limits.bodyTimeout = .seconds(2)
+        limits.connectTimeout = .milliseconds(300)
+        limits.firstByteTimeout = .milliseconds(1500)
+        limits.idleTimeout = .seconds(1)
+        limits.wholeTimeout = .seconds(4)
+        return limits
+    }
+
+    private func listen(_ core: GatewayCore) {
+        let edge = EdgeChannel(core: core) { _, _, _ in }
+        let (loop, logger, high) = (loop, logger, world.plan.watermark)
+        world.network.listen("platform", of: process) { socket in
+            _ = SimulatedChannel.start(on: socket, loop: loop) { channel in
+                try? channel.syncOptions?.setOption(
+                    .writeBufferWaterMark, value: .init(low: high / 2, high: high))
+                return edge.setup(channel: channel, logger: logger).map { _ in }
+            }
+        }
+    }
+
+    /// What the journal's thread does, with a sync that takes time.
+    private func runWriter(_ journal: SegmentedJournal) async {
+        let random = process.simulation.streams.stream("writer \(life)")
+        let clock = process.clock
+        do {
+            while !Task.isCancelled {
+                let pass = journal.beginPass()
+                if pass.isDue { try await clock.sleep(for: .microseconds(random.integer(in: 50...4000))) }
+                let outcome = pass.sync()
+                guard process.isAlive else { return }
+                if pass.isDue { process.simulation.note(process.name, "journal sync \(outcome)") }
+                journal.endPass(pass, outcome)
+                if !journal.hasWork {
+                    await bell.wait(atMost: .milliseconds(100))
+                    // Gathers a little more, unless somebody waits.
+                    if !journal.isStrict { try await clock.sleep(for: .milliseconds(5)) }
+                } else {
+                    // There is more, or the disk fails.
+                    try await clock.sleep(for: .milliseconds(pass.isDue && outcome == 0 ? 5 : 50))
+                }
+            }
+        } catch {
+            return
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Inference
+import Journal
+import Kernel
+import TestKit
+
+/// Stands between the gateway and its journal, and notes what was handed over and when it was safe.
+// SAFETY: used on the simulation's thread only.
+final class WatchedJournal: UsageJournal, @unchecked Sendable {
+    private let inner: any UsageJournal
+    private let files: WatchedFiles
+    private let process: SimulatedProcess
+    private let life: Int
+    private unowned let world: UsageWorld
+    /// Told that there is something to sync.
+    private let bell: SimulatedBell
+
+    init(
+        _ inner: any UsageJournal, files: WatchedFiles, process: SimulatedProcess, life: Int, world: UsageWorld,
+        bell: SimulatedBell
+    ) {
+        self.inner = inner
+        self.files = files
+        self.process = process
+        self.life = life
+        self.world = world
+        self.bell = bell
+    }
+
+    func open(_ request: OpenRequest) {
+        guard process.isAlive else { return }
+        let id = request.request.description
+        let index = world.noteOpen(request, life: life)
+        let isWritten = watch("open \(id) attempt \(request.attempt)") { inner.open(request) }
+        world.update(id) {
+            $0.opens[index].isDone = process.isAlive
+            $0.opens[index].isWritten = isWritten
+        }
+        whenDurable(id) { $0.opens[index].isDurable = true }
+    }
+
+    func progress(_ progress: RequestProgress) {
+        guard process.isAlive else { return }
+        let id = progress.request.description
+        guard let index = world.noteProgress(progress) else { return inner.progress(progress) }
+        let isWritten = watch("progress \(id) \(progress.usage.outputTokens)") { inner.progress(progress) }
+        world.update(id) {
+            $0.progress[index].isDone = process.isAlive
+            $0.progress[index].isWritten = isWritten
+        }
+        whenDurable(id) { $0.progress[index].isDurable = true }
+    }
+
+    func close(_ record: UsageRecord) {
+        guard process.isAlive else { return }
+        let id = record.request.description
+        world.noteClose(record)
+        let isWritten = watch("close \(id) \(record.status.rawValue) \(record.usage.outputTokens)") {
+            inner.close(record)
+        }
+        world.update(id) {
+            $0.close?.isDone = process.isAlive
+            $0.close?.isWritten = isWritten
+        }
+        whenDurable(id) { $0.close?.isDurable = true }
+    }
+
+    private func watch(_ what: String, _ call: () -> Void) -> Bool {
+        process.simulation.note(process.name, "journal \(what)")
+        files.beginWatch()
+        call()
+        bell.ring()
+        return files.tookAll
+    }
+
+    private func whenDurable(_ id: String, _ note: @escaping @Sendable (inout RequestLog) -> Void) {
+        inner.whenSynced { [process, unowned world] in
+            guard process.isAlive else { return }
+            world.update(id, note)
+        }
+    }
+
+    var isStrict: Bool { inner.isStrict }
+
+    func whenSynced(_ body: @escaping @Sendable () -> Void) {
+        inner.whenSynced(body)
+        bell.ring()
+    }
+
+    var refusal: Problem? { inner.refusal }
+}
+
+/// The journal's file system, and whether it took what it was given.
+// SAFETY: used on the simulation's thread only.
+final class WatchedFiles: JournalFileSystem, @unchecked Sendable {
+    private let inner: any JournalFileSystem
+    private(set) var tookAll = false
+    private(set) var hasRefused = false
+
+    init(_ inner: any JournalFileSystem) { self.inner = inner }
+
+    func beginWatch() { tookAll = false }
+
+    fileprivate func took(_ count: Int, of whole: Int) {
+        tookAll = count == whole
+        if count != whole { hasRefused = true }
+    }
+
+    func claim(_ folder: String) throws(FileFailure) -> Bool { try inner.claim(folder) }
+    func release(_ folder: String) { inner.release(folder) }
+    func names(in folder: String) throws(FileFailure) -> [String] { try inner.names(in: folder) }
+    func create(_ path: String) throws(FileFailure) -> any JournalFile {
+        WatchedFile(try inner.create(path), files: self)
+    }
+    func read(_ path: String, from offset: Int, to end: Int) throws(FileFailure) -> [UInt8] {
+        try inner.read(path, from: offset, to: end)
+    }
+    func truncate(_ path: String, to length: Int) throws(FileFailure) { try inner.truncate(path, to: length) }
+    func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
+    func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
+    func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }
+    func freeBytes(in folder: String) throws(FileFailure) -> Int { try inner.freeBytes(in: folder) }
+}
+
+// SAFETY: used on the simulation's thread only.
+private final class WatchedFile: JournalFile, @unchecked Sendable {
+    private let inner: any JournalFile
+    private let files: WatchedFiles
+
+    init(_ inner: any JournalFile, files: WatchedFiles) {
+        self.inner = inner
+        self.files = files
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let count = inner.append(bytes)
+        files.took(count, of: bytes.count)
+        return count
+    }
+
+    func truncate(to length: Int) -> CInt { inner.truncate(to: length) }
+    func sync() -> CInt { inner.sync() }
+    func close() { inner.close() }
+}

@@ -1,0 +1,137 @@
+"""Holds what clients saw against the usage rows: each answer has its row once, and what was cut is counted fairly."""
+
+import re
+import sqlite3
+import time
+from collections import Counter
+
+import httpx2 as httpx
+
+from . import processes
+from .load import Seen
+from .postgres import Cluster, database_of
+from .volery import Platform
+
+#: A stream's progress is journalled when so many words, or so long, passed since the last time.
+PROGRESS_WORDS = 64
+PROGRESS_SECONDS = 0.250
+#: The platform reads its clock once for all that one turn of its loop brings.
+CLOCK_SLACK = 0.050
+
+
+def all_rows(platform: Platform) -> list[dict]:
+    """Every usage row, by the public API's pages."""
+    rows, after = [], {}
+    while True:
+        answer = platform.get(
+            "/v1/admin/usage", key=platform.operator_token, params={"each": "true", "limit": 1000, **after}
+        )
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        rows += page["data"]
+        if not page["has_more"]:
+            return rows
+        after = {"after": page["last_id"]}
+
+
+def faults(seen: list[Seen], rows: list[dict], produced: dict[str, list[float]]) -> list[str]:
+    """Every way in which the rows are not what the clients saw; empty when all is right."""
+    found = []
+    times = Counter(row["request_id"] for row in rows)
+    found += [f"{request} has {count} rows" for request, count in times.items() if count > 1]
+    by_request = {row["request_id"]: row for row in rows}
+    known = set()
+    for one in seen:
+        if one.request is None:
+            continue
+        if one.status != 200:
+            found.append(f"{one.request} was answered with {one.status} {one.code}")
+            continue
+        known.add(one.request)
+        row = by_request.get(one.request)
+        if row is None:
+            found.append(f"{one.request} has no row: {_words(one)}")
+        else:
+            found += [f"{one.request}: {fault}: {_words(one)}, row {row}" for fault in _row_faults(one, row, produced)]
+    strangers = [row for row in rows if row["request_id"] not in known]
+    # Cut before a head was seen: counted or not, but never more of them than were asked.
+    unanswered = sum(one.request is None for one in seen)
+    if len(strangers) > unanswered:
+        found.append(f"{len(strangers)} rows of requests that nobody saw answered; only {unanswered} were cut so early")
+    for row in strangers:
+        if row["status"] not in ("succeeded", "interrupted"):
+            found.append(f"a request that was cut before its head is {row['status']}: {row}")
+    return found
+
+
+def _words(one: Seen) -> str:
+    state = "complete" if one.is_complete else f"cut ({one.broken})"
+    return f"{one.ask.model} {one.ask.prompt!r} stream={one.ask.is_stream}, {len(one.words)} words, {state}"
+
+
+def _row_faults(one: Seen, row: dict, produced: dict[str, list[float]]) -> list[str]:
+    if row["model"] != one.ask.model:
+        return ["the model is another"]
+    out = row["output_tokens"]
+    whole = one.ask.tokens or one.told
+    if one.is_complete or row["status"] == "succeeded":
+        # A cut client may have missed the end of an answer that was closed in the journal.
+        if row["status"] != "succeeded":
+            return ["not succeeded"]
+        if whole and (row["input_tokens"], out) != whole:
+            return [f"tokens should be {whole}"]
+        return []
+    if row["status"] != "interrupted":
+        return ["cut by the kill, and not interrupted"]
+    if not one.ask.is_stream:
+        return ["the head of a whole answer went out, and it was not closed"]
+    if one.words and row["input_tokens"] < 1:
+        return ["words went out, and no input was counted"]
+    made = produced.get(one.request, one.words) if one.ask.model != "demo-echo" else None
+    most = len(made) if made is not None else (one.ask.max_tokens or 0)
+    least = len(one.words) and max(1, len(one.words) - PROGRESS_WORDS, _known_by_time(one, made))
+    return [] if least <= out <= most else [f"output tokens should be {least} to {most}"]
+
+
+def _known_by_time(one: Seen, made: list[float] | None) -> int:
+    """Words that arrived so long before the last one was even sent that a progress record between them counts them."""
+    if not made:
+        return 0
+    last = made[len(one.words) - 1]
+    return sum(arrived < last - PROGRESS_SECONDS - CLOCK_SLACK for arrived in one.words)
+
+
+def metric(platform: Platform, name: str) -> float:
+    text = httpx.get(platform.metrics_url, timeout=10).text
+    found = re.search(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+    assert found, f"{name} is not among the metrics"
+    return float(found.group(1))
+
+
+def wait_until_shipped(platform: Platform, seconds: float = 60) -> None:
+    """Twice, since the first look may come before the platform has looked at its own journal."""
+    for _ in range(2):
+        processes.wait_until(
+            lambda: metric(platform, "volery_journal_lag_records") == 0, seconds, "the journal is shipped"
+        )
+        time.sleep(0.3)
+
+
+def check_books(platform: Platform, seen: list[Seen], produced: dict) -> list[dict]:
+    """Every answer has its row once, everything was settled, and the journal is whole. Returns the rows."""
+    wait_until_shipped(platform)
+    rows = all_rows(platform)
+    found = faults(seen, rows, produced)
+    assert not found, f"{len(found)} of {len(seen)} requests:\n" + "\n".join(found[:20])
+    assert metric(platform, "volery_journal_open_requests") == 0
+    verified = platform.volery("journal", "verify")
+    assert verified.code == 0, verified.out + verified.err
+    return rows
+
+
+def rows_in_database(platform: Platform, cluster: Cluster | None, settings: dict[str, str]) -> list:
+    """Request, status and output tokens as the database holds them, past the platform."""
+    if cluster:
+        return cluster.usage_rows(database_of(settings["VOLERY_DATABASE"]))
+    with sqlite3.connect(f"file:{platform.data_dir}/volery.db?mode=ro", uri=True) as database:
+        return database.execute("SELECT request_id, status, output_tokens FROM usage").fetchall()

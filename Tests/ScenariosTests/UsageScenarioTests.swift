@@ -1,0 +1,90 @@
+import Scenarios
+import TestKit
+import Testing
+
+@Suite("Scenario usage", .serialized)
+struct UsageScenarioTests {
+    @Test("the same seed gives the same trace, byte for byte, and other seeds give others")
+    func sameSeedSameTrace() async throws {
+        let reports = try await onSimulationThread {
+            let scenario = try UsageScenario()
+            let first = (1...12).map { scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true) }
+            // Whatever ran before leaves nothing behind that shows.
+            let again = (1...12).reversed().map { scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true) }
+            return (first, Array(again.reversed()))
+        }
+        for (first, again) in zip(reports.0, reports.1) {
+            #expect(first.lines == again.lines, "seed \(first.seed)")
+            #expect(first.hash == again.hash && first.events == again.events, "seed \(first.seed)")
+            #expect(first.events > 20)
+        }
+        #expect(Set(reports.0.map(\.hash)).count == reports.0.count)
+    }
+
+    @Test("without a trace a run ends the same way")
+    func tracesChangeNothing() async throws {
+        let pairs = try await onSimulationThread {
+            let scenario = try UsageScenario()
+            return (UInt64(40)...50).map { seed in
+                let plan = scenario.plan(of: seed)
+                return (
+                    scenario.run(plan, seed: seed, bug: .lostOpen, traces: true),
+                    scenario.run(plan, seed: seed, bug: .lostOpen, traces: false)
+                )
+            }
+        }
+        for (loud, quiet) in pairs {
+            #expect(loud.steps == quiet.steps && loud.failures == quiet.failures, "seed \(loud.seed)")
+        }
+    }
+
+    @Test("200 seeds hold, and meet what they are for")
+    func seedsHold() async throws {
+        let reports = try await onSimulationThread {
+            let scenario = try UsageScenario()
+            return (UInt64(1)...200).map {
+                scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: false)
+            }
+        }
+        var figures: [String: Int] = [:]
+        for report in reports {
+            #expect(report.failures.isEmpty, "seed \(report.seed)")
+            figures.merge(report.figures, uniquingKeysWith: +)
+        }
+        for (name, count) in figures { #expect(count > 0, "never met: \(name)") }
+    }
+
+    /// Seeds within which each mistake is found, from wherever one begins.
+    static let bounds: [(bug: PlantedBug, seeds: UInt64)] = [
+        (.skippedSync, 60), (.doubleShipping, 40), (.closeAfterBytes, 150), (.lostOpen, 60), (.shortReplay, 60),
+        (.tornTail, 600),
+    ]
+
+    @Test("every planted mistake is found within its number of seeds", arguments: PlantedBug.allCases)
+    func plantedMistakesAreFound(bug: PlantedBug) async throws {
+        let bound = try #require(Self.bounds.first { $0.bug == bug }?.seeds)
+        let found = try await onSimulationThread {
+            let scenario = try UsageScenario()
+            return (1...bound).first {
+                !scenario.run(scenario.plan(of: $0), seed: $0, bug: bug, traces: false).failures.isEmpty
+            }
+        }
+        #expect(found != nil, "\(bug.rawValue) was not found in \(bound) seeds")
+    }
+
+    @Test("a failure shrinks to less that still fails")
+    func shrinks() async throws {
+        let (least, full) = try await onSimulationThread {
+            let scenario = try UsageScenario()
+            let seed = (1...100).first {
+                !scenario.run(scenario.plan(of: $0), seed: $0, bug: .lostOpen, traces: false).failures.isEmpty
+            }
+            let full = seed.map { scenario.run(scenario.plan(of: $0), seed: $0, bug: .lostOpen, traces: true) }
+            return (seed.flatMap { scenario.shrink(seed: $0, bug: .lostOpen, effort: 150) }, full)
+        }
+        let shrunk = try #require(least)
+        #expect(!shrunk.report.failures.isEmpty)
+        #expect(shrunk.report.lines.count <= (full?.lines.count ?? 0))
+        #expect(shrunk.attempts <= 152)
+    }
+}
