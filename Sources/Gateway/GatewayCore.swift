@@ -3,6 +3,7 @@ import Inference
 import Kernel
 package import Logging
 package import NIOCore
+import NIOHTTP1
 import Synchronization
 
 /// Starts a task that is nobody's child; App and simulations decide where it runs.
@@ -19,6 +20,13 @@ package final class GatewayCore: Sendable {
     private let loopsInOrder: [NIOLoopBound<LoopContext>]
     private let inFlight = Atomic<Int>(0)
     private let bodiesHeld = Atomic<Int>(0)
+    /// The generic types of every connection, made before the port opens. Swift's runtime (6.3.1) was seen to crash when
+    /// several loops met them for the first time at one moment, as after a restart into waiting clients.
+    private let pipelineTypes = [
+        ObjectIdentifier(ByteToMessageHandler<HTTPRequestDecoder>.self),
+        ObjectIdentifier(ByteToMessageHandler<HTTPResponseDecoder>.self),
+        ObjectIdentifier(EdgeChannel.ColdChannel.self), ObjectIdentifier(EventLoopFuture<EdgeChannel.Value>.self),
+    ]
     private let connections = Atomic<Int>(0)
     private let turn = Atomic<UInt64>(0)
     private let draining = Atomic<Bool>(false)

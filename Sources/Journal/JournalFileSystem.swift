@@ -13,6 +13,8 @@ package protocol JournalFileSystem: Sendable {
     /// The bytes from `offset` up to `end` or the end of the file.
     func read(_ path: String, from offset: Int, to end: Int) throws(FileFailure) -> [UInt8]
     func truncate(_ path: String, to length: Int) throws(FileFailure)
+    /// As `JournalFile.sync`, for a file that another process wrote.
+    func sync(_ path: String) throws(FileFailure)
     func rename(_ path: String, to other: String) throws(FileFailure)
     /// A file that is not there is no failure.
     func remove(_ path: String) throws(FileFailure)

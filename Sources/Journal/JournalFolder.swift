@@ -60,6 +60,32 @@ struct JournalFolder: Sendable {
         try files.truncate(file(number), to: length)
     }
 
+    /// Sees to it that a segment which an earlier process wrote is on the disk: that process may have been killed before
+    /// its sync, and what is read here may be in the system's memory only.
+    /// - Parameter bytes: all that is read of it. After a failed sync the system may drop what it holds and call the
+    ///   next sync good, so then a copy of these takes the file's place.
+    func makeDurable(_ number: UInt64, _ bytes: [UInt8]) throws(FileFailure) {
+        do throws(FileFailure) {
+            try files.sync(file(number))
+        } catch {
+            try replace(number, by: bytes)
+        }
+    }
+
+    private func replace(_ number: UInt64, by bytes: [UInt8]) throws(FileFailure) {
+        let path = file(number) + ".copy"
+        let copy = try files.create(path)
+        defer { copy.close() }
+        let count = bytes.withUnsafeBytes { copy.append($0) }
+        guard count == bytes.count else {
+            throw FileFailure(step: "copy a file", code: count < 0 ? CInt(clamping: -count) : FileFailure.noSpace)
+        }
+        let code = copy.sync()
+        guard code == 0 else { throw FileFailure(step: "sync a copy", code: code) }
+        try files.rename(path, to: file(number))
+        try files.syncFolder(self.path)
+    }
+
     func remove(_ number: UInt64) throws(FileFailure) { try files.remove(file(number)) }
 
     /// Puts a segment aside that holds something unreadable: evidence for a person, and out of the shipper's way.

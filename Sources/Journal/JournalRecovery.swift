@@ -4,8 +4,9 @@ import Logging
 
 /// What an earlier process left behind.
 ///
-/// It changes nothing but torn tails, which it cuts off. Whatever else is to be said goes into the new segment, so that
-/// a crash in the middle of a recovery is one more crash to recover from.
+/// It changes nothing but torn tails, which it cuts off, and syncs what a killed process may not have synced: whoever
+/// acts on a record relies on it. Whatever else is to be said goes into the new segment, so that a crash in the middle of
+/// a recovery is one more crash to recover from.
 struct JournalRecovery {
     /// With records, oldest first.
     private(set) var segments: [Segment] = []
@@ -27,11 +28,13 @@ struct JournalRecovery {
         let (numbers, setAside) = try folder.numbers()
         highestNumber = max(numbers.last ?? 0, setAside.last ?? 0)
         for number in numbers {
-            let contents = SegmentContents(try folder.read(number), number: number)
+            let bytes = try folder.read(number)
+            let contents = SegmentContents(bytes, number: number)
             if contents.scan.frames.isEmpty {
                 try addEmpty(number, contents, folder, logger)
             } else {
                 try add(number, contents, folder, logger)
+                try folder.makeDurable(number, Array(bytes[..<contents.end]))
             }
         }
         seals = segments.map(\.seal).filter { !sealed.contains($0.segment) }

@@ -12,7 +12,7 @@ package struct JournalShipper: Sendable {
         /// Records in one transaction.
         package var batch = 500
         /// The longest pause between tries while the store is away.
-        package var longestPause: Duration = .seconds(30)
+        package var longestPause: Duration = .seconds(5)
 
         package init() {}
     }

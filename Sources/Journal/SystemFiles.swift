@@ -85,6 +85,15 @@ package final class SystemFiles: JournalFileSystem {
         guard outcome == 0 else { throw FileFailure.now("cut a file") }
     }
 
+    package func sync(_ path: String) throws(FileFailure) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileFailure.now("open a file") }
+        let file = SystemFile(descriptor)
+        defer { file.close() }
+        let code = file.sync()
+        guard code == 0 else { throw FileFailure(step: "sync a file", code: code) }
+    }
+
     package func rename(_ path: String, to other: String) throws(FileFailure) {
         #if canImport(Glibc)
             let outcome = Glibc.rename(path, other)

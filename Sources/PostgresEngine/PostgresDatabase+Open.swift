@@ -34,7 +34,16 @@ extension PostgresDatabase {
         } catch let failure as SessionFailure {
             logger.error(
                 "the database cannot be opened", metadata: ["database": "\(location)", "error": "\(failure.failure)"])
-            throw failure.failure.problem
+            throw problem(failure.failure, at: location)
         }
+    }
+
+    /// Whoever opens the database is its operator, and is told the server's own words. There is no password in them.
+    private static func problem(_ failure: DatabaseFailure, at location: PostgresLocation) -> Problem {
+        guard case .unavailable(let words) = failure else { return failure.problem }
+        return Problem(
+            .storageUnavailable, "PostgreSQL at \(location) cannot be opened: \(words)",
+            hint: "Check that the server runs, and the user, password and database name in VOLERY_DATABASE.",
+            retryAfter: 1)
     }
 }

@@ -29,8 +29,13 @@ extension SQLiteDatabase {
         do {
             if case .machine = files, let failure = createPrivately(path) { throw failure }
             let pool = try DatabasePool(path: path, configuration: configuration(limits))
-            // GRDB sets NORMAL after its own preparation; rows that are money must survive a power cut.
-            try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
+            try pool.writeWithoutTransaction { db in
+                // GRDB sets NORMAL after its own preparation; rows that are money must survive a power cut.
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                // A process that was killed at COMMIT may have left a transaction that can be read and is not on the
+                // disk yet. Whoever finds its row there would rely on it, so it is synced before anybody looks.
+                _ = try GRDB.Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
+            }
             return SQLiteDatabase(
                 pool: pool, clock: clock, limits: limits, logger: logger,
                 threads: threads.map { Threads($0) } ?? Threads(readers: limits.readers))

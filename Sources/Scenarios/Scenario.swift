@@ -24,7 +24,7 @@ package protocol Scenario: Sendable {
 package struct RunReport: Sendable {
     package let seed: UInt64
     /// What was wrong; empty when nothing was.
-    package let failures: [String]
+    package private(set) var failures: [String]
     /// Of every line of the trace; means nothing where none was kept.
     package let hash: UInt64
     /// Lines that the hash covers.
@@ -48,19 +48,40 @@ package struct ShrunkFailure: Sendable {
     package let attempts: Int
 }
 
+extension RunReport {
+    func failing(_ failure: String) -> RunReport {
+        var report = self
+        report.failures.append(failure)
+        return report
+    }
+
+    /// What failed, without whom it befell.
+    var kinds: Set<String> {
+        Set(
+            failures.map { failure in
+                failure.split(separator: " ").filter { !$0.contains(where: \.isNumber) && $0 != "()" }
+                    .joined(separator: " ")
+            })
+    }
+}
+
 extension Scenario {
     /// Takes parts of a failing seed's plan away as long as it still fails.
     /// - Parameter effort: runs at most.
     package func shrink(seed: UInt64, bug: Bug?, effort: Int = 400) -> ShrunkFailure? {
         var best = plan(of: seed)
-        guard !run(best, seed: seed, bug: bug, traces: false).failures.isEmpty else { return nil }
+        let kinds = run(best, seed: seed, bug: bug, traces: false).kinds
+        guard !kinds.isEmpty else { return nil }
         var attempts = 1
         var isProgress = true
         while isProgress, attempts < effort {
             isProgress = false
             for candidate in simpler(than: best) where attempts < effort {
                 attempts += 1
-                guard !run(candidate, seed: seed, bug: bug, traces: false).failures.isEmpty else { continue }
+                // The same mistake, not another one that the search came by.
+                guard !run(candidate, seed: seed, bug: bug, traces: false).kinds.isDisjoint(with: kinds) else {
+                    continue
+                }
                 best = candidate
                 isProgress = true
                 break

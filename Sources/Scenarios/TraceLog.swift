@@ -10,7 +10,9 @@ struct TraceLog: LogHandler, @unchecked Sendable {
 
     /// A logger for a process; one that says nothing where no trace is kept.
     static func logger(of process: SimulatedProcess) -> Logger {
-        guard process.simulation.trace.isOn else { return Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() } }
+        guard process.simulation.trace.isOn else {
+            return Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+        }
         return Logger(label: "simulation") { _ in TraceLog(process: process) }
     }
 

@@ -3,7 +3,8 @@ package struct NeverHappened: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// Waits until the condition holds, looking again whenever other tasks had a turn.
+/// Waits until the condition holds: looks again whenever other tasks had a turn, and after a while each millisecond, so
+/// that the tests beside this one have the processor.
 /// - Parameter limit: real time, generous: it only bounds a test that fails.
 /// - Throws: `NeverHappened` with the words of `what`.
 package func eventually(
@@ -11,8 +12,10 @@ package func eventually(
 ) async throws {
     let clock = ContinuousClock()
     let deadline = clock.now + limit
+    var looks = 0
     while try await !condition() {
         guard clock.now < deadline else { throw NeverHappened(description: "never happened: \(what)") }
-        await Task.yield()
+        looks += 1
+        if looks < 100 { await Task.yield() } else { try await clock.sleep(for: .milliseconds(1)) }
     }
 }

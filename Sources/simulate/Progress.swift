@@ -24,7 +24,9 @@ struct Progress {
         let now = ContinuousClock().now
         guard now - shownAt > .milliseconds(250) || done == total else { return false }
         shownAt = now
-        if isLive, !isSilent { Output.talk("\r\u{1B}[K\(done) of \(total) runs, \(rate(now)) a second, \(rest(now)) left") }
+        if isLive, !isSilent {
+            Output.talk("\r\u{1B}[K\(done) of \(total) runs, \(rate(now)) a second, \(rest(now)) left")
+        }
         return true
     }
 
@@ -41,7 +43,9 @@ struct Progress {
         return "\(done) runs, none failed, in \(text(now - begin)) (\(rate(now)) a second)"
     }
 
-    private func rate(_ now: ContinuousClock.Instant) -> Int { Int(Double(done) / max(0.001, (now - begin) / .seconds(1))) }
+    private func rate(_ now: ContinuousClock.Instant) -> Int {
+        Int(Double(done) / max(0.001, (now - begin) / .seconds(1)))
+    }
 
     private func rest(_ now: ContinuousClock.Instant) -> String {
         text((now - begin) * Double(total - done) / Double(max(1, done)))

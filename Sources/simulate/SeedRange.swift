@@ -31,7 +31,9 @@ struct SeedRange {
             note()
         }
         progress.end()
-        if options.figures { for (name, count) in figures.sorted(by: { $0.key < $1.key }) { Output.line("\(count) \(name)") } }
+        if options.figures {
+            for (name, count) in figures.sorted(by: { $0.key < $1.key }) { Output.line("\(count) \(name)") }
+        }
         if !options.worker { Output.line(progress.summary) }
         return true
     }

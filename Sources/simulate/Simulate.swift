@@ -25,7 +25,9 @@ struct Simulate: ParsableCommand {
 
     func validate() throws {
         guard runs > 0, jobs.map({ $0 > 0 }) ?? true else { throw ValidationError("--runs and --jobs begin at 1.") }
-        guard !seed.addingReportingOverflow(UInt64(runs)).overflow else { throw ValidationError("--seed is too large.") }
+        guard !seed.addingReportingOverflow(UInt64(runs)).overflow else {
+            throw ValidationError("--seed is too large.")
+        }
         guard let entry = Catalog.entries.first(where: { $0.name == scenario }) else {
             throw ValidationError("There is no scenario '\(scenario)'. `simulate --list` shows what there is.")
         }

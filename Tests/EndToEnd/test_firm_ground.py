@@ -238,3 +238,15 @@ def test_a_key_that_was_never_proven_waits_for_the_database(fresh):
         )
 
 
+@pytest.mark.long
+def test_rare_requests_of_a_proven_key_do_not_wait_for_a_database_that_is_away(fresh):
+    with own_cluster("15") as cluster:
+        platform = fresh(environment={"VOLERY_DATABASE": cluster.url}).start()
+        assert platform.chat("demo-echo").status_code == 200
+        cluster.kill()
+        # Past the half minute after which the key's row is read again, with nobody else asking meanwhile.
+        for _ in range(5):
+            time.sleep(10)
+            began = time.monotonic()
+            assert platform.chat("demo-echo").status_code == 200
+            assert time.monotonic() - began < 2.5, "not the time that the database is waited for"

@@ -116,7 +116,7 @@ import Testing
     @Test("a head that does not come in time is answered with 408")
     func slowHead() async throws {
         var limits = GatewayLimits()
-        limits.headTimeout = .seconds(1)
+        limits.headTimeout = .seconds(3)
         try await GatewayFixture.run(scheme: .builtIn, limits: limits) { gateway in
             let answer = try await gateway.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
             #expect(answer.status == 408)

@@ -186,7 +186,7 @@ import Testing
     @Test("a disk that never confirms ends the request at its limit, with an error", arguments: Held.allCases)
     func deadline(held: Held) async throws {
         var limits = GatewayLimits()
-        limits.wholeTimeout = .seconds(2)
+        limits.wholeTimeout = .seconds(5)
         try await run(script(held), limits: limits) { gateway, upstream in
             async let pending = gateway.chat(more(held))
             try await lead(gateway, to: held)

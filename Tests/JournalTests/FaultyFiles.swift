@@ -56,6 +56,7 @@ final class FaultyFiles: JournalFileSystem {
     }
 
     func truncate(_ path: String, to length: Int) throws(FileFailure) { try system.truncate(path, to: length) }
+    func sync(_ path: String) throws(FileFailure) { try system.sync(path) }
     func rename(_ path: String, to other: String) throws(FileFailure) { try system.rename(path, to: other) }
 
     func remove(_ path: String) throws(FileFailure) {

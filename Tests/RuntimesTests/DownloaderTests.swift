@@ -161,7 +161,7 @@ import Testing
                 headers: ["content-range": "bytes \(start)-\(content.count - 1)/\(content.count)"],
                 body: Array(content[start...]))
         }
-        try await download(from: server, stall: .milliseconds(400))
+        try await download(from: server, stall: .seconds(2))
         let starts = server.requests.map(\.rangeStart)
         #expect(starts.count >= 2 && starts.first == .some(nil))
         #expect(starts.dropFirst().allSatisfy { ($0 ?? 0) > 0 }, "every later request continues what is there")

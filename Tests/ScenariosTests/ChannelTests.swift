@@ -76,7 +76,9 @@ struct ChannelTests {
         }
     }
 
-    @Test("bytes go through a pipeline and back, also when reading is slower than writing", arguments: 1...5 as ClosedRange<UInt64>)
+    @Test(
+        "bytes go through a pipeline and back, also when reading is slower than writing",
+        arguments: 1...5 as ClosedRange<UInt64>)
     func echo(seed: UInt64) async throws {
         let text = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 / 3) }
         let back = Shared<[UInt8]>([])
@@ -92,10 +94,12 @@ struct ChannelTests {
         #expect(violations.isEmpty)
     }
 
-    @Test("a channel says that it is full and that it is not any more; writes complete in order as the system takes them")
+    @Test(
+        "a channel says that it is full and that it is not any more; writes complete in order as the system takes them")
     func writability() async throws {
         let notes = Shared<[String]>([])
-        let violations = try await serve(seed: 2, window: 500, handler: { Flood(notes) }) { socket, simulation, process in
+        let violations = try await serve(seed: 2, window: 500, handler: { Flood(notes) }) {
+            socket, simulation, process in
             // Reads only after a while: until then nothing can be written.
             simulation.after(.seconds(1), of: process) {
                 notes.update { $0.append("reading") }
@@ -113,7 +117,8 @@ struct ChannelTests {
     @Test("a reset fails what was not written, and the channel ends")
     func reset() async throws {
         let notes = Shared<[String]>([])
-        let violations = try await serve(seed: 2, window: 500, handler: { Flood(notes) }) { socket, simulation, process in
+        let violations = try await serve(seed: 2, window: 500, handler: { Flood(notes) }) {
+            socket, simulation, process in
             simulation.after(.seconds(1), of: process) { socket.reset() }
         }
         #expect(notes.value.filter { $0.hasSuffix("failed") }.count == 10)

@@ -10,7 +10,9 @@ struct UsageScenarioTests {
             let scenario = try UsageScenario()
             let first = (1...12).map { scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true) }
             // Whatever ran before leaves nothing behind that shows.
-            let again = (1...12).reversed().map { scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true) }
+            let again = (1...12).reversed().map {
+                scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true)
+            }
             return (first, Array(again.reversed()))
         }
         for (first, again) in zip(reports.0, reports.1) {

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import BundledAPI
 import CSupport
 import Cryptography
+import Database
 import Fleet
 package import Flows
 import Gateway
@@ -152,7 +153,8 @@ package struct Platform: Sendable {
         let newKey = try await firstKey(parts)
         let operatorToken = try OperatorToken.ensure(in: parts.folder, random: random)
         let registry = Registry(builtIn: [DemoModel.deployment])
-        let refresh = RegistryRefresh(registry: registry, store: storage.deployments)
+        let refresh = RegistryRefresh(
+            registry: registry, store: storage.deployments, announce: { storage.wakeUps.wake(.registry) })
         try await refresh.refresh()
         let machine = try MachineParts(
             dataDir: configuration.dataDir, environment: environment, client: parts.client, clock: clock,
@@ -201,6 +203,8 @@ package struct Platform: Sendable {
             configuration: ServiceGroupConfiguration(
                 services: [
                     ShippingService(journal: parts.journal, shipper: shipper),
+                    RegistryService(
+                        refresh: refresh, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
                     FleetService(supervisor: fleet, starting: starting(machine)),
                     metricsService(parts, group: group, openings: openings),
                     edge(core: core, api: api, group: group, openings: openings, logger: parts.logger),

@@ -1,3 +1,5 @@
+import Database
+import Flows
 import Gateway
 import Hummingbird
 import Journal
@@ -62,5 +64,45 @@ struct ShippingService: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown { await shipper.run() }
         _ = await shipper.drain(within: .seconds(10))
+    }
+}
+
+/// Takes over what other nodes registered: at once when they say so, and by looking in any case.
+struct RegistryService: Service {
+    private static let interval = Duration.seconds(2)
+
+    let refresh: RegistryRefresh
+    let wakeUps: any WakeUps
+    let clock: any Kernel.Clock
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { for await _ in wakeUps.wakeUps(on: .registry) { _ = await look() } }
+                group.addTask { await lookAgainAndAgain() }
+                await group.waitForAll()
+            }
+        }
+    }
+
+    private func lookAgainAndAgain() async {
+        var isAway = false
+        while (try? await clock.sleep(for: Self.interval)) != nil {
+            let error = await look()
+            if let error, !isAway {
+                logger.warning("the registry cannot be read now; routing goes on", metadata: ["error": "\(error)"])
+            }
+            isAway = error != nil
+        }
+    }
+
+    private func look() async -> (any Error)? {
+        do {
+            try await refresh.refresh()
+            return nil
+        } catch {
+            return Task.isCancelled ? nil : error
+        }
     }
 }

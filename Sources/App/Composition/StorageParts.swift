@@ -1,5 +1,5 @@
 import Cryptography
-import Database
+package import Database
 package import Inference
 package import Kernel
 package import Logging
@@ -14,6 +14,7 @@ package struct StorageParts: Sendable {
     package let deployments: any RegistryStore
     package let usage: any UsageStore
     package let hasher: any SecretHasher
+    package let wakeUps: any WakeUps
     private let opened: OpenDatabase
 
     /// Opens the database, brings it to this binary's schema, and sees to the default workspace.
@@ -48,6 +49,7 @@ package struct StorageParts: Sendable {
         self.usage = usage
         self.hasher = hasher
         self.opened = opened
+        wakeUps = opened.wakeUps
     }
 
     /// Lets running work finish, then closes the database.

@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+import Database
 import Fleet
 package import Flows
 import Inference
@@ -115,7 +116,8 @@ package struct ControlAccess: Sendable {
 
     private func control(over storage: StorageParts, ids: IDSource) async throws -> ControlFlow {
         let refresh = RegistryRefresh(
-            registry: Registry(builtIn: [DemoModel.deployment]), store: storage.deployments)
+            registry: Registry(builtIn: [DemoModel.deployment]), store: storage.deployments,
+            announce: { storage.wakeUps.wake(.registry) })
         try await refresh.refresh()
         let machine = try MachineParts(
             dataDir: configuration.dataDir, environment: environment, client: client, clock: clock, logger: logger)

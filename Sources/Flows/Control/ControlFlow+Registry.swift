@@ -6,7 +6,7 @@ extension ControlFlow {
     package func registerDeployment(_ request: NewDeployment) async throws -> DeploymentView {
         let deployment = try request.checked(id: parts.ids.next(), now: parts.clock.now)
         try await parts.deployments.insert(deployment)
-        try await parts.registry.refresh()
+        try await parts.registry.didChange()
         return DeploymentView(deployment)
     }
 
@@ -20,7 +20,7 @@ extension ControlFlow {
                 .notFound, "There is no registered deployment `\(id)`.", parameter: "id",
                 hint: "`volery registry list` shows the deployments.")
         }
-        try await parts.registry.refresh()
+        try await parts.registry.didChange()
         return DeploymentView(removed)
     }
 

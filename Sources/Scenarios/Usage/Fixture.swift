@@ -40,7 +40,8 @@ enum Fixture {
         process.start {
             do {
                 let database = try SQLiteDatabase.open(
-                    path: path, clock: process.clock, logger: Logger(label: "fixture") { _ in SwiftLogNoOpLogHandler() },
+                    path: path, clock: process.clock,
+                    logger: Logger(label: "fixture") { _ in SwiftLogNoOpLogHandler() },
                     threads: threads, files: .virtual)
                 _ = try await Migrator(Schema.migrations, binary: BinaryVersion(1, 0, 0)).migrate(database)
                 try await addKey(to: database, clock: process.clock)

@@ -84,6 +84,7 @@ struct ShortSightedFiles: JournalFileSystem {
         return Array(bytes.prefix(bytes.count / 2))
     }
     func truncate(_ path: String, to length: Int) throws(FileFailure) {}
+    func sync(_ path: String) throws(FileFailure) { try inner.sync(path) }
     func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
     func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
     func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }
@@ -109,6 +110,7 @@ struct TrustingFiles: JournalFileSystem {
     }
 
     func truncate(_ path: String, to length: Int) throws(FileFailure) { try inner.truncate(path, to: length) }
+    func sync(_ path: String) throws(FileFailure) { try inner.sync(path) }
     func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
     func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
     func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }

@@ -29,6 +29,7 @@ final class Platform: @unchecked Sendable {
     private(set) var journal: SegmentedJournal?
     private(set) var database: SQLiteDatabase?
     let files: WatchedFiles
+    private var leakWatch: LeakWatch?
 
     init(world: UsageWorld, life: Int) {
         self.world = world
@@ -65,7 +66,19 @@ final class Platform: @unchecked Sendable {
         }
     }
 
+    /// What is made later is watched when it is made.
+    func watch(_ watch: LeakWatch) {
+        leakWatch = watch
+        watch.watch(self, "platform")
+        watch.watch(process, "process of the platform")
+        watch.watch(loop, "event loop")
+        watch.watch(mount, "mount")
+    }
+
     private func letGo() {
+        leakWatch?.watch(core, "gateway")
+        leakWatch?.watch(journal, "journal")
+        leakWatch?.watch(database, "database")
         core = nil
         journal = nil
         database = nil
@@ -81,6 +94,7 @@ final class Platform: @unchecked Sendable {
         self.database = database
         let journal = try openJournal()
         self.journal = journal
+        if process.isAlive { world.noteJournal(of: life) }
         let faulty = FaultyDatabase(database, process: process) { [unowned world] in world.databaseFault }
         let watched = WatchedJournal(
             bug?.journal(journal, process: process) ?? journal, files: files, process: process, life: life,

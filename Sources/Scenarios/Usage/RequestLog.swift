@@ -29,14 +29,25 @@ struct Life {
     var end = End.running
     /// Whether the file system ever refused the journal a byte. Until then everything handed over is written.
     var hadFailedAppends = false
+    /// Whether the journal was opened, and with it everything recovered that was there.
+    var hasJournal = false
     var isStrict: Bool
+}
 
-    /// Whether a record of this life can have been lost.
-    func mustSurvive<Value>(_ entry: RequestLog.Entry<Value>) -> Bool {
-        switch end {
-        case .running: true
-        case .killed: entry.isDone && (!hadFailedAppends || entry.isWritten || entry.isDurable)
-        case .powerCut: entry.isDurable
+extension [Life] {
+    /// Whether a record of this life must be there for ever.
+    func mustSurvive<Value>(_ entry: RequestLog.Entry<Value>, of life: Int) -> Bool {
+        let of = self[life]
+        switch of.end {
+        case .running: return true
+        case .powerCut: return entry.isDurable
+        case .killed:
+            guard entry.isDone else { return false }
+            if entry.isDurable { return true }
+            // The system has it, as long as the machine has power or until the next life has recovered it.
+            guard !of.hadFailedAppends || entry.isWritten else { return false }
+            let next = self[(life + 1)...].first { $0.hasJournal || $0.end == .powerCut }
+            return next?.hasJournal ?? true
         }
     }
 }

@@ -188,7 +188,8 @@ final class ClientConnection {
         let body =
             #"{"model":"\#(request.model.rawValue)","messages":[{"role":"user","content":"\#(prompt)"}]"#
             + options + usage + (request.isBroken ? "" : "}")
-        return "POST /v1/chat/completions HTTP/1.1\r\nhost: platform\r\nauthorization: Bearer \(SimulatedClient.token)\r\n"
+        return
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: platform\r\nauthorization: Bearer \(SimulatedClient.token)\r\n"
             + "content-type: application/json\r\nx-request-id: plan-\(request.id)\r\n"
             + "content-length: \(body.utf8.count)\r\n\(closes ? "connection: close\r\n" : "")\r\n\(body)"
     }
@@ -202,6 +203,8 @@ final class ClientConnection {
 
     private func look() {
         guard !isOver else { return }
+        // It may have broken before it was ours.
+        guard !socket.isReset else { return brokeOff() }
         guard pace > 0 else {
             while !isOver, let bytes = socket.read() { receive(bytes) }
             return lookForEnd()

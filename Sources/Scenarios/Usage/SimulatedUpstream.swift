@@ -135,7 +135,8 @@ private final class Connection {
 
     private func answerWithFailure() {
         let body = #"{"error":{"message":"out of memory","type":"server_error"}}"#
-        write("HTTP/1.1 500 Oops\r\ncontent-type: application/json\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)")
+        write(
+            "HTTP/1.1 500 Oops\r\ncontent-type: application/json\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)")
         then { [unowned self] in finish(keeps: true) }
     }
 

@@ -4,7 +4,7 @@ import Kernel
 import TestKit
 
 /// A row of usage as it is stored.
-struct StoredUsage: Sendable {
+struct StoredUsage: Sendable, Equatable {
     let request: String
     let status: String
     let input: Int
@@ -95,11 +95,14 @@ struct UsageChecks {
     /// Whether a complete answer of this request must have a row. Strictly kept ones always; in a group, what the
     /// power took before its sync may be missing.
     private func mustHaveRow(_ log: RequestLog) -> Bool {
-        let life = life(of: log)
-        if life.isStrict { return true }
+        if life(of: log).isStrict { return true }
         guard let close = log.close else { return true }
         // What was begun and safe is settled, whatever became of its end.
-        return life.mustSurvive(close) || log.opens.contains { life.mustSurvive($0) }
+        return mustSurvive(close, log) || log.opens.contains { mustSurvive($0, log) }
+    }
+
+    private func mustSurvive<Value>(_ entry: RequestLog.Entry<Value>, _ log: RequestLog) -> Bool {
+        world.lives.mustSurvive(entry, of: log.life)
     }
 
     // MARK: What was begun
@@ -109,9 +112,8 @@ struct UsageChecks {
             let rows = count(of: id)
             if rows > 1 { fail("\(id) has \(rows) rows") }
             guard rows == 0 else { continue }
-            let life = life(of: log)
-            if log.opens.contains(where: { life.mustSurvive($0) }) { fail("\(id) was opened and has no row") }
-            if let close = log.close, life.mustSurvive(close) { fail("\(id) was closed and has no row") }
+            if log.opens.contains(where: { mustSurvive($0, log) }) { fail("\(id) was opened and has no row") }
+            if let close = log.close, mustSurvive(close, log) { fail("\(id) was closed and has no row") }
         }
     }
 
@@ -153,13 +155,14 @@ struct UsageChecks {
 
     /// Settled from what its last life left: one of its own figures, and none older than the last that was safe.
     private mutating func checkInterrupted(_ row: StoredUsage, _ log: RequestLog) {
-        let life = life(of: log)
-        if life.end == .running { fail("\(row.request) is interrupted, and its platform never was") }
-        if let close = log.close, life.mustSurvive(close) { fail("\(row.request) was closed and is stored as open") }
+        if life(of: log).end == .running { fail("\(row.request) is interrupted, and its platform never was") }
+        if let close = log.close, mustSurvive(close, log) { fail("\(row.request) was closed and is stored as open") }
         let known = log.progress.map(\.value.usage)
         let isOne = known.contains { $0.inputTokens == row.input && $0.outputTokens == row.output }
         if !isOne, row.input != 0 || row.output != 0 { fail("\(row.request) is settled with figures of nobody") }
-        guard let last = log.progress.last(where: { life.mustSurvive($0) })?.value.usage else { return }
-        if row.output < last.outputTokens { fail("\(row.request) is settled with \(row.output) of \(last.outputTokens)") }
+        guard let last = log.progress.last(where: { mustSurvive($0, log) })?.value.usage else { return }
+        if row.output < last.outputTokens {
+            fail("\(row.request) is settled with \(row.output) of \(last.outputTokens)")
+        }
     }
 }

@@ -79,11 +79,12 @@ extension UsagePlan.Crash {
         let moment: Moment =
             switch random.next(below: 4) {
             case 0: .time(random.integer(in: 1...1500))
-            case 1: .step(random.integer(in: 1...1500))
-            default: .operation(random.integer(in: 1...40), on: random.pick(File.allCases))
+            case 1: .step(random.integer(in: 1...500))
+            default: .operation(random.integer(in: 1...40), on: random.pick(File.allCases + [.journalWrite]))
             }
         self.init(
-            moment: moment, kind: random.pick(DiskCrash.allCases), place: random.pick(Place.allCases),
+            moment: moment, kind: random.pick(DiskCrash.allCases),
+            place: random.pick([.before, .within, .within, .after]),
             share: random.integer(in: 1...15), downtime: random.integer(in: 1...400))
     }
 }

@@ -67,8 +67,8 @@ extension UsagePlan {
                     change { $0.promptBytes = 0 },
                     change { $0.model = .first },
                     change { $0.answer.end = .whole },
-                    change { $0.answer.tokens = 1 },
-                    change { $0.answer.tokens = max(1, $0.answer.tokens / 2) },
+                    change { $0.answer.shorten(to: 1) },
+                    change { $0.answer.shorten(to: max(1, $0.answer.tokens / 2)) },
                     change { $0.answer.gap = 0 },
                     change { $0.answer.delay = 0 },
                     change { $0.answer.tellsUsage = true },
@@ -92,11 +92,20 @@ extension UsagePlan {
             lines.append("client\(index + 1) from \(client.start) ms, \(client.mode.rawValue), pace \(client.pace)")
             lines += client.requests.map { "  \($0.text)" }
         }
-        lines += crashes.map { "crash \($0.kind.rawValue) at \($0.moment), \($0.place.rawValue) (\($0.share)/16), down \($0.downtime) ms" }
+        lines += crashes.map {
+            "crash \($0.kind.rawValue) at \($0.moment), \($0.place.rawValue) (\($0.share)/16), down \($0.downtime) ms"
+        }
         lines += databaseFaults.map { "database \($0.kind.rawValue) from \($0.from) to \($0.until) ms" }
         lines += diskFaults.map { "disk \($0.kind.rawValue) from \($0.from) to \($0.until) ms" }
         lines += cuts.map { "\($0.between.rawValue) cut off from \($0.from) to \($0.until) ms" }
         return lines
+    }
+}
+
+extension UsagePlan.Answer {
+    fileprivate mutating func shorten(to count: Int) {
+        tokens = count
+        endsAfter = min(endsAfter, count)
     }
 }
 

@@ -27,6 +27,7 @@ final class UsageWorld: @unchecked Sendable {
     /// Set while the disk itself sees to what a crash does to it.
     private var isStriking = false
     private var downtime = 50
+    private var leakWatch: LeakWatch?
 
     init(_ simulation: Simulation, plan: UsagePlan, bug: PlantedBug?, snapshot: DiskSnapshot, certificates: String) {
         self.simulation = simulation
@@ -68,6 +69,7 @@ final class UsageWorld: @unchecked Sendable {
         lives.append(Life(isStrict: plan.isStrict))
         let platform = Platform(world: self, life: lives.count - 1)
         self.platform = platform
+        if let leakWatch { platform.watch(leakWatch) }
         platform.process.onCrash { [unowned self] kind in died(kind) }
         platform.start()
     }
@@ -83,6 +85,8 @@ final class UsageWorld: @unchecked Sendable {
             startPlatform()
         }
     }
+
+    func noteJournal(of life: Int) { lives[life].hasJournal = true }
 
     /// The last moments of a life: what `died` says of one that ends, for the one that does not.
     func noteSurvivor() {
@@ -169,9 +173,8 @@ final class UsageWorld: @unchecked Sendable {
     }
 
     private func verdict(_ operation: DiskOperation) -> DiskVerdict {
-        let name = operation.path.split(separator: "/").last ?? ""
-        simulation.note("disk", "\(operation.kind.rawValue) \(name) \(operation.offset)+\(operation.count)")
-        guard !isCalm, let platform, platform.process.isAlive else { return .proceed }
+        simulation.note("disk", Self.text(of: operation))
+        guard !isCalm, !pending.isEmpty, let platform, platform.process.isAlive else { return .proceed }
         for kind in Self.kinds(of: operation) {
             operations[kind, default: 0] += 1
             let count = operations[kind, default: 0]
@@ -188,6 +191,11 @@ final class UsageWorld: @unchecked Sendable {
         return .proceed
     }
 
+    private static func text(of operation: DiskOperation) -> String {
+        let name = operation.path.split(separator: "/").last ?? ""
+        return "\(operation.kind.rawValue) \(name) \(operation.offset)+\(operation.count)"
+    }
+
     private static func kinds(of operation: DiskOperation) -> [UsagePlan.Crash.File] {
         let isJournal = operation.path.hasPrefix(Platform.journalFolder)
         return switch operation.kind {
@@ -197,6 +205,9 @@ final class UsageWorld: @unchecked Sendable {
         }
     }
 
+    /// Kills the platform that has come to rest: it starts again with nothing to do.
+    func restart() { platform?.process.crash(.process) }
+
     /// The faults end; what still runs may come to its end.
     func calm() {
         simulation.note("world", "calm")
@@ -204,6 +215,20 @@ final class UsageWorld: @unchecked Sendable {
         pending = []
         endDiskFault()
         network.calm()
+    }
+
+    // MARK: What must be gone afterwards
+
+    func watch(_ watch: LeakWatch) {
+        leakWatch = watch
+        watch.watch(self, "world")
+        watch.watch(simulation, "simulation")
+        watch.watch(network, "network")
+        watch.watch(disk, "disk")
+        watch.watch(outside, "process of the clients")
+        watch.watch(upstream, "upstream")
+        for client in clients { watch.watch(client, "client") }
+        platform?.watch(watch)
     }
 
     // MARK: What the platform wrote down

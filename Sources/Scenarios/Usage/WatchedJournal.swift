@@ -115,6 +115,7 @@ final class WatchedFiles: JournalFileSystem, @unchecked Sendable {
         try inner.read(path, from: offset, to: end)
     }
     func truncate(_ path: String, to length: Int) throws(FileFailure) { try inner.truncate(path, to: length) }
+    func sync(_ path: String) throws(FileFailure) { try inner.sync(path) }
     func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
     func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
     func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }

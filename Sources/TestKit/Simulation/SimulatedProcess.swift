@@ -125,7 +125,9 @@ package final class SimulatedProcess: @unchecked Sendable {
     }
 
     func wasBuried() {
-        if !tasks.isEmpty { simulation.violation("\(tasks.count) tasks of \(name) did not end when they were cancelled") }
+        if !tasks.isEmpty {
+            simulation.violation("\(tasks.count) tasks of \(name) did not end when they were cancelled")
+        }
         for farewell in farewells { farewell() }
         fences = []
         leavings = []

@@ -21,13 +21,13 @@ final class SQLiteFile {
     /// Tells the open files apart.
     private let connection: Int
 
-    init(mount: Mount, file: Int, path: String, flags: CInt, isNew: Bool) {
+    init(mount: Mount, file: Int, path: String, flags: CInt) {
         self.mount = mount
         self.file = file
         self.path = path
         connection = mount.disk.nextConnection()
         isDeletedOnClose = flags & SQLITE_OPEN_DELETEONCLOSE != 0
-        syncsFolder = isNew && flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL) != 0
+        syncsFolder = flags & SQLITE_OPEN_CREATE != 0 && flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL) != 0
     }
 
     func close() -> CInt {

@@ -62,6 +62,14 @@ package struct SimulatedFiles: JournalFileSystem {
         try disk.truncate(file, path, by: mount.number, to: length)
     }
 
+    package func sync(_ path: String) throws(FileFailure) {
+        guard let (file, _) = try disk.open(path, by: mount.number, creating: false) else {
+            throw FileFailure(step: "sync", code: ENOENT)
+        }
+        let code = SimulatedFile(mount: mount, file: file, path: path).sync()
+        guard code == 0 else { throw FileFailure(step: "sync", code: code) }
+    }
+
     package func rename(_ path: String, to other: String) throws(FileFailure) {
         try disk.rename(path, to: other, by: mount.number)
     }

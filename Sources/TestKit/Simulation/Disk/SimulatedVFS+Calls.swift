@@ -139,7 +139,7 @@ private func openFile(
             path, by: mount.number, creating: flags & SQLITE_OPEN_CREATE != 0,
             exclusive: flags & SQLITE_OPEN_EXCLUSIVE != 0)
         guard let opened else { return SQLITE_CANTOPEN }
-        let made = SQLiteFile(mount: mount, file: opened.file, path: path, flags: flags, isNew: opened.isNew)
+        let made = SQLiteFile(mount: mount, file: opened.file, path: path, flags: flags)
         slot(file).pointee = FileSlot(methods: SimulatedVFS.methods, file: Unmanaged.passRetained(made))
         flagsOut?.pointee = flags
         return SQLITE_OK

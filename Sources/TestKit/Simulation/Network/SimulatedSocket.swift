@@ -136,7 +136,11 @@ package final class SimulatedSocket: @unchecked Sendable {
         onEvent = nil
         switch kind {
         case .process:
-            if incoming.received.readableBytes > 0 || network.random.hits(in: 3) { resetOther() } else { outgoing.end() }
+            if incoming.received.readableBytes > 0 || network.random.hits(in: 3) {
+                resetOther()
+            } else {
+                outgoing.end()
+            }
         case .power:
             outgoing.dropUnsent()
             resetOther()
