@@ -56,7 +56,7 @@ test-long: ## all of `make test`, and what takes longer
 
 sim: ## production code under seeds: make sim SEED=1 RUNS=1000 SCENARIO=usage (BUG=name plants one)
 	@dev/build-release.sh simulate
-	@.build/release/simulate --seed $(SEED) --runs $(RUNS) --scenario $(SCENARIO) $(if $(BUG),--bug $(BUG))
+	@.build/release/simulate --seed $(SEED) --runs $(RUNS) --scenario $(SCENARIO) $(if $(BUG),--bug $(BUG)) $(if $(JOBS),--jobs $(JOBS))
 
 bench: ## measure the gateway beside nginx, and write docs/performance.md (about four minutes)
 	@dev/build-release.sh

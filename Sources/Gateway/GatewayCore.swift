@@ -20,8 +20,8 @@ package final class GatewayCore: Sendable {
     private let loopsInOrder: [NIOLoopBound<LoopContext>]
     private let inFlight = Atomic<Int>(0)
     private let bodiesHeld = Atomic<Int>(0)
-    /// The generic types of every connection, made before the port opens. Swift's runtime (6.3.1) was seen to crash when
-    /// several loops met them for the first time at one moment, as after a restart into waiting clients.
+    /// The generic types of every connection, made before the port opens. Swift's runtime (6.3.1) was seen to crash
+    /// when several loops met them for the first time at one moment, as after a restart into waiting clients.
     private let pipelineTypes = [
         ObjectIdentifier(ByteToMessageHandler<HTTPRequestDecoder>.self),
         ObjectIdentifier(ByteToMessageHandler<HTTPResponseDecoder>.self),

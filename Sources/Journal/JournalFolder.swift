@@ -60,8 +60,8 @@ struct JournalFolder: Sendable {
         try files.truncate(file(number), to: length)
     }
 
-    /// Sees to it that a segment which an earlier process wrote is on the disk: that process may have been killed before
-    /// its sync, and what is read here may be in the system's memory only.
+    /// Sees to it that a segment which an earlier process wrote is on the disk: that process may have been killed
+    /// before its sync, and what is read here may be in the system's memory only.
     /// - Parameter bytes: all that is read of it. After a failed sync the system may drop what it holds and call the
     ///   next sync good, so then a copy of these takes the file's place.
     func makeDurable(_ number: UInt64, _ bytes: [UInt8]) throws(FileFailure) {

@@ -5,8 +5,8 @@ import Logging
 /// What an earlier process left behind.
 ///
 /// It changes nothing but torn tails, which it cuts off, and syncs what a killed process may not have synced: whoever
-/// acts on a record relies on it. Whatever else is to be said goes into the new segment, so that a crash in the middle of
-/// a recovery is one more crash to recover from.
+/// acts on a record relies on it. Whatever else is to be said goes into the new segment, so that a crash in the middle
+/// of a recovery is one more crash to recover from.
 struct JournalRecovery {
     /// With records, oldest first.
     private(set) var segments: [Segment] = []

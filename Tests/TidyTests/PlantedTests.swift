@@ -42,7 +42,7 @@ struct PlantedTests {
         Plant(rule: "get-prefix", code: "func getName() -> String { name }"),
         Plant(rule: "system-scope", code: "try await database.fetching(.system) { tx in }"),
         Plant(
-            rule: "system-scope", code: "database.write(\n    .system) { tx in }", path: "Sources/Stores/Planted.swift"),
+            rule: "system-scope", code: "database.write(\n    .system) { tx in }", path: "Sources/Stores/A.swift"),
         Plant(rule: "schema-scope", code: "database.write(.schema) { tx in }"),
         Plant(rule: "unsafe-without-reason", code: "final class Box: @unchecked Sendable {}"),
         Plant(rule: "unsafe-without-reason", code: "nonisolated(unsafe) var x = 0"),

@@ -79,6 +79,8 @@ final class Platform: @unchecked Sendable {
         leakWatch?.watch(core, "gateway")
         leakWatch?.watch(journal, "journal")
         leakWatch?.watch(database, "database")
+        // Its files are dead; what still waits for a sync is let go.
+        journal?.close()
         core = nil
         journal = nil
         database = nil

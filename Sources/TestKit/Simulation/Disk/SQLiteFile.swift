@@ -27,7 +27,9 @@ final class SQLiteFile {
         self.path = path
         connection = mount.disk.nextConnection()
         isDeletedOnClose = flags & SQLITE_OPEN_DELETEONCLOSE != 0
-        syncsFolder = flags & SQLITE_OPEN_CREATE != 0 && flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL) != 0
+        let logs = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL
+        // As SQLite's own does: also for one that is there, since its name may not be durable yet.
+        syncsFolder = flags & SQLITE_OPEN_CREATE != 0 && flags & logs != 0
     }
 
     func close() -> CInt {
