@@ -6,13 +6,9 @@ extension BenchSubject {
         // As in our engine: GRDB's own default is NORMAL.
         try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
         return BenchSubject(
-            prepare: { callers in
+            prepare: {
                 try await pool.write { db in
                     for statement in tables { try db.execute(sql: statement) }
-                    for caller in 0..<callers {
-                        try db.execute(
-                            sql: "INSERT INTO bench_account (id, balance) VALUES (?, 0)", arguments: [caller])
-                    }
                 }
             },
             transact: { caller, turn in
@@ -20,7 +16,7 @@ extension BenchSubject {
                     try db.cachedStatement(sql: "INSERT INTO bench_event (caller, turn, note) VALUES (?, ?, ?)")
                         .execute(arguments: [caller, turn, note])
                     try db.cachedStatement(sql: "UPDATE bench_account SET balance = balance + 1 WHERE id = ?")
-                        .execute(arguments: [caller])
+                        .execute(arguments: [caller * stride])
                 }
             },
             sum: {

@@ -4,18 +4,15 @@ import Kernel
 extension BenchSubject {
     static func port(_ database: any Database, close: @escaping @Sendable () async throws -> Void) -> Self {
         BenchSubject(
-            prepare: { callers in
+            prepare: {
                 try await database.write(.schema) { tx in
                     for statement in tables { try tx.run(statement) }
-                    for caller in 0..<callers {
-                        try tx.run("INSERT INTO bench_account (id, balance) VALUES ($1, 0)", [caller])
-                    }
                 }
             },
             transact: { caller, turn in
                 try await database.write(.system) { tx in
                     try tx.run(insert, [caller, turn, note])
-                    try tx.run(update, [caller])
+                    try tx.run(update, [caller * stride])
                 }
             },
             sum: {

@@ -36,15 +36,22 @@ enum BenchSystem: String {
 }
 
 struct BenchSubject: Sendable {
-    let prepare: @Sendable (_ callers: Int) async throws -> Void
+    let prepare: @Sendable () async throws -> Void
     let transact: @Sendable (_ caller: Int, _ turn: Int) async throws -> Void
     let sum: @Sendable () async throws -> (rows: Int, balance: Int)
     let close: @Sendable () async throws -> Void
 
+    /// Accounts are far apart, so that no two callers meet on a page: PostgreSQL sees conflicts by pages.
+    static let stride = 1500
     static let tables = [
         "DROP TABLE IF EXISTS bench_event", "DROP TABLE IF EXISTS bench_account",
         "CREATE TABLE bench_event (caller BIGINT NOT NULL, turn BIGINT NOT NULL, note TEXT NOT NULL)",
         "CREATE TABLE bench_account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL)",
+        """
+        WITH RECURSIVE number (id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM number WHERE id < 99999)
+        INSERT INTO bench_account (id, balance) SELECT id, 0 FROM number
+        """,
+        "ANALYZE bench_account",
     ]
     static let insert = "INSERT INTO bench_event (caller, turn, note) VALUES ($1, $2, $3)"
     static let update = "UPDATE bench_account SET balance = balance + 1 WHERE id = $1"

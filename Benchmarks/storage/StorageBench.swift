@@ -30,7 +30,7 @@ struct StorageBench {
         _ system: BenchSystem, callers: Int, seconds: Int, place: String
     ) async throws -> String {
         let subject = try await system.open(place)
-        try await subject.prepare(callers)
+        try await subject.prepare()
         let clock = SystemClock()
         let begin = clock.uptime
         let end = begin + .seconds(seconds)

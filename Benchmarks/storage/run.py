@@ -28,13 +28,15 @@ PGBENCH_SETUP = """
 DROP TABLE IF EXISTS pgbench_event, pgbench_account;
 CREATE TABLE pgbench_event (caller BIGINT NOT NULL, turn BIGINT NOT NULL, note TEXT NOT NULL);
 CREATE TABLE pgbench_account (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);
-INSERT INTO pgbench_account SELECT id, 0 FROM generate_series(0, 99) AS id;
+INSERT INTO pgbench_account SELECT id, 0 FROM generate_series(0, 99999) AS id;
+ANALYZE pgbench_account;
 """
 PGBENCH_SCRIPT = """
+\\set account :client_id * 1500
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 INSERT INTO pgbench_event (caller, turn, note)
     VALUES (:client_id, 1, 'a transaction of the measurement, about as long as a usage row''s texts are');
-UPDATE pgbench_account SET balance = balance + 1 WHERE id = :client_id;
+UPDATE pgbench_account SET balance = balance + 1 WHERE id = :account;
 COMMIT;
 """
 NAMES = {
@@ -86,7 +88,7 @@ def pgbench(postgres: Postgres, callers: int, seconds: int, most: int | None) ->
     with tempfile.NamedTemporaryFile("w", suffix=".sql", dir="/tmp") as script:
         script.write(PGBENCH_SCRIPT)
         script.flush()
-        command = [tool("pgbench"), "-n", "-M", "prepared", "-f", script.name, "-T", str(seconds)]
+        command = [tool("pgbench"), "-n", "-M", "prepared", "-f", script.name, "-T", str(seconds), "--max-tries=100"]
         command += ["-c", str(clients), "-j", str(min(2, clients)), postgres.url]
         out = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
     tps = float(re.search(r"tps = ([0-9.]+)", out).group(1))
