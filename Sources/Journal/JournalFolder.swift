@@ -1,5 +1,11 @@
 import Kernel
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The journal's folder: the names and headers of its segments, by number. One process owns it at a time.
 struct JournalFolder: Sendable {
     let path: String
@@ -154,4 +160,9 @@ struct SegmentHeader {
             return nil
         }
     }
+}
+
+extension FileFailure {
+    /// Whether it says nothing of the file: this process, or the machine, has no more files or memory to give now.
+    var isShortage: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR].contains(code) }
 }

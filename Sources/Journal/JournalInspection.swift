@@ -121,6 +121,6 @@ package struct SegmentVerdict: Sendable {
 
     package var isDamaged: Bool {
         name.isSetAside || isSealWrong || isHeadless || damagedBytes > 0 || unreadable > 0
-            || (tornBytes > 0 && seal != .none)
+            || (tornBytes > 0 && seal != .none) || tornBytes >= RecordFrame.longest
     }
 }

@@ -28,6 +28,16 @@ package struct JournalLimits: Sendable {
 
     package init() {}
 
+    /// How many records may wait already where one of this kind joins them. A progress is left out first, and then
+    /// requests that begin are: what is reserved by that is for the ends, which nothing else can tell.
+    func mostWaiting(for kind: RecordKind) -> Int {
+        switch kind {
+        case .progress: unwrittenRecords / 2
+        case .open: max(1, unwrittenRecords - unwrittenRecords / 4)
+        case .close, .settled, .seal: max(1, unwrittenRecords)
+        }
+    }
+
     var rotationBytes: Int { min(segmentBytes, max(maximumBytes / 16, 4096)) }
 }
 

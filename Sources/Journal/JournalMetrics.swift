@@ -9,6 +9,7 @@ struct JournalMetrics: Sendable {
     let bytes = Gauge(label: "volery_journal_bytes")
     let segments = Gauge(label: "volery_journal_segments")
     let running = Gauge(label: "volery_journal_open_requests")
+    let unsynced = Gauge(label: "volery_journal_unsynced_bytes")
     let unwritten = Gauge(label: "volery_journal_unwritten_records")
     /// Of one record in 64.
     let appendSeconds = Timer(label: "volery_journal_append_seconds")

@@ -88,7 +88,8 @@ package struct JournalShipper: Sendable {
     func shipAll() async throws {
         while let stretch = try journal.nextStretch() {
             try await ship(stretch)
-            try journal.removeShipped()
+            // A file that cannot be removed holds up no rows; the last try says so.
+            try? journal.removeShipped()
         }
         try journal.removeShipped()
     }
@@ -97,6 +98,7 @@ package struct JournalShipper: Sendable {
     /// ends in `close`, and what a crash cuts off gets a `settled` at the next start.
     private func ship(_ stretch: ShippableStretch) async throws {
         var rest = stretch.scan.frames[...]
+        var missing = stretch.rows
         while !rest.isEmpty {
             let batch = rest.prefix(batchLength(of: rest))
             let records = batch.compactMap(\.row)
@@ -110,9 +112,10 @@ package struct JournalShipper: Sendable {
             journal.markShipped(
                 stretch.segment, to: stretch.offset + (batch.last?.end ?? 0), rows: records.count + unreadable,
                 isDamaged: unreadable > 0)
+            missing -= records.count + unreadable
             rest = rest.dropFirst(batch.count)
         }
-        try finish(stretch)
+        finish(stretch, missing: max(0, missing))
     }
 
     /// How many frames there are up to the row that fills a batch.
@@ -125,14 +128,16 @@ package struct JournalShipper: Sendable {
         return frames.count
     }
 
-    private func finish(_ stretch: ShippableStretch) throws {
+    /// - Parameter missing: rows that were written there and cannot be read.
+    private func finish(_ stretch: ShippableStretch, missing: Int) {
         let damaged = stretch.scan.damagedBytes + stretch.length - stretch.scan.end
         guard damaged > 0 else { return }
         journal.metrics.damaged.increment(by: damaged)
         logger.critical(
             "a journal file is damaged; what could be read is stored, and the file is set aside",
-            metadata: ["segment": "\(stretch.segment)", "bytes": "\(damaged)"])
-        journal.markShipped(stretch.segment, to: stretch.offset + stretch.length, rows: 0, isDamaged: true)
+            metadata: ["segment": "\(stretch.segment)", "bytes": "\(damaged)", "lost_records": "\(missing)"])
+        journal.markShipped(
+            stretch.segment, to: stretch.offset + stretch.length, rows: 0, lost: missing, isDamaged: true)
     }
 
     /// Doubles from a quarter of a second up to the limit, with up to a quarter of jitter.

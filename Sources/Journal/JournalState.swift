@@ -12,8 +12,14 @@ struct Segment: Sendable {
     var records = 0
     var first: UInt64 = 0
     var last: UInt64 = 0
+    /// Records that will be rows and are not yet.
+    var rows = 0
     /// Whether it holds something that no row was made of.
     var isDamaged = false
+    /// Whether its file is not there any more. What it still takes is written to the next one as well.
+    var isGone = false
+    /// How often in a row its file could not be read.
+    var failedReads = 0
     /// Requests whose `open` it holds and that have not ended.
     var running = 0
     /// The ticket of the record that it was last waiting for: it stays until that one is on the disk.
@@ -25,10 +31,11 @@ struct Segment: Sendable {
         shipped = start
     }
 
-    mutating func note(_ sequence: UInt64) {
+    mutating func note(_ sequence: UInt64, isRow: Bool = false) {
         first = records == 0 ? sequence : min(first, sequence)
         last = max(last, sequence)
         records += 1
+        if isRow { rows += 1 }
     }
 
     var seal: SegmentSeal { SegmentSeal(segment: number, records: records, first: first, last: last) }
@@ -77,6 +84,9 @@ struct JournalState: Sendable {
     /// The active file cannot be trusted any more: it is given up for a new one, and never synced again.
     var isSuspect = false
     var waiters: [Waiter] = []
+    /// What was accepted when a record was lost. Until that is on the disk nobody is told that something is: whoever
+    /// asks may mean the record that is lost.
+    private var acceptedBeforeLoss: UInt64?
 
     var running: [RequestID: RunningRequest] = [:]
     /// Records on file or in memory that will be rows and are not yet.
@@ -119,7 +129,11 @@ struct JournalState: Sendable {
 // MARK: Appending
 
 extension JournalState {
-    enum Outcome { case written, kept, lost }
+    enum Outcome {
+        case written, kept, lost
+        /// Left out, since memory for what must not be lost is short. No loss: a later one says more.
+        case skipped
+    }
 
     /// Hands one record to the file, or keeps it in memory behind those that wait already.
     mutating func append(
@@ -132,7 +146,7 @@ extension JournalState {
             // What makes no row is nothing that the shipper has to look at.
             if isAllShipped, !kind.isRow { active.shipped = active.length }
             unsynced.append(scratch)
-            active.note(lastSequence &+ 1)
+            active.note(lastSequence &+ 1, isRow: kind.isRow)
         } else {
             guard waitingCount < mostWaiting else { return .lost }
             waiting.append(scratch)
@@ -168,12 +182,26 @@ extension JournalState {
         return queue.withFront(limit) { frames in
             guard take(file.append(frames), of: frames.count) else { return false }
             FrameQueue.forEachFrame(in: frames) { frame in
-                active.note(RecordFrame.sequence(of: frame))
+                active.note(RecordFrame.sequence(of: frame), isRow: RecordFrame.kind(of: frame)?.isRow ?? false)
                 waitingCount -= 1
             }
             unsynced.append(frames)
             waiting.removeFirst(frames.count)
             return true
         }
+    }
+}
+
+// MARK: Losses
+
+extension JournalState {
+    mutating func noteLoss() { acceptedBeforeLoss = isClosed ? .max : max(accepted, acceptedBeforeLoss ?? 0) }
+
+    /// Whether a record was lost and the disk has not caught up since.
+    mutating func isLossRecent() -> Bool {
+        guard let accepted = acceptedBeforeLoss else { return false }
+        if durable < accepted { return true }
+        acceptedBeforeLoss = nil
+        return false
     }
 }

@@ -31,6 +31,8 @@ enum RecordFrame {
     static let head = 9
     /// Greater lengths are damage. The longest record has about 3,300 bytes.
     static let maximumLength = 16_384
+    /// What a write that was cut short is always shorter than.
+    static let longest = prefix + maximumLength
 
     /// Makes the writer hold one frame.
     static func encode(

@@ -13,6 +13,7 @@ extension SegmentedJournal {
         let bytes = recordSizes()
         let (running, unsynced) = state.withLock { ($0.running.count, $0.unsynced.byteCount) }
         metrics.running.record(running)
+        metrics.unsynced.record(unsynced)
         metrics.lag.record(lag)
         // Work is accepted again some way below each bound, not at it.
         if running < limits.runningRequests / 10 * 9 { acceptAgain(.tooManyRunning) }

@@ -36,12 +36,17 @@ extension SegmentedJournal {
 
     /// Notes what there is to sync.
     package func beginPass() -> JournalPass {
-        state.withLock { state in
+        let (pass, unsynced) = state.withLock { state in
             let isDue = !state.unsynced.isEmpty && !state.isSuspect
-            return JournalPass(
+            let unsynced = state.unsynced.byteCount
+            let pass = JournalPass(
                 files: isDue ? state.replaced + [state.file] : [], ticket: state.written,
-                end: state.syncedBytes + state.unsynced.byteCount, generation: state.generation)
+                end: state.syncedBytes + unsynced, generation: state.generation)
+            return (pass, unsynced)
         }
+        // Before the sync too: a disk that hangs in it shows what it holds up.
+        metrics.unsynced.record(unsynced)
+        return pass
     }
 
     /// Notes how the sync went, and does whatever else is due.

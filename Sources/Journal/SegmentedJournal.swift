@@ -70,11 +70,12 @@ package final class SegmentedJournal: UsageJournal, Sendable {
         }
     }
 
-    /// A callback whose record was handed over after the journal's end, or is not on the disk at its end, never comes:
-    /// what it promises is not so.
+    /// A callback whose record was lost, was handed over after the journal's end, or is not on the disk at its end,
+    /// never comes: what it promises is not so. Nor does one that is asked for while the disk has not caught up with
+    /// a loss, since it may be about the lost record.
     package func whenSynced(_ body: @escaping @Sendable () -> Void) {
         let (isNow, wakesWriter) = state.withLock { state in
-            if state.isFinished { return (false, false) }
+            if state.isFinished || state.isLossRecent() { return (false, false) }
             if state.durable >= state.accepted { return (true, false) }
             // The first one ends the gathering; the others come along.
             let isFirst = state.waiters.isEmpty
@@ -96,11 +97,18 @@ package final class SegmentedJournal: UsageJournal, Sendable {
         var reasons: Refusals = []
         var began: Duration?
         let outcome = state.withLock { state -> JournalState.Outcome in
-            if state.isClosed { return .lost }
+            if state.isClosed {
+                state.noteLoss()
+                return .lost
+            }
             // A sample is enough, and two looks at the clock cost as much as the rest of the bookkeeping.
             if state.accepted & 63 == 0 { began = clock.uptime }
-            let outcome = state.append(kind, mostWaiting: limits.unwrittenRecords, payload)
-            guard outcome != .lost else { return outcome }
+            var outcome = state.append(kind, mostWaiting: limits.mostWaiting(for: kind), payload)
+            if outcome == .lost, kind == .progress { outcome = .skipped }
+            if outcome == .lost {
+                state.noteLoss()
+                return outcome
+            }
             note(&state)
             wakesWriter = state.isWriterIdle
             state.isWriterIdle = false
@@ -117,7 +125,7 @@ package final class SegmentedJournal: UsageJournal, Sendable {
     private func report(_ outcome: JournalState.Outcome, _ kind: RecordKind, of request: RequestID, _ new: Refusals) {
         refuse(new)
         switch outcome {
-        case .written: break
+        case .written, .skipped: break
         case .kept:
             // Said once, by whoever turns it; the writer goes on trying.
             if !refuse(.diskFails).contains(.diskFails) {

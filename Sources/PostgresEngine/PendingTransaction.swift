@@ -35,24 +35,15 @@ protocol PendingBody: AnyObject, Sendable {
     func finish(_ failure: (any Error)?)
 }
 
-/// One body of a caller, from waiting to its answer. The caller is resumed exactly once, on every path.
+/// One body and its caller, and how far its transaction is.
 final class PendingTransaction<Value: Sendable>: PendingBody {
-    private struct Running {
-        let continuation: CheckedContinuation<Value, any Error>
-        var value: Value?
+    private struct Progress {
+        /// Of the connection that a cancellation would reach now.
         var key: CancelKey?
         var isCancelled = false
         var hasSentCancel = false
-    }
-
-    private enum State {
-        case created
-        /// Cancelled before the caller began to wait.
-        case cancelled
-        case waiting(CheckedContinuation<Value, any Error>)
-        case running(Running)
-        case committing(Running)
-        case finished
+        /// Past the point where a cancellation counts.
+        var isCommitting = false
     }
 
     let scope: Scope
@@ -60,7 +51,8 @@ final class PendingTransaction<Value: Sendable>: PendingBody {
     let patienceEnds: Duration
     private let body: @Sendable (any Tx) throws -> Value
     private let canceller: Canceller
-    private let state = Mutex(State.created)
+    private let caller = WaitingCaller<Value>()
+    private let progress = Mutex(Progress())
 
     init(
         _ scope: Scope, _ access: Access, patienceEnds: Duration, canceller: Canceller,
@@ -73,123 +65,61 @@ final class PendingTransaction<Value: Sendable>: PendingBody {
         self.body = body
     }
 
-    /// Takes the caller's continuation, and resumes it at once when the caller is cancelled already.
     /// - Returns: whether the body still has to run.
-    func attach(_ continuation: CheckedContinuation<Value, any Error>) -> Bool {
-        let attached = state.withLock { state in
-            guard case .created = state else { return false }
-            state = .waiting(continuation)
-            return true
-        }
-        if !attached { continuation.resume(throwing: CancellationError()) }
-        return attached
-    }
+    func attach(_ continuation: CheckedContinuation<Value, any Error>) -> Bool { caller.attach(continuation) }
 
     /// Drops a body that waits. One that runs has its statement cancelled, and is undone; one that commits goes on.
     /// - Returns: whether it was dropped.
     func cancel() -> Bool {
-        var dropped: CheckedContinuation<Value, any Error>?
-        let key: CancelKey? = state.withLock { state in
-            switch state {
-            case .created: state = .cancelled
-            case .waiting(let continuation):
-                state = .finished
-                dropped = continuation
-            case .running(var running):
-                let key = running.hasSentCancel ? nil : running.key
-                running.isCancelled = true
-                running.hasSentCancel = running.hasSentCancel || key != nil
-                state = .running(running)
-                return key
-            case .cancelled, .committing, .finished: break
-            }
-            return nil
+        switch caller.cancel() {
+        case .dropped: return true
+        case .none: return false
+        case .running: break
+        }
+        let key: CancelKey? = progress.withLock { progress in
+            guard !progress.isCommitting else { return nil }
+            let key = progress.hasSentCancel ? nil : progress.key
+            progress.isCancelled = true
+            progress.hasSentCancel = progress.hasSentCancel || key != nil
+            return key
         }
         if let key { canceller.cancel(key) }
-        dropped?.resume(throwing: CancellationError())
-        return dropped != nil
+        return false
     }
 
-    var isWanted: Bool {
-        state.withLock { state in
-            switch state {
-            case .waiting, .running, .committing: true
-            case .created, .cancelled, .finished: false
-            }
-        }
-    }
+    var isWanted: Bool { caller.isWaiting }
 
-    var isCancelled: Bool {
-        state.withLock { state in
-            if case .running(let running) = state { running.isCancelled } else { false }
-        }
-    }
+    var isCancelled: Bool { progress.withLock { $0.isCancelled } }
 
-    func begin() -> Bool {
-        state.withLock { state in
-            guard case .waiting(let continuation) = state else { return false }
-            state = .running(Running(continuation: continuation))
-            return true
-        }
-    }
+    func begin() -> Bool { caller.begin() }
 
     func engage(_ key: CancelKey?) -> Bool {
-        state.withLock { state in
-            guard case .running(var running) = state, !running.isCancelled else { return false }
-            running.key = key
-            running.hasSentCancel = false
-            state = .running(running)
+        progress.withLock { progress in
+            guard !progress.isCancelled else { return false }
+            progress.key = key
+            progress.hasSentCancel = false
             return true
         }
     }
 
     func disengage() -> Bool {
-        state.withLock { state in
-            guard case .running(var running) = state else { return false }
-            running.key = nil
-            state = .running(running)
-            return running.hasSentCancel
+        progress.withLock { progress in
+            progress.key = nil
+            return progress.hasSentCancel
         }
     }
 
     func beginCommit() -> Bool {
-        state.withLock { state in
-            guard case .running(let running) = state, !running.isCancelled else { return false }
-            state = .committing(running)
+        progress.withLock { progress in
+            guard !progress.isCancelled else { return false }
+            progress.isCommitting = true
             return true
         }
     }
 
-    func beginAgain() {
-        state.withLock { state in
-            if case .committing(let running) = state { state = .running(running) }
-        }
-    }
+    func beginAgain() { progress.withLock { $0.isCommitting = false } }
 
-    func run(_ tx: any Tx) throws {
-        let value = try body(tx)
-        state.withLock { state in
-            guard case .running(var running) = state else { return }
-            running.value = value
-            state = .running(running)
-        }
-    }
+    func run(_ tx: any Tx) throws { caller.keep(try body(tx)) }
 
-    func finish(_ failure: (any Error)?) {
-        let (continuation, value): (CheckedContinuation<Value, any Error>?, Value?) = state.withLock { state in
-            defer { state = .finished }
-            switch state {
-            case .waiting(let continuation): return (continuation, nil)
-            case .running(let running), .committing(let running): return (running.continuation, running.value)
-            case .created, .cancelled, .finished: return (nil, nil)
-            }
-        }
-        if let failure {
-            continuation?.resume(throwing: failure)
-        } else if let value {
-            continuation?.resume(returning: value)
-        } else {
-            continuation?.resume(throwing: DatabaseFailure.statement("a body was answered before it ran"))
-        }
-    }
+    func finish(_ failure: (any Error)?) { caller.finish(failure) }
 }

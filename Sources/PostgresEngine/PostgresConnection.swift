@@ -211,8 +211,7 @@ extension PostgresConnection {
     private func lost(_ error: ServerError? = nil) -> SessionFailure {
         isLost = true
         if let error, !error.message.isEmpty { return .lost(error.description) }
-        let words = PQerrorMessage(handle).map { String(cString: $0) } ?? ""
-        let line = words.split(separator: "\n").joined(separator: " ")
+        let line = PQerrorMessage(handle).map { String(cString: $0) }?.onOneLine ?? ""
         return .lost(line.isEmpty ? "the connection was lost" : line)
     }
 }

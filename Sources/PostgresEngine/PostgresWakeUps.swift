@@ -102,12 +102,15 @@ package final class PostgresWakeUps: WakeUps {
     private func say(_ topic: Topic, on connection: inout PostgresConnection?) {
         var tries = 0
         while !isClosed {
-            if let current = connection ?? reconnected(&tries) {
-                connection = current
-                if current.stands(), (try? current.query("SELECT pg_notify($1, '')", [.text(topic.channel)])) != nil {
-                    return sent.increment()
-                }
+            guard let current = connection ?? reconnected(&tries) else { continue }
+            connection = current
+            do throws(SessionFailure) {
+                guard current.stands() else { throw .lost("the connection was lost") }
+                _ = try current.query("SELECT pg_notify($1, '')", [.text(topic.channel)])
+                return sent.increment()
+            } catch {
                 connection = nil
+                backOff(&tries, after: error)
             }
         }
     }
@@ -118,15 +121,16 @@ package final class PostgresWakeUps: WakeUps {
         var tries = 0
         while !isClosed {
             guard let connection = reconnected(&tries) else { continue }
-            do {
-                try hear(on: connection)
+            do throws(SessionFailure) {
+                try hear(on: connection, &tries)
             } catch {
                 reconnects.increment()
+                backOff(&tries, after: error)
             }
         }
     }
 
-    private func hear(on connection: PostgresConnection) throws(SessionFailure) {
+    private func hear(on connection: PostgresConnection, _ tries: inout Int) throws(SessionFailure) {
         var heard: Set<Topic> = []
         while !isClosed {
             let wanted = local.topics
@@ -139,6 +143,8 @@ package final class PostgresWakeUps: WakeUps {
                 local.wake(topic)
             }
             heard = wanted
+            // Only now: a server that takes connections may still refuse to listen.
+            tries = 0
             let channels = Set(try connection.notifications().map(\.channel))
             for topic in heard where channels.contains(topic.channel) { local.wake(topic) }
             guard let bell else {
@@ -154,18 +160,22 @@ package final class PostgresWakeUps: WakeUps {
 
     private func reconnected(_ tries: inout Int) -> PostgresConnection? {
         do {
-            let connection = try connect()
-            tries = 0
-            return connection
+            return try connect()
         } catch {
-            if tries == 0 {
-                logger.error("wake-ups of other nodes are not heard", metadata: ["error": "\(error.failure)"])
-            }
-            tries += 1
-            let longest: UInt64 = 10_000 << UInt64(min(tries, 6))
-            pause(.microseconds(Int64(longest / 2 + random.next(below: longest / 2))))
+            backOff(&tries, after: error)
             return nil
         }
+    }
+
+    /// Between half and all of 20, 40, 80 … 640 milliseconds. Said once, until something works again.
+    private func backOff(_ tries: inout Int, after failure: SessionFailure) {
+        if isClosed { return }
+        if tries == 0 {
+            logger.error("wake-ups between nodes do not work", metadata: ["error": "\(failure.failure)"])
+        }
+        tries += 1
+        let longest: UInt64 = 10_000 << UInt64(min(tries, 6))
+        pause(.microseconds(Int64(longest / 2 + random.next(below: longest / 2))))
     }
 
     private func pause(_ duration: Duration) { Thread.sleep(forTimeInterval: duration.seconds) }

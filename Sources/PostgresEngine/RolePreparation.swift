@@ -14,6 +14,7 @@ struct RolePreparation {
     private struct Found {
         var login = ""
         var isSuperuser = false
+        var mayMakeRoles = false
         var version = 0
         var encoding = ""
         /// Roles that exist.
@@ -26,6 +27,9 @@ struct RolePreparation {
         var schema: String?
         var canCreate = false
         var rolesCanUse = false
+
+        /// Without INHERIT the login role has no rights through them, and only becomes them on purpose.
+        var membership: String { version >= 160_000 ? " WITH INHERIT FALSE, SET TRUE" : "" }
 
         var isComplete: Bool { usable.count == 2 && hasDefaults && rolesCanUse }
     }
@@ -52,12 +56,22 @@ struct RolePreparation {
         throw refusal(try look(), nil)
     }
 
+    /// Whether nothing is left to make. Changes nothing.
+    /// - Throws: as `run`, also when it is certain that `run` could not make what is missing.
+    func isDone() throws -> Bool {
+        let found = try look()
+        try check(found)
+        if found.existing.count < 2, !found.mayMakeRoles { throw refusal(found, nil) }
+        return found.isComplete
+    }
+
     private func look() throws -> Found {
         var found = Found()
         let session = try connection.query(
             """
-            SELECT current_user AS login, rolsuper AS superuser, current_setting('server_version_num')::int AS version,
-                current_setting('server_encoding') AS encoding, current_schema() AS schema,
+            SELECT current_user AS login, rolsuper AS superuser, rolsuper OR rolcreaterole AS makes_roles,
+                current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding,
+                current_schema() AS schema,
                 COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS can_create,
                 EXISTS (SELECT 1 FROM pg_default_acl d WHERE d.defaclrole = r.oid AND d.defaclnamespace = 0
                     AND d.defaclobjtype = 'r' AND array_to_string(d.defaclacl, ' ') LIKE '%volery_app=arwd%'
@@ -67,6 +81,7 @@ struct RolePreparation {
         guard let row = try session.rows().first else { throw SessionFailure.lost("the server knows no such role") }
         found.login = try row.value("login")
         found.isSuperuser = try row.value("superuser")
+        found.mayMakeRoles = try row.value("makes_roles")
         found.version = try row.value("version")
         found.encoding = try row.value("encoding")
         found.schema = try row.value("schema")
@@ -118,9 +133,7 @@ struct RolePreparation {
                 try connection.command("CREATE ROLE " + role + " NOLOGIN NOBYPASSRLS NOINHERIT")
             }
             if !found.usable.contains(role) {
-                // Without INHERIT the login role has no rights through them, and only becomes them on purpose.
-                let options = found.version >= 160_000 ? " WITH SET TRUE, INHERIT FALSE" : ""
-                try connection.command("GRANT " + role + " TO CURRENT_USER" + options)
+                try connection.command("GRANT " + role + " TO CURRENT_USER" + found.membership)
             }
         }
         if let schema = found.schema, !found.rolesCanUse || found.existing.count < 2 {
@@ -143,7 +156,7 @@ struct RolePreparation {
             .map { "CREATE ROLE \($0) NOLOGIN NOBYPASSRLS NOINHERIT; " }.joined()
         return Problem(
             .configurationInvalid, "The database lacks roles or rights that Volery needs and may not make itself.",
-            hint: "As an administrator: \(missing)GRANT volery_app, volery_system TO \(login); "
+            hint: "As an administrator: \(missing)GRANT volery_app, volery_system TO \(login)\(found.membership); "
                 + "GRANT USAGE, CREATE ON SCHEMA \(schema) TO \(login); "
                 + "GRANT USAGE ON SCHEMA \(schema) TO volery_app, volery_system;")
     }

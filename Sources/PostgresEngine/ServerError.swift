@@ -40,7 +40,7 @@ struct ServerError: Error, CustomStringConvertible {
             return String(cString: text)
         }
         state = field("C")
-        let words = field("M")
+        let words = field("M").onOneLine
         message = state.hasPrefix("22") ? String(words.prefix { $0 != ":" }) : words
     }
 
@@ -87,4 +87,9 @@ struct ServerError: Error, CustomStringConvertible {
         default: .statement(description)
         }
     }
+}
+
+extension String {
+    /// libpq's messages have line breaks and tabs in them, which a log or a table would show as they are.
+    var onOneLine: String { split(whereSeparator: \.isWhitespace).joined(separator: " ") }
 }

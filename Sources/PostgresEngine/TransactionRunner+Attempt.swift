@@ -110,8 +110,9 @@ extension TransactionRunner {
         var sql = "BEGIN ISOLATION LEVEL SERIALIZABLE" + (body.access == .read ? " READ ONLY" : "")
         // The text of an identifier is letters, digits and `_`, by its type.
         if let workspace = body.scope.workspace { sql += "; SET LOCAL app.workspace_id = '\(workspace)'" }
+        // Also where a migration's own statements may take an hour: a server that stands still is noticed here.
         let result = try connection.command(
-            sql + "; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            sql + "; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", within: limits.statement)
         switch time {
         case .clock: return clock.now
         case .server:

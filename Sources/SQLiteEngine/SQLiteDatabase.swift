@@ -65,7 +65,7 @@ package final class SQLiteDatabase: Sendable {
             queue: WriteQueue(capacity: limits.waitingWrites, batchLimit: limits.batch), clock: clock,
             dialect: dialect, watch: StatementWatch(clock: clock, limit: limits.statementTime), gauges: gauges,
             logger: logger)
-        reads = ReadGate(capacity: limits.reads)
+        reads = ReadGate(capacity: limits.reads, running: gauges.readsRunning)
     }
 
     @discardableResult
@@ -79,7 +79,7 @@ package final class SQLiteDatabase: Sendable {
                 guard pending.attach(continuation) else { return }
                 switch commits.queue.admit(pending) {
                 case .refused(let failure):
-                    gauges.refused.increment()
+                    gauges.refusedWrites.increment()
                     pending.finish(failure)
                 case .queued(startsDrain: false):
                     break
@@ -107,7 +107,7 @@ package final class SQLiteDatabase: Sendable {
         // Nobody sees what a crash could undo, or bring back.
         if commits.doubt.isOpen { try await write(scope) { _ in } }
         if let failure = reads.enter() {
-            gauges.refused.increment()
+            gauges.refusedReads.increment()
             throw failure
         }
         let pending = PendingRead(watch: StatementWatch(clock: clock, limit: limits.statementTime), body)
@@ -151,15 +151,22 @@ private final class ReadGate: Sendable {
     }
 
     private let capacity: Int
+    private let running: Gauge
     private let state = Mutex(State())
 
-    init(capacity: Int) { self.capacity = capacity }
+    /// - Parameter running: is told how many reads run or wait.
+    init(capacity: Int, running: Gauge) {
+        self.capacity = capacity
+        self.running = running
+    }
 
     func enter() -> DatabaseFailure? {
         state.withLock { state in
             if state.isClosed { return .closed }
             if state.running >= capacity { return .overloaded }
             state.running += 1
+            // In the lock, or an older number could come last.
+            running.record(state.running)
             return nil
         }
     }
@@ -167,6 +174,7 @@ private final class ReadGate: Sendable {
     func leave() {
         let waiter: CheckedContinuation<Void, Never>? = state.withLock { state in
             state.running -= 1
+            running.record(state.running)
             guard state.running == 0 else { return nil }
             defer { state.idleWaiter = nil }
             return state.idleWaiter

@@ -18,6 +18,7 @@ enum MetricHelp {
             "Requests that ran when an earlier process ended, and were settled at this one's start.",
         "volery_journal_append_seconds": "Time to hand a record to the operating system; one record in 64 is timed.",
         "volery_journal_sync_seconds": "Time of one sync of the journal to the disk.",
+        "volery_journal_unsynced_bytes": "Bytes of records that are written and not synced to the disk yet.",
         "volery_journal_unwritten_records": "Records that wait in memory for a disk that does not take them.",
         "volery_journal_disk_errors_total": "Writes and syncs of the journal that failed.",
         "volery_journal_lost_records_total": "Records that could not be kept. Each one is in the log.",
@@ -27,7 +28,8 @@ enum MetricHelp {
         "volery_database_queue_depth": "Write transactions that wait for the database.",
         "volery_database_batch_bodies": "Write transactions that shared one commit.",
         "volery_database_commit_seconds": "Time of one commit.",
-        "volery_database_refused_total": "Transactions refused because too many waited.",
+        "volery_database_reads_running": "Reads that run or wait for a connection of their own.",
+        "volery_database_refused_total": "Transactions refused because too many waited, by kind: read or write.",
         "volery_database_repeated_bodies_total":
             "Write transactions that ran again because a neighbour broke their batch.",
         "volery_postgres_connections": "Connections to PostgreSQL that are open now.",
@@ -36,6 +38,8 @@ enum MetricHelp {
         "volery_postgres_statement_seconds": "Time of one statement on PostgreSQL, from sending it to its answer.",
         "volery_postgres_retries_total": "Transactions that ran again after a conflict or a lost connection.",
         "volery_postgres_cancels_total": "Statements that were cancelled because their caller left.",
+        "volery_postgres_cancels_dropped_total":
+            "Cancellations that were not sent because too many waited; the statements ran to their own limit.",
         "volery_postgres_refused_total": "Transactions refused because too many waited for PostgreSQL.",
         "volery_postgres_expired_total": "Transactions that waited for a connection to PostgreSQL for too long.",
         "volery_postgres_connects_total": "Connections to PostgreSQL that were made.",

@@ -31,7 +31,7 @@ package final class KeyVerifier: Sendable {
         package var staleness: Duration = .seconds(300)
         /// How often a store that is away is tried.
         package var retry: Duration = .seconds(1)
-        /// How long a request waits for the store when there is a verdict that may hold.
+        /// How long a request waits for the store before what was proven earlier holds.
         package var wait: Duration = .milliseconds(250)
         /// How long a wrong secret is remembered.
         package var refusal: Duration = .seconds(10)
@@ -52,7 +52,8 @@ package final class KeyVerifier: Sendable {
     private let hasher: any SecretHasher
     private let digests: any TokenDigest
     private let clock: any Clock
-    private let wait: Duration
+    /// When whoever waits for `verify` asks `giveUpWaiting`.
+    package let wait: Duration
     private let state: Mutex<State>
 
     package init(
@@ -75,9 +76,8 @@ package final class KeyVerifier: Sendable {
     }
 
     /// The verdict by the row as it is now; by the last one read when the store is away and that verdict still holds.
-    /// - Parameter isWaitedFor: false for a renewal, which takes as long as the store takes.
     /// - Throws: the store's or the hasher's `Problem`; `CancellationError`.
-    package func verify(_ text: String, isWaitedFor: Bool = true) async throws -> Verdict {
+    package func verify(_ text: String) async throws -> Verdict {
         guard let token = KeyToken(text) else { return .refused }
         let digest = digests.digest(of: text)
         let (verification, isFirst, generation) = state.withLock { state in
@@ -89,9 +89,7 @@ package final class KeyVerifier: Sendable {
         guard isFirst else { return try await verification.result() }
         let outcome: Result<Verdict, any Error>
         do {
-            let verdict = try await decide(
-                token, digest: digest, generation: generation, isWaitedFor: isWaitedFor)
-            outcome = .success(verdict)
+            outcome = .success(try await decide(token, digest: digest, generation: generation))
         } catch is CancellationError {
             // The first caller went away. Its followers did not: they are told to try again.
             outcome = .failure(Problem(.overloaded, retryAfter: 1))
@@ -106,6 +104,19 @@ package final class KeyVerifier: Sendable {
         return try outcome.get()
     }
 
+    /// For whoever has waited for `verify` for as long as `wait`: a store that is silent about a key that was proven
+    /// counts as away, so that nobody waits for it again, and the verdict holds. `verify` goes on.
+    /// - Returns: nil when nothing was proven, or it holds no longer; then there is nothing but to wait on.
+    package func giveUpWaiting(for text: some StringProtocol) -> Verdict? {
+        let digest = digests.digest(of: text)
+        let uptime = clock.uptime
+        return state.withLock { state in
+            guard let held = state.cache.heldVerdict(on: digest, at: uptime) else { return nil }
+            state.cache.storeIsSilent(at: uptime)
+            return held
+        }
+    }
+
     /// Forgets what is known about the key with this prefix, at once. Who asks from now on does not join a verification
     /// that began before.
     package func invalidate(prefix: String) {
@@ -116,12 +127,10 @@ package final class KeyVerifier: Sendable {
         }
     }
 
-    private func decide(
-        _ token: KeyToken, digest: Digest256, generation: UInt64, isWaitedFor: Bool
-    ) async throws -> Verdict {
+    private func decide(_ token: KeyToken, digest: Digest256, generation: UInt64) async throws -> Verdict {
         let asked = clock.uptime
         let key: APIKey
-        switch try await find(token, digest: digest, isWaitedFor: isWaitedFor) {
+        switch try await find(token, digest: digest) {
         case .row(let row): key = row
         case .unknown:
             state.withLock { $0.cache.forget(digest) }
@@ -151,11 +160,10 @@ package final class KeyVerifier: Sendable {
         case away(Verdict)
     }
 
-    private func find(_ token: KeyToken, digest: Digest256, isWaitedFor: Bool) async throws -> Finding {
+    private func find(_ token: KeyToken, digest: Digest256) async throws -> Finding {
         state.withLock { $0.cache.storeIsAsked(at: clock.uptime) }
         do {
-            let held = state.withLock { $0.cache.heldVerdict(on: digest, at: clock.uptime) }
-            let key = try await look(up: token.prefix, within: isWaitedFor && held != nil ? wait : nil)
+            let key = try await store.find(prefix: token.prefix)
             state.withLock { $0.cache.storeDidAnswer(at: clock.uptime) }
             return key.map { .row($0) } ?? .unknown
         } catch let problem as Problem where problem.code == .storageUnavailable || problem.code == .overloaded {
@@ -168,20 +176,6 @@ package final class KeyVerifier: Sendable {
         } catch {
             state.withLock { $0.cache.storeWasLeft() }
             throw error
-        }
-    }
-
-    /// - Parameter limit: after it the store counts as away; nil waits for as long as it takes.
-    private func look(up prefix: String, within limit: Duration?) async throws -> APIKey? {
-        guard let limit else { return try await store.find(prefix: prefix) }
-        return try await withThrowingTaskGroup(of: APIKey?.self) { group in
-            group.addTask { [store] in try await store.find(prefix: prefix) }
-            group.addTask { [clock] in
-                try await clock.sleep(for: limit)
-                throw Problem(.storageUnavailable, retryAfter: 1)
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
         }
     }
 

@@ -107,6 +107,12 @@ struct VerdictCache {
         nextTry = uptime + limits.retry
     }
 
+    /// It has not answered in the time that a request waits.
+    mutating func storeIsSilent(at uptime: Duration) {
+        hasFailed = true
+        nextTry = uptime + limits.retry
+    }
+
     /// The asker went away, or met a fault that says nothing about whether the store can be reached.
     mutating func storeWasLeft() { unanswered -= 1 }
 }

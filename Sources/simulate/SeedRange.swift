@@ -3,6 +3,9 @@ import Scenarios
 
 /// Runs seeds one after the other in this process.
 struct SeedRange {
+    /// Of a trace, as many as somebody reads.
+    private static let mostLines = 400
+
     private let options: Simulate
     private let scenario: OpenScenario
     private var progress: Progress
@@ -55,7 +58,9 @@ struct SeedRange {
         least.plan.forEach { Output.line("  \($0)") }
         least.report.failures.forEach { Output.line("  \($0)") }
         let lines = least.report.lines
-        Output.line("Its trace, \(lines.count) events:")
-        lines.suffix(400).forEach { Output.line("  \($0)") }
+        let shown = lines.suffix(Self.mostLines)
+        let cut = shown.count < lines.count ? ", the last \(shown.count)" : ""
+        Output.line("Its trace, \(lines.count) events\(cut):")
+        shown.forEach { Output.line("  \($0)") }
     }
 }

@@ -80,7 +80,8 @@ import Testing
             Case("roles", "king", false), Case("log_level", "loud", false), Case("log_format", "json", true),
             Case("database", "sqlite:///var/x.db", true), Case("database", "sqlite://x.db", false),
             Case("database", "postgres://u:p@h/d", true), Case("database", "postgres://u:p@h", false),
-            Case("database", "postgres:///d", true), Case("database", "mysql://h/d", false),
+            Case("database", "postgres:///d", true), Case("database", "postgres://h/d?sslmode=require", true),
+            Case("database", "mysql://h/d", false),
             Case("journal_sync", "strict", true), Case("journal_sync", "always", false), Case("host", "::1", true),
             Case("host", "a b", false),
         ])
@@ -109,6 +110,36 @@ import Testing
         #expect(!message.contains("hunter2"))
         #expect(message.contains("postgres://<redacted>@db?<redacted>"))
         #expect(!report.text.contains("hunter2"))
+    }
+
+    @Test(
+        "no part of a password shows that was not percent-encoded",
+        arguments: [
+            "postgres://volery:p@ss#word@127.0.0.1:5432/d", "postgres://volery:pa?ss@127.0.0.1:5432/d",
+            "postgres://volery:pa/ss@127.0.0.1:5432/d", "postgres://volery:pa/ss@127.0.0.1",
+            "postgres://volery:1/ss@127.0.0.1", "postgres://volery:p@ss word@127.0.0.1/d",
+            "postgres://volery:" + String(repeating: "ss", count: 200) + "@h", "host=h password=ss",
+        ])
+    func passwordsAsTheyAre(url: String) throws {
+        let report = load(environment: ["VOLERY_DATABASE": url])
+        let message = try #require(throws: Problem.self) { try report.checked() }.message
+        for text in [message, report.text] {
+            for part in ["pa?", "pa/", "1/ss", "ss#", "ss@", "ss word", "ssss", "=ss"] {
+                #expect(!text.contains(part), "\(part)")
+            }
+        }
+    }
+
+    @Test(
+        "an option that PostgreSQL's library refuses is told with the settings, not at the start",
+        arguments: ["foo=1", "sslmode=bogus", "target_session_attrs=best"])
+    func databaseOptions(option: String) throws {
+        let report = load(environment: ["VOLERY_DATABASE": "postgres://u:hunter2@h/d?\(option)", "VOLERY_PORT": "x"])
+        #expect(report.faults.map(\.key).sorted() == ["database", "port"])
+        let problem = try #require(throws: Problem.self) { try report.checked() }
+        #expect(problem.message.contains("database (VOLERY_DATABASE): The database's URL cannot be read"))
+        #expect(problem.message.contains("?sslmode=require"))
+        #expect(!report.text.contains("hunter2") && !report.text.contains("The settings are good."))
     }
 
     @Test(

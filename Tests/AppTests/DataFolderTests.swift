@@ -82,9 +82,13 @@ import Testing
         #expect(try PlatformFile.read(in: folder) == nil)
         let file = PlatformFile(
             pid: 7, url: PlatformFile.url(host: "0.0.0.0", port: 8080), metricsURL: nil, version: "0.1.0",
-            started: Instant(microseconds: 1_795_248_000_125_000))
+            started: Instant(microseconds: 1_795_248_000_125_000), database: "PostgreSQL at h:1/d")
         try file.write(in: folder)
         #expect(try PlatformFile.read(in: folder) == file)
+        try DataFolder.write(
+            #"{"pid": 7, "url": "http://h", "version": "0.1.0", "started": "2026-11-21T08:00:00.125Z"}"#,
+            to: folder.platformFile)
+        #expect(try PlatformFile.read(in: folder)?.pid == 7, "an older version's names no database")
         #expect(file.url == "http://127.0.0.1:8080")
         #expect(PlatformFile.url(host: "::", port: 1) == "http://[::1]:1")
         #expect(PlatformFile.url(host: "fe80::2", port: 1) == "http://[fe80::2]:1")

@@ -15,7 +15,7 @@ struct DoctorTests {
             ports: [.init(purpose: "API", host: "127.0.0.1", number: 8080, state: .free, mayMove: false)],
             clock: .init(now: noon, isSynchronized: true, lastWritten: nil),
             models: [.init(name: "smollm2", bytes: 100_000_000, areHere: true)], usesDefaultModels: true,
-            database: .answers, platform: .stopped)
+            database: .answers, journal: .present(files: 1, setAside: []), platform: .stopped)
     }
 
     private let noon = Instant(microseconds: 1_795_262_400_000_000)
@@ -47,6 +47,7 @@ struct DoctorTests {
         facts.clock = .init(now: Instant(microseconds: 0), isSynchronized: false, lastWritten: nil)
         facts.models = [.init(name: "smollm2", bytes: 1, areHere: false)]
         facts.database = .failed(Problem(.storageUnavailable))
+        facts.journal = .present(files: 2, setAside: ["00000008.vj.damaged"])
         let rows = Doctor.rows(facts).filter { $0.check != "platform" }
         for row in rows {
             #expect(row.status != .ok, "\(row.check)")
@@ -59,6 +60,24 @@ struct DoctorTests {
         arguments: [("6.2", true), ("6.10.1", true), ("7", true), ("6.1.9", false), ("5.10", false), ("junk", false)])
     func swiftVersion(version: String, isGood: Bool) throws {
         #expect(try row("swift") { $0.swift = version }.status == (isGood ? .ok : .warning))
+    }
+
+    @Test("a database that is not prepared, or is the running platform's own, is no fault")
+    func databases() throws {
+        let unprepared = try row("database") { $0.database = .unprepared }
+        #expect(unprepared.status == .ok)
+        #expect(unprepared.found.contains("not prepared yet"))
+        let elsewhere = try row("database") { $0.database = .elsewhere("PostgreSQL at h:1/d") }
+        #expect(elsewhere.status == .ok && elsewhere.found == "PostgreSQL at h:1/d, by the running platform")
+    }
+
+    @Test("a file of the journal that was set aside is named, with the command that looks into it")
+    func journal() throws {
+        let row = try row("journal") { $0.journal = .present(files: 3, setAside: ["00000008.vj.damaged"]) }
+        #expect(row.status == .warning && row.found == "00000008.vj.damaged set aside")
+        #expect(row.remedy == "volery journal verify")
+        #expect(try self.row("journal") { $0.journal = .absent }.status == .ok)
+        #expect(try self.row("journal") { $0.journal = .present(files: 3, setAside: []) }.status == .ok)
     }
 
     @Test("missing Python is broken only where the default models are wanted")

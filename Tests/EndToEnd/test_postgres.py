@@ -1,6 +1,7 @@
 """The whole platform on PostgreSQL: first start, two nodes, what it says when it cannot, and what it never says."""
 
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -109,6 +110,36 @@ def test_the_database_itself_hides_other_workspaces(node, cluster):
     assert rows_as_app(None) == rows_as_app("ws_01JZ0000000000000000000000") == 0
 
 
+def test_what_a_killed_node_wrote_is_never_settled_in_another_database(node, cluster):
+    platform = node().start()
+    identity_file = platform.data_dir / "database-id"
+    assert identity_file.stat().st_mode & 0o777 == 0o600
+    asked = {platform.chat("demo-echo").headers["x-request-id"] for _ in range(5)}
+    platform.stop(signal.SIGKILL)
+    journal = {path.name: path.read_bytes() for path in (platform.data_dir / "journal").iterdir()}
+    refusal = "This data folder was served on another database"
+    elsewhere = {"VOLERY_DATABASE": cluster.new_database()}
+    for settings in ({}, elsewhere):
+        for command in (("usage", "--json"), ("serve", "--no-default-models", "--port", str(free_port()))):
+            refused = platform.volery(*command, **settings)
+            assert refused.code != 0 and refusal in refused.err, refused.out + refused.err
+            assert str(identity_file) in refused.err
+        examined = platform.volery("doctor", "--json", timeout=120, **settings).json()
+        row = next(row for row in examined if row["check"] == "database")
+        assert row["status"] == "broken" and refusal in row["found"], row
+    assert not list(platform.data_dir.glob("*.db*"))
+    assert {path.name: path.read_bytes() for path in (platform.data_dir / "journal").iterdir()} == journal
+    made = cluster.sql(
+        "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database_of(elsewhere["VOLERY_DATABASE"])
+    )
+    assert made == [["0"]], "nothing was made in the other database"
+    listed = platform.volery("usage", "--json", "--each", "--limit", "100", **platform.environment)
+    assert listed.code == 0, listed.err
+    assert {row["request_id"] for row in listed.json()} == asked
+    platform.start()
+    assert platform.stop() == 0
+
+
 def test_the_doctor_examines_postgresql(node):
     platform = node()
     rows = {row["check"]: row for row in doctor(platform).json()}
@@ -116,6 +147,23 @@ def test_the_doctor_examines_postgresql(node):
     platform.start()
     rows = {row["check"]: row for row in doctor(platform).json()}
     assert rows["database"]["status"] == "ok", "also beside a running platform"
+    assert rows["database"]["found"] == "answers"
+    assert rows["journal"]["status"] == rows["library libpq"]["status"] == "ok"
+    rows = {row["check"]: row for row in platform.volery("doctor", "--json", timeout=120).json()}
+    found = rows["database"]["found"]
+    assert found.startswith("PostgreSQL at ") and found.endswith(", by the running platform"), found
+
+
+def test_the_doctor_makes_nothing_on_a_fresh_server(tmp_path):
+    with own_cluster("15") as server:
+        roles = "SELECT rolname FROM pg_roles ORDER BY 1"
+        before = server.sql(roles)
+        settings = {"VOLERY_DATABASE": server.url}
+        examined = volery("doctor", "--json", data_dir=tmp_path / "data", timeout=120, **settings)
+        row = next(row for row in examined.json() if row["check"] == "database")
+        assert row["status"] == "ok" and "not prepared yet; the first start does it" in row["found"]
+        assert server.sql(roles) == before
+        assert server.sql("SELECT count(*) FROM pg_default_acl") == [["0"]]
 
 
 def doctor(platform: Platform, *arguments: str) -> Result:
@@ -150,10 +198,16 @@ def problems(locked: Cluster) -> dict[str, tuple[str, str]]:
         "role without rights": (locked.url_of("kept", "guest", SECRET), "guest|permission|GRANT"),
         "no such host": (good.replace("127.0.0.1", "no-such-host.invalid"), "no-such-host|host|resolve"),
         "unknown option": (f"{good}?sslmode=none&bogus=1", "URL cannot be read"),
+        "bad option": (f"{good}?sslmode=none", "sslmode is one of"),
+        # As they are, and not percent-encoded.
+        "signs in the password": (locked.url_of("kept", "keeper", "xyzzy@xyzzy#xyzzy"), "URL cannot be read"),
+        "question in the password": (locked.url_of("kept", "keeper", "xyzzy?xyzzy"), "is not allowed"),
     }
 
 
-WRONG = ["wrong password", "no such database", "server away", "role without rights", "no such host", "unknown option"]
+#: What is told with the settings, before anything is tried.
+MISWRITTEN = ["unknown option", "bad option", "signs in the password", "question in the password"]
+WRONG = ["wrong password", "no such database", "server away", "role without rights", "no such host", *MISWRITTEN]
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -169,6 +223,7 @@ def test_a_database_that_cannot_be_used_stops_the_start_and_is_named(locked, tmp
     assert examined.code == 1, examined.out + examined.err
     assert re.search(names, examined.out, re.IGNORECASE), f"the doctor names the cause: {examined.out}"
     checked = volery("serve", "--check-config", data_dir=tmp_path / "data", VOLERY_DATABASE=url)
+    assert (checked.code != 0) == (wrong in MISWRITTEN), checked.out + checked.err
     listed = volery("keys", "list", data_dir=tmp_path / "data", VOLERY_DATABASE=url)
     assert listed.code != 0
     for one in (result, examined, checked, listed):

@@ -188,6 +188,27 @@ import Testing
         }
     }
 
+    @Test("a request with a proven key does not wait for a store that hangs")
+    func storeHangs() async throws {
+        let store = OneKeyStore()
+        var limits = KeyVerifier.Limits()
+        limits.freshness = .milliseconds(1)
+        limits.wait = .milliseconds(20)
+        try await GatewayFixture.run(scheme: .builtIn, keys: store, keyLimits: limits) { gateway in
+            let first = try await gateway.chat()
+            #expect(first.status == 200)
+            store.reach.fallSilent()
+            // Answered although no look-up ends before `speak`.
+            for _ in 0..<3 {
+                let answer = try await gateway.chat()
+                #expect(answer.status == 200)
+            }
+            store.reach.speak()
+            let last = try await gateway.chat()
+            #expect(last.status == 200)
+        }
+    }
+
     @Test("a stream that is cut by a shutdown says so")
     func shutdown() async throws {
         let event = "data: {\"choices\":[{\"delta\":{\"content\":\"z\"}}]}\n\n"

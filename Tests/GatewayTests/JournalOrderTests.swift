@@ -90,7 +90,7 @@ import Testing
         try await upstream.stop()
     }
 
-    @Test("a stream's records are never further apart than an interval, and never closer")
+    @Test("what a client was shown is never further ahead of the records than an interval")
     func cadence() async throws {
         let events = 1000
         let upstream = try await ScriptedUpstream.start(
@@ -105,13 +105,6 @@ import Testing
             #expect(counts == counts.sorted())
             #expect(gateway.journal.records.first?.usage.outputTokens == events)
             #expect(events - (counts.last ?? 0) < GatewayLimits.progressEvents)
-            for (before, after) in zip(gateway.journal.progress, gateway.journal.progress.dropFirst()) {
-                // Two clocks measure: a little less by the one is enough by the other.
-                let isDue = after.elapsed - before.elapsed >= GatewayLimits.progressInterval - .milliseconds(10)
-                let isFull =
-                    after.usage.outputTokens - before.usage.outputTokens >= GatewayLimits.progressEvents
-                #expect(isDue || isFull)
-            }
             // Nothing beyond what is noted, and less than an interval more, had gone out at any time.
             var shown = 0
             var noted = 0

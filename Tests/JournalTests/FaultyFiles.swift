@@ -20,6 +20,8 @@ final class FaultyFiles: JournalFileSystem {
         var fault = Fault.none
         var failingSyncs = 0
         var failingCreates = 0
+        /// By the file's name: how often it cannot be read, and why.
+        var failingReads: [String: (times: Int, code: CInt)] = [:]
         var freeBytes: Int?
         var syncs = 0
         var events: [Event] = []
@@ -34,6 +36,10 @@ final class FaultyFiles: JournalFileSystem {
     func set(_ fault: Fault) { state.withLock { $0.fault = fault } }
     func failSyncs(_ count: Int) { state.withLock { $0.failingSyncs = count } }
     func failCreates(_ count: Int) { state.withLock { $0.failingCreates = count } }
+    func failReads(of file: String, _ times: Int, code: CInt = EIO) {
+        state.withLock { $0.failingReads[file] = (times, code) }
+    }
+
     func setFreeBytes(_ count: Int?) { state.withLock { $0.freeBytes = count } }
 
     func claim(_ folder: String) throws(FileFailure) -> Bool { try system.claim(folder) }
@@ -52,7 +58,13 @@ final class FaultyFiles: JournalFileSystem {
     }
 
     func read(_ path: String, from offset: Int, to end: Int) throws(FileFailure) -> [UInt8] {
-        try system.read(path, from: offset, to: end)
+        let code = state.withLock { state -> CInt? in
+            guard let failing = state.failingReads[name(path)], failing.times > 0 else { return nil }
+            state.failingReads[name(path)]?.times -= 1
+            return failing.code
+        }
+        if let code { throw FileFailure(step: "read a file", code: code) }
+        return try system.read(path, from: offset, to: end)
     }
 
     func truncate(_ path: String, to length: Int) throws(FileFailure) { try system.truncate(path, to: length) }

@@ -21,6 +21,9 @@ import Testing
         "what is no URL of PostgreSQL is refused without being repeated",
         arguments: [
             "", "mysql://a@b/c", "host=secret", "postgres://u:sec%ret@h/d", "postgres://u:secret@h:p/d?no=secret",
+            "postgres://u:p@sec#ret@127.0.0.1:5432/d", "postgres://u:p@sec ret@h/d", "postgres://u:1/sec@h",
+            "postgres://u:pa/sec@h/d", "postgres://h/d?foo=sec", "postgres://h/d?sslmode=sec",
+            "postgres://h/d?host=a@sec",
         ])
     func badLocation(url: String) {
         do {
@@ -30,6 +33,23 @@ import Testing
             #expect(error.code == .configurationInvalid)
             #expect(!"\(error)".contains("sec"))
         }
+    }
+
+    @Test(
+        "what libpq takes is taken",
+        arguments: [
+            ("postgres://u:p%40%23%2F%3F@h/d", "h:5432/d"), ("postgres://u:p#w@h1:1,h2:2/d", "h1,h2:1,2/d"),
+            ("postgres://u@%2Frun%2Fpg/d", "/run/pg:5432/d"), ("postgres:///d?host=/run/pg", "/run/pg:5432/d"),
+            ("postgres://u@[::1]:5432/d?sslmode=verify-full&target_session_attrs=primary", "::1:5432/d"),
+            ("postgres://u@h/d?password=a@b", "h:5432/d"),
+        ])
+    func goodLocation(url: String, shown: String) throws {
+        #expect(try "\(PostgresLocation(Secret(url)))" == shown)
+    }
+
+    @Test("a message of several lines is shown on one")
+    func oneLine() {
+        #expect("connection failed:\n\tFATAL:  no  such role\n".onOneLine == "connection failed: FATAL: no such role")
     }
 
     @Test(

@@ -12,6 +12,7 @@ struct NetworkTests {
         var messages: [[UInt8]] = []
         var end = ""
         var times: [Double] = []
+        var figures = NetworkFigures()
     }
 
     /// Sends `bytes` over one stream and returns what came out.
@@ -51,6 +52,7 @@ struct NetworkTests {
             _ = simulation.run(until: .seconds(60))
             for socket in ends { socket.close() }
             simulation.end()
+            received.figures = network.figures
             return received
         }
     }
@@ -66,6 +68,7 @@ struct NetworkTests {
         #expect(received.bytes == text)
         #expect(received.end == "end")
         #expect(received.reads > 60)
+        #expect(received.figures == NetworkFigures())
     }
 
     @Test("a connection that breaks loses what is on its way, and both ends learn of it")
@@ -77,6 +80,7 @@ struct NetworkTests {
         #expect(received.end == "reset")
         #expect(received.bytes.count < text.count)
         #expect(text.starts(with: received.bytes))
+        #expect(received.figures.resets == 1)
     }
 
     @Test("a partition holds bytes back, and they come in order when it heals")
@@ -88,6 +92,7 @@ struct NetworkTests {
         }
         #expect(received.bytes == text)
         #expect((received.times.last ?? 0) >= 30)
+        #expect(received.figures.cuts == 1)
     }
 
     @Test("nobody listens: refused")

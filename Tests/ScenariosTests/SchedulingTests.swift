@@ -78,11 +78,15 @@ struct SchedulingTests {
             let simulation = Simulation(seed: 1)
             let process = simulation.makeProcess("p")
             let isBack = Shared<Bool>(false)
+            let gate = Gate()
             process.start {
                 // Swift's own pool resumes it.
-                await Task.detached {}.value
+                await Task.detached { await gate.pass() }.value
                 isBack.update { $0 = true }
             }
+            // Only when it waits: it would go on by itself after a task that has ended.
+            _ = simulation.run(until: .seconds(1))
+            gate.open()
             // The pool needs real time, of which the simulation knows nothing.
             let clock = ContinuousClock()
             let limit = clock.now + .seconds(20)

@@ -189,9 +189,10 @@ package struct Platform: Sendable {
         let api = ControlAPI(
             control: control, readiness: readiness, openAPI: BundledAPI.description(), operatorToken: operatorToken,
             ids: ids, clock: clock, logger: parts.logger)
-        let openings = Openings { [announce, folder = parts.folder, clock] url, metricsURL in
+        let openings = Openings { [announce, folder = parts.folder, clock, configuration] url, metricsURL in
             let file = PlatformFile(
-                pid: getpid(), url: url, metricsURL: metricsURL, version: Version.text, started: clock.now)
+                pid: getpid(), url: url, metricsURL: metricsURL, version: Version.text, started: clock.now,
+                database: configuration.database.place)
             try file.write(in: folder)
             await announce(
                 Announcement(url: url, metricsURL: metricsURL, newKey: newKey, readiness: await readiness()))

@@ -17,19 +17,26 @@ package struct StorageParts: Sendable {
     package let wakeUps: any WakeUps
     private let opened: OpenDatabase
 
-    /// Opens the database, brings it to this binary's schema, and sees to the default workspace.
-    /// - Throws: a `Problem` that an operator can act on.
+    /// Opens the database, brings it to this binary's schema, and sees to the default workspace. The data folder, which
+    /// is there, remembers the database; its journal may be touched afterwards.
+    /// - Throws: a `Problem` that an operator can act on; `.configurationInvalid` when the folder belongs to another
+    ///   database.
     package static func open(
         _ configuration: Configuration, clock: any Clock, random: any RandomSource, ids: IDSource, logger: Logger
     ) async throws -> StorageParts {
+        let folder = DataFolder(configuration.dataDir)
+        let served = try ServedDatabase.read(in: folder)
+        try served?.mayOpen(configuration.database, from: folder)
         let opened = try await OpenDatabase(configuration, clock: clock, random: random, logger: logger)
         let database = opened.database
         do {
+            try await served?.recognise(database, from: folder)
             let applied = try await Migrator(Schema.migrations, binary: Version.binary).migrate(database)
             if !applied.isEmpty { logger.info("migrations applied", metadata: ["numbers": "\(applied)"]) }
             let workspaces = DatabaseWorkspaceStore(database)
             let workspace = try await workspaces.ensure(
                 tenant: "default", workspace: "default", ids: ids, now: clock.now)
+            if served == nil { try ServedDatabase(workspace: workspace.id).write(in: folder) }
             return StorageParts(
                 workspace: workspace, keys: DatabaseKeyStore(database), deployments: DatabaseRegistryStore(database),
                 usage: DatabaseUsageStore(database), hasher: Argon2Hasher(random: random), opened: opened)

@@ -1,5 +1,6 @@
 import FoundationEssentials
 package import Kernel
+import PostgresEngine
 
 /// What reading the settings came to: all that is wrong, and all that is in force.
 package struct ConfigurationReport: Sendable {
@@ -54,9 +55,22 @@ extension Configuration {
         let file = findFile(flags: flags, environment: environment, surroundings: surroundings, absolute: absolute)
         var reader = SettingsReader(flags: flags, environment: environment, file: file)
         let configuration = read(&reader, absolute: absolute)
+        checkDatabase(configuration.database, &reader)
         return ConfigurationReport(
             configuration: configuration, faults: reader.faults, warnings: strays(in: environment),
             effective: reader.effective, file: file.path.isEmpty ? nil : file.path)
+    }
+
+    /// What only the engine can tell of its URL, so that it is told with everything else.
+    private static func checkDatabase(_ location: DatabaseLocation, _ reader: inout SettingsReader) {
+        guard case .postgres(let url) = location else { return }
+        do {
+            _ = try PostgresLocation(url)
+        } catch {
+            // A fault ends with a full stop of its own.
+            let words = error.message + " " + error.hint
+            reader.refuse(Settings.database, String(words.reversed().drop { " .".contains($0) }.reversed()))
+        }
     }
 
     private static func findFile(

@@ -72,14 +72,29 @@ struct SettingsReader {
         return setting.fallback.map { ($0, .fallback) }
     }
 
-    /// Hides what stands between `://` and `@`, and every option after `?`.
+    /// Notes what is wrong with a value that was read.
+    mutating func refuse<Value>(_ setting: Setting<Value>, _ complaint: String) {
+        guard let origin = text(of: setting)?.origin else { return }
+        faults.append(SettingFault(key: setting.key, origin: origin, complaint: complaint))
+    }
+
     private static func withoutPassword(_ whole: String) -> String {
-        var text = whole[...]
-        if text.contains("://"), let question = text.firstIndex(of: "?") { text = text[..<question] + "?<redacted>" }
-        let short = text.count > 200 ? text.prefix(200) + "…" : text[...]
-        guard let scheme = short.firstRange(of: "://"), let at = short.lastIndex(of: "@"), at > scheme.upperBound else {
-            return String(short)
+        let text = redacted(whole)
+        return text.count > 200 ? text.prefix(200) + "…" : text
+    }
+
+    /// Hides what stands between `://` and the last `@`, and every option after `?`. A password that is not
+    /// percent-encoded may hold both characters itself.
+    private static func redacted(_ text: String) -> String {
+        guard let scheme = text.firstRange(of: "://") else {
+            return text.lowercased().contains("password=") ? "<redacted>" : text
         }
-        return short[..<scheme.upperBound] + "<redacted>" + short[at...]
+        let rest = text[scheme.upperBound...]
+        let question = rest.firstIndex(of: "?")
+        let at = rest.lastIndex(of: "@")
+        if let question, let at, question < at { return text[..<scheme.upperBound] + "<redacted>" }
+        let place = rest[..<(question ?? rest.endIndex)]
+        let shown = at.map { "<redacted>" + place[$0...] } ?? String(place)
+        return text[..<scheme.upperBound] + shown + (question == nil ? "" : "?<redacted>")
     }
 }

@@ -19,6 +19,8 @@ package struct DataFolder: Sendable, Equatable {
     package var platformFile: String { path + "/platform.json" }
     package var operatorTokenFile: String { path + "/operator-token" }
     package var firstKeyFile: String { path + "/initial-api-key" }
+    /// Names the database that the folder was served on.
+    package var databaseFile: String { path + "/database-id" }
     package var journal: String { path + "/journal" }
 
     /// Makes the folder, for its owner only. Folders above it are made too.

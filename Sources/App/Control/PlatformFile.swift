@@ -10,17 +10,22 @@ package struct PlatformFile: Sendable, Codable, Equatable {
     package let metricsURL: String?
     package let version: String
     package let started: Instant
+    /// Where the database is, for people; never with a password. Nil in the file of an older version.
+    package let database: String?
 
-    package init(pid: Int32, url: String, metricsURL: String?, version: String, started: Instant) {
+    package init(
+        pid: Int32, url: String, metricsURL: String?, version: String, started: Instant, database: String? = nil
+    ) {
         self.pid = pid
         self.url = url
         self.metricsURL = metricsURL
         self.version = version
         self.started = started
+        self.database = database
     }
 
     private enum CodingKeys: String, CodingKey {
-        case pid, url, metricsURL = "metrics_url", version, started
+        case pid, url, metricsURL = "metrics_url", version, started, database
     }
 
     /// Nil when there is none that can be read.

@@ -14,7 +14,8 @@ package enum Doctor {
 
     package static func rows(_ facts: MachineFacts) -> [DoctorRow] {
         [platform(facts.platform), settings(facts.settings), swift(facts.swift)] + facts.libraries.map(library)
-            + [python(facts), folder(facts.folder), disk(facts), database(facts.database)] + facts.ports.map(port)
+            + [python(facts), folder(facts.folder), disk(facts), database(facts.database), journal(facts.journal)]
+            + facts.ports.map(port)
             + [clock(facts.clock)] + models(facts)
     }
 
@@ -119,8 +120,31 @@ package enum Doctor {
         switch state {
         case .absent: return .ok("database", found: "not there yet; the first start makes it", expected: expected)
         case .answers: return .ok("database", found: "answers", expected: expected)
+        case .unprepared:
+            return .ok(
+                "database", found: "answers, but is not prepared yet; the first start does it", expected: expected)
+        case .elsewhere(let place):
+            return .ok("database", found: "\(place), by the running platform", expected: expected)
         case .failed(let problem):
             return .broken("database", found: problem.message, expected: expected, remedy: problem.hint)
+        }
+    }
+
+    /// Judges by the files' names alone: to read them all is `volery journal verify`.
+    private static func journal(_ state: MachineFacts.JournalState) -> DoctorRow {
+        let expected = "no file set aside as damaged"
+        switch state {
+        case .absent: return .ok("journal", found: "not there yet; the first start makes it", expected: expected)
+        case .present(let files, let setAside) where setAside.isEmpty:
+            return .ok("journal", found: "\(files) file\(files == 1 ? "" : "s"), none set aside", expected: expected)
+        case .present(_, let setAside):
+            return .warning(
+                "journal", found: "\(setAside.joined(separator: ", ")) set aside", expected: expected,
+                remedy: "volery journal verify")
+        case .failed(let problem):
+            return .broken(
+                "journal", found: problem.message, expected: expected,
+                remedy: problem.hint)
         }
     }
 

@@ -1,4 +1,5 @@
 import Database
+import Journal
 package import Kernel
 package import Logging
 import Runtimes
@@ -39,7 +40,7 @@ package struct Examination: Sendable {
             folder: probe.folder(folder.path), freeBytes: probe.freeBytes(below: folder.path),
             ports: ports(configuration, platform), clock: probe.clockReading(writtenIn: folder.path), models: models,
             usesDefaultModels: configuration.defaultModels,
-            database: database(configuration),
+            database: database(configuration, folder, platform), journal: journal(folder),
             platform: platform.map { .running(url: $0.url, pid: $0.pid) } ?? .stopped)
     }
 
@@ -90,26 +91,33 @@ package struct Examination: Sendable {
             state: isOurs ? .ours : PortProbe.state(host: host, port: number), mayMove: mayMove)
     }
 
-    private func database(_ configuration: Configuration) async -> MachineFacts.DatabaseState {
-        var place = "the database"
-        if case .sqlite(let path) = configuration.database {
-            guard access(path, F_OK) == 0 else { return .absent }
-            place = path
+    private func journal(_ folder: DataFolder) -> MachineFacts.JournalState {
+        guard DataFolder(folder.journal).exists else { return .absent }
+        do throws(FileFailure) {
+            let files = try JournalInspection(folder: folder.journal).segments()
+            return .present(files: files.count, setAside: files.filter(\.isSetAside).map(\.file))
+        } catch {
+            return .failed(DataFolder.problem("The journal \(folder.journal) cannot be read", error.code))
         }
+    }
+
+    private func database(
+        _ configuration: Configuration, _ folder: DataFolder, _ platform: PlatformFile?
+    ) async -> MachineFacts.DatabaseState {
+        let place = configuration.database.place
+        if let served = platform?.database, served != place { return .elsewhere(served) }
         do {
-            let opened = try await OpenDatabase(configuration, clock: clock, random: SystemRandom(), logger: logger)
-            do {
-                // Makes the engine read the file, which `SELECT 1` would not.
-                _ = try await opened.database.read(.system) { tx in try tx.rows("SELECT number FROM migration LIMIT 1")
-                }
-            } catch DatabaseFailure.statement {
-                // No such table: nothing was migrated yet, and the database answers.
-            } catch {
-                try await opened.close()
-                throw error
+            let served = try ServedDatabase.read(in: folder)
+            try served?.mayOpen(configuration.database, from: folder)
+            if case .sqlite(let path) = configuration.database, access(path, F_OK) != 0 {
+                // The data folder itself is made by the first start.
+                if !path.hasPrefix(folder.path + "/") { try OpenDatabase.checkFolder(of: path) }
+                return .absent
             }
-            try await opened.close()
-            return .answers
+            guard try await OpenDatabase.isPrepared(configuration.database, clock: clock, logger: logger) else {
+                return .unprepared
+            }
+            return try await answer(configuration, folder, served)
         } catch let failure as DatabaseFailure {
             return .failed(failure.problem)
         } catch {
@@ -119,5 +127,28 @@ package struct Examination: Sendable {
                         .storageUnavailable, "\(place) cannot be read as a database.",
                         hint: "Restore it from a backup, or choose another data folder with --data-dir."))
         }
+    }
+
+    private func answer(
+        _ configuration: Configuration, _ folder: DataFolder, _ served: ServedDatabase?
+    ) async throws -> MachineFacts.DatabaseState {
+        let opened = try await OpenDatabase(
+            configuration, clock: clock, random: SystemRandom(), logger: logger, prepares: false)
+        do {
+            do {
+                // Makes the engine read the file, which `SELECT 1` would not.
+                _ = try await opened.database.read(.system) { tx in
+                    try tx.rows("SELECT number FROM migration LIMIT 1")
+                }
+            } catch DatabaseFailure.statement {
+                // No such table: nothing was migrated yet, and the database answers.
+            }
+            try await served?.recognise(opened.database, from: folder)
+        } catch {
+            try await opened.close()
+            throw error
+        }
+        try await opened.close()
+        return .answers
     }
 }

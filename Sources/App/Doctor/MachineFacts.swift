@@ -16,6 +16,7 @@ package struct MachineFacts: Sendable, Equatable {
     /// Whether `serve` would start the default models.
     package var usesDefaultModels: Bool
     package var database: DatabaseState
+    package var journal: JournalState
     package var platform: PlatformState
 
     package struct Library: Sendable, Equatable {
@@ -118,6 +119,17 @@ package struct MachineFacts: Sendable, Equatable {
     package enum DatabaseState: Sendable, Equatable {
         case absent
         case answers
+        /// The server answers, and lacks what the first start makes there.
+        case unprepared
+        /// The running platform has another one than this command was told of; in words.
+        case elsewhere(String)
+        case failed(Problem)
+    }
+
+    package enum JournalState: Sendable, Equatable {
+        case absent
+        /// - Parameter setAside: names of the files that a start found damaged.
+        case present(files: Int, setAside: [String])
         case failed(Problem)
     }
 
@@ -129,7 +141,7 @@ package struct MachineFacts: Sendable, Equatable {
     package init(
         swift: String?, libraries: [Library], python: Python?, settings: Settings, folder: Folder, freeBytes: Int64?,
         ports: [Port], clock: ClockReading, models: [ModelFiles], usesDefaultModels: Bool, database: DatabaseState,
-        platform: PlatformState
+        journal: JournalState, platform: PlatformState
     ) {
         self.swift = swift
         self.libraries = libraries
@@ -142,6 +154,7 @@ package struct MachineFacts: Sendable, Equatable {
         self.models = models
         self.usesDefaultModels = usesDefaultModels
         self.database = database
+        self.journal = journal
         self.platform = platform
     }
 }

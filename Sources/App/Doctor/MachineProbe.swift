@@ -28,7 +28,7 @@ package struct MachineProbe: Sendable {
 
     package func libraries() async -> [MachineFacts.Library] {
         var found: [MachineFacts.Library] = []
-        for (name, package) in [("sqlite3", "libsqlite3-dev"), ("libargon2", "libargon2-dev")] {
+        for (name, package) in [("sqlite3", "libsqlite3-dev"), ("libargon2", "libargon2-dev"), ("libpq", "libpq-dev")] {
             let version = await output("pkg-config", "--modversion", name)?.first
             found.append(MachineFacts.Library(name: name, package: package, version: version))
         }

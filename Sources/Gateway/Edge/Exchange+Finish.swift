@@ -57,6 +57,8 @@ extension Exchange {
     }
 
     private func letGoOfUpstream() {
+        verificationLimit?.cancel()
+        verificationLimit = nil
         call = nil
         core.release(bodyBytes: bodyReserved)
         bodyReserved = 0

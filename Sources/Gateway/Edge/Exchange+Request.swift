@@ -24,7 +24,7 @@ extension Exchange {
             if known.wantsRenewal {
                 let text = String(token)
                 // Nobody waits for it: its outcome is in the cache, for the next request.
-                core.startTask { _ = try? await keys.verify(text, isWaitedFor: false) }
+                core.startTask { _ = try? await keys.verify(text) }
             }
             return didVerify(.success(known.verdict))
         }
@@ -39,6 +39,10 @@ extension Exchange {
                 result = .failure(error)
             }
             eventLoop.execute { bound.value.didVerify(result) }
+        }
+        verificationLimit = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(keys.wait)) { [self] in
+            // What was proven before is better than a database that is silent.
+            if let held = keys.giveUpWaiting(for: text) { didVerify(.success(held)) }
         }
     }
 
@@ -105,7 +109,10 @@ extension Exchange {
     }
 
     private func didVerify(_ result: Result<KeyVerifier.Verdict, any Error>) {
-        guard !isEnded else { return }
+        // The first verdict counts: another may come after this one was given up waiting for.
+        guard !isEnded, principal == nil else { return }
+        verificationLimit?.cancel()
+        verificationLimit = nil
         switch result {
         case .success(.accepted(let principal)):
             self.principal = principal

@@ -54,6 +54,8 @@ final class Exchange {
     /// Bytes of the body as the client sent it.
     var requestBytes = 0
     var principal: Principal?
+    /// Runs while the key is checked against the store.
+    var verificationLimit: Scheduled<Void>?
     var facts = RequestFacts()
     var deployment: Deployment?
     var hasPlace = false

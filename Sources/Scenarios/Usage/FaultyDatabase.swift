@@ -8,14 +8,17 @@ final class FaultyDatabase: Database, @unchecked Sendable {
     private let inner: any Database
     private let process: SimulatedProcess
     private let faults: () -> UsagePlan.DatabaseFault.Kind?
+    private let onFault: (UsagePlan.DatabaseFault.Kind) -> Void
     private let random: SeededRandom
 
     init(
-        _ inner: any Database, process: SimulatedProcess, faults: @escaping () -> UsagePlan.DatabaseFault.Kind?
+        _ inner: any Database, process: SimulatedProcess, faults: @escaping () -> UsagePlan.DatabaseFault.Kind?,
+        onFault: @escaping (UsagePlan.DatabaseFault.Kind) -> Void
     ) {
         self.inner = inner
         self.process = process
         self.faults = faults
+        self.onFault = onFault
         random = process.simulation.streams.stream("database " + process.name)
     }
 
@@ -41,9 +44,11 @@ final class FaultyDatabase: Database, @unchecked Sendable {
         case .slow: try await beSlow()
         case .unknownDone where random.hits(in: 2):
             try await inner.write(scope, body)
+            onFault(.unknownDone)
             process.simulation.note(process.name, "database COMMIT done, and not known")
             throw DatabaseFailure.commitUnknown("simulated")
         case .unknownUndone where random.hits(in: 2):
+            onFault(.unknownUndone)
             process.simulation.note(process.name, "database COMMIT not done, and not known")
             throw DatabaseFailure.commitUnknown("simulated")
         case .unknownDone, .unknownUndone, nil: break
@@ -60,10 +65,12 @@ final class FaultyDatabase: Database, @unchecked Sendable {
 
     private func beAway() async throws {
         try await process.clock.sleep(for: .milliseconds(random.integer(in: 0...30)))
+        onFault(.away)
         throw DatabaseFailure.unavailable("simulated")
     }
 
     private func beSlow() async throws {
         try await process.clock.sleep(for: .milliseconds(random.integer(in: 10...400)))
+        onFault(.slow)
     }
 }

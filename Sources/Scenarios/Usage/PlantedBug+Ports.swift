@@ -70,13 +70,9 @@ extension UsageRecord {
 }
 
 /// Reads only the first half of a large file.
-struct ShortSightedFiles: JournalFileSystem {
+struct ShortSightedFiles: ForwardingFiles {
     let inner: any JournalFileSystem
 
-    func claim(_ folder: String) throws(FileFailure) -> Bool { try inner.claim(folder) }
-    func release(_ folder: String) { inner.release(folder) }
-    func names(in folder: String) throws(FileFailure) -> [String] { try inner.names(in: folder) }
-    func create(_ path: String) throws(FileFailure) -> any JournalFile { try inner.create(path) }
     func read(_ path: String, from offset: Int, to end: Int) throws(FileFailure) -> [UInt8] {
         let bytes = try inner.read(path, from: offset, to: end)
         // Only recovery asks for everything; the shipper knows where a segment ends.
@@ -84,37 +80,20 @@ struct ShortSightedFiles: JournalFileSystem {
         return Array(bytes.prefix(bytes.count / 2))
     }
     func truncate(_ path: String, to length: Int) throws(FileFailure) {}
-    func sync(_ path: String) throws(FileFailure) { try inner.sync(path) }
-    func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
-    func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
-    func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }
-    func freeBytes(in folder: String) throws(FileFailure) -> Int { try inner.freeBytes(in: folder) }
 }
 
 /// Takes the record that a crash cut off for a whole one: what is missing reads as zeros, under a sum that fits.
-struct TrustingFiles: JournalFileSystem {
+struct TrustingFiles: ForwardingFiles {
     let inner: any JournalFileSystem
     private static let header = 64
     private static let prefix = 8
 
     init(inner: any JournalFileSystem) { self.inner = inner }
 
-    func claim(_ folder: String) throws(FileFailure) -> Bool { try inner.claim(folder) }
-    func release(_ folder: String) { inner.release(folder) }
-    func names(in folder: String) throws(FileFailure) -> [String] { try inner.names(in: folder) }
-    func create(_ path: String) throws(FileFailure) -> any JournalFile { try inner.create(path) }
-
     func read(_ path: String, from offset: Int, to end: Int) throws(FileFailure) -> [UInt8] {
         let bytes = Self.completed(try inner.read(path, from: 0, to: .max))
         return offset < bytes.count ? Array(bytes[offset..<min(end, bytes.count)]) : []
     }
-
-    func truncate(_ path: String, to length: Int) throws(FileFailure) { try inner.truncate(path, to: length) }
-    func sync(_ path: String) throws(FileFailure) { try inner.sync(path) }
-    func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
-    func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
-    func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }
-    func freeBytes(in folder: String) throws(FileFailure) -> Int { try inner.freeBytes(in: folder) }
 
     private static func completed(_ bytes: [UInt8]) -> [UInt8] {
         guard var offset = firstFrame(in: bytes) else { return bytes }

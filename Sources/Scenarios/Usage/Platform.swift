@@ -97,7 +97,9 @@ final class Platform: @unchecked Sendable {
         let journal = try openJournal()
         self.journal = journal
         if process.isAlive { world.noteJournal(of: life) }
-        let faulty = FaultyDatabase(database, process: process) { [unowned world] in world.databaseFault }
+        let faulty = FaultyDatabase(
+            database, process: process, faults: { [unowned world] in world.databaseFault },
+            onFault: { [unowned world] in world.noteDatabase($0) })
         let watched = WatchedJournal(
             bug?.journal(journal, process: process) ?? journal, files: files, process: process, life: life,
             world: world, bell: bell)

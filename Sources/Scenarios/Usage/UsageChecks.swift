@@ -33,6 +33,7 @@ struct UsageChecks {
         self.rows = rows
         world.noteSurvivor()
         checkClients()
+        checkDeliveries()
         checkRequests()
         checkRows()
     }
@@ -42,32 +43,6 @@ struct UsageChecks {
     private func count(of request: String) -> Int { rows.count { $0.request == request } }
 
     private func life(of log: RequestLog) -> Life { world.lives[log.life] }
-
-    /// What was met, for looking whether a scenario meets it at all.
-    var figures: [String: Int] {
-        let outcomes = world.clients.flatMap(\.outcomes)
-        let opens = world.log.values.flatMap(\.opens)
-        return [
-            "requests": outcomes.count,
-            "complete answers": outcomes.count { $0.seen == .complete && $0.status == 200 },
-            "broken answers": outcomes.count { $0.seen == .part },
-            "rows": rows.count,
-            "interrupted rows": rows.count { $0.status == RequestStatus.interrupted.rawValue },
-            "rows settled from progress": rows.count {
-                $0.status == RequestStatus.interrupted.rawValue && $0.output > 0
-            },
-            "client left": rows.count { $0.status == RequestStatus.clientClosed.rawValue },
-            "timed out": rows.count { $0.status == RequestStatus.timedOut.rawValue },
-            "truncated": rows.count { $0.status == RequestStatus.truncated.rawValue },
-            "second attempts": opens.count { $0.value.attempt > 1 },
-            "kills": world.lives.count { $0.end == .killed },
-            "power cuts": world.lives.count { $0.end == .powerCut },
-            "refused appends": world.lives.count { $0.hadFailedAppends },
-            "lost by power": world.log.values.count { log in
-                !rows.contains { $0.request == log.opens.first?.value.request.description }
-            },
-        ]
-    }
 
     // MARK: What clients saw
 
@@ -83,6 +58,22 @@ struct UsageChecks {
             }
             guard mustHaveRow(log), count(of: outcome.request) != 1 else { continue }
             fail("\(name) was answered completely and has \(count(of: outcome.request)) rows")
+        }
+    }
+
+    /// Each delivery of a request is a request of its own, and what never arrived is none.
+    private mutating func checkDeliveries() {
+        let outcomes = world.clients.flatMap(\.outcomes)
+        let names = outcomes.map(\.request).filter { !$0.isEmpty }
+        if Set(names).count != names.count { fail("two answers are of one request") }
+        var deliveries: [String: Int] = [:]
+        for outcome in outcomes where !outcome.isLost { deliveries["plan-\(outcome.plan.id)", default: 0] += 1 }
+        var begun: [String: Int] = [:]
+        for open in world.log.values.compactMap(\.opens.first?.value) {
+            begun[open.clientRequest ?? "", default: 0] += 1
+        }
+        for (name, count) in begun.sorted(by: { $0.key < $1.key }) where count > deliveries[name, default: 0] {
+            fail("\(name) was begun \(count) times and delivered \(deliveries[name, default: 0]) times")
         }
     }
 

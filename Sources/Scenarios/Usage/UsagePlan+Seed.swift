@@ -19,6 +19,12 @@ extension UsagePlan {
         for _ in 0..<random.pick([0, 0, 0, 1, 1, 2]) { databaseFaults.append(DatabaseFault(random)) }
         for _ in 0..<random.pick([0, 0, 0, 0, 1, 2]) { diskFaults.append(DiskFault(random)) }
         if random.hits(in: 6) { cuts.append(Cut(random)) }
+        // Last: whatever else a seed stands for stays as it is.
+        for client in clients.indices {
+            for request in clients[client].requests.indices where random.hits(in: 12) {
+                clients[client].requests[request].delivery = random.pick([.lost, .twice])
+            }
+        }
     }
 
     private static func conditions(_ random: some RandomSource, faults: Bool) -> NetworkConditions {
@@ -55,7 +61,7 @@ extension UsagePlan.Request {
             id: id, isStream: isStream, wantsUsage: random.hits(in: 2), isBroken: faults && random.hits(in: 20),
             promptBytes: random.pick([0, 10, 100, 100, 3000]),
             leavesAfter: faults && random.hits(in: 8) ? random.integer(in: 1...500) : nil,
-            isDoubled: random.hits(in: 3),
+            asksAgain: random.hits(in: 3),
             model: faults && random.hits(in: 25) ? .absent : random.hits(in: 2) ? .first : .second,
             answer: UsagePlan.Answer(random, faults: faults, isStream: isStream))
     }

@@ -62,7 +62,8 @@ extension UsagePlan {
                 }
                 plans += [
                     change { $0.leavesAfter = nil },
-                    change { $0.isDoubled = false },
+                    change { $0.asksAgain = false },
+                    change { $0.delivery = .once },
                     change { $0.isBroken = false },
                     change { $0.promptBytes = 0 },
                     change { $0.model = .first },
@@ -117,7 +118,12 @@ extension UsagePlan.Request {
         if !answer.tellsUsage { words.append("usage not told") }
         if !answer.saysDone { words.append("no [DONE]") }
         if isBroken { words.append("broken JSON") }
-        if isDoubled { words.append("sent again when it breaks") }
+        switch delivery {
+        case .once: break
+        case .lost: words.append("lost at first")
+        case .twice: words.append("delivered twice")
+        }
+        if asksAgain { words.append("sent again when it breaks") }
         if let leavesAfter { words.append("client leaves after \(leavesAfter) ms") }
         return words.joined(separator: ", ")
     }

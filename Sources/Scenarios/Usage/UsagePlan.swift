@@ -30,9 +30,19 @@ package struct UsagePlan: Sendable, Equatable {
         /// Milliseconds after which the client hangs up.
         package var leavesAfter: Int?
         /// Sent once more, on a connection of its own, when the first one broke.
-        package var isDoubled: Bool
+        package var asksAgain: Bool
+        package var delivery = Delivery.once
         package var model: Model
         package var answer: Answer
+    }
+
+    /// What the way to the platform, a proxy's for instance, does with a request.
+    package enum Delivery: String, Sendable, CaseIterable {
+        case once
+        /// Its connection is reset before anything of it arrives; the client asks again.
+        case lost
+        /// A copy of it arrives on a connection of its own; both are answered.
+        case twice
     }
 
     package enum Model: String, Sendable, CaseIterable {

@@ -44,6 +44,9 @@ package struct UsageScenario: Scenario {
         let first = simulation.run(until: .seconds(120), stepLimit: 500_000) { world.isOver }
         if first != .done { failures.append("clients or platform did not come to an end: \(first)") }
         world.calm()
+        // What a partition held back arrives now, and is work: nobody is at rest before it.
+        let settled = simulation.run(until: simulation.elapsed + .seconds(1), stepLimit: 500_000)
+        if settled == .stepLimit { failures.append("the platform did not come to rest: \(settled)") }
         let limit = simulation.elapsed + .seconds(60)
         let second = simulation.run(until: limit, stepLimit: 500_000) { world.platform?.isIdle ?? false }
         if second != .done {

@@ -17,6 +17,8 @@ final class UsageWorld: @unchecked Sendable {
     private(set) var lives: [Life] = []
     /// By request identifier.
     private(set) var log: [String: RequestLog] = [:]
+    /// How often each of the database's faults took effect.
+    private(set) var databaseFigures: [UsagePlan.DatabaseFault.Kind: Int] = [:]
     private(set) var platform: Platform?
     private let outside: SimulatedProcess
     /// Crashes that have not struck.
@@ -148,6 +150,8 @@ final class UsageWorld: @unchecked Sendable {
         guard !isCalm else { return nil }
         return plan.databaseFaults.first { .milliseconds($0.from) <= now && now < .milliseconds($0.until) }?.kind
     }
+
+    func noteDatabase(_ fault: UsagePlan.DatabaseFault.Kind) { databaseFigures[fault, default: 0] += 1 }
 
     // MARK: Crashes
 

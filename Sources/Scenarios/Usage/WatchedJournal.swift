@@ -91,8 +91,8 @@ final class WatchedJournal: UsageJournal, @unchecked Sendable {
 
 /// The journal's file system, and whether it took what it was given.
 // SAFETY: used on the simulation's thread only.
-final class WatchedFiles: JournalFileSystem, @unchecked Sendable {
-    private let inner: any JournalFileSystem
+final class WatchedFiles: ForwardingFiles, @unchecked Sendable {
+    let inner: any JournalFileSystem
     private(set) var tookAll = false
     private(set) var hasRefused = false
 
@@ -105,21 +105,9 @@ final class WatchedFiles: JournalFileSystem, @unchecked Sendable {
         if count != whole { hasRefused = true }
     }
 
-    func claim(_ folder: String) throws(FileFailure) -> Bool { try inner.claim(folder) }
-    func release(_ folder: String) { inner.release(folder) }
-    func names(in folder: String) throws(FileFailure) -> [String] { try inner.names(in: folder) }
     func create(_ path: String) throws(FileFailure) -> any JournalFile {
         WatchedFile(try inner.create(path), files: self)
     }
-    func read(_ path: String, from offset: Int, to end: Int) throws(FileFailure) -> [UInt8] {
-        try inner.read(path, from: offset, to: end)
-    }
-    func truncate(_ path: String, to length: Int) throws(FileFailure) { try inner.truncate(path, to: length) }
-    func sync(_ path: String) throws(FileFailure) { try inner.sync(path) }
-    func rename(_ path: String, to other: String) throws(FileFailure) { try inner.rename(path, to: other) }
-    func remove(_ path: String) throws(FileFailure) { try inner.remove(path) }
-    func syncFolder(_ folder: String) throws(FileFailure) { try inner.syncFolder(folder) }
-    func freeBytes(in folder: String) throws(FileFailure) -> Int { try inner.freeBytes(in: folder) }
 }
 
 // SAFETY: used on the simulation's thread only.

@@ -33,7 +33,7 @@ struct JournalInspect: AsyncParsableCommand {
         try reader.forEachSegment(segment, request: request) { file, rows in
             count += rows.count
             if json { return try terminal.write(jsonLines: rows) }
-            terminal.talk("\(file): \(rows.count) records\n")
+            terminal.talk("\(file): \(JournalText.count(rows.count, "record"))\n")
             if !rows.isEmpty { try terminal.write(JournalText.table(rows).text(usesColor: terminal.usesColor)) }
         }
         if count == 0, !json { terminal.talk("The journal holds no such record.\n") }
@@ -102,17 +102,26 @@ enum JournalText {
     }
 
     static func summary(_ report: JournalReport) -> String {
-        var lines = report.gaps.map { "Missing: records \($0.first) to \($0.last)." }
-        if report.tornBytes > 0 { lines.append("Torn off: \(report.tornBytes) bytes of a write that a crash cut.") }
-        if report.openRequests > 0 { lines.append("Running, or to be settled: \(report.openRequests) requests.") }
+        var lines = report.gaps.map { gap in
+            gap.first == gap.last
+                ? "Missing: record \(gap.first)." : "Missing: records \(gap.first) to \(gap.last)."
+        }
+        if report.tornBytes > 0 {
+            lines.append("Torn off: \(count(report.tornBytes, "byte")) of a write that a crash cut.")
+        }
+        if report.openRequests > 0 {
+            lines.append("Running, or to be settled: \(count(report.openRequests, "request")).")
+        }
         lines.append(
-            "\(report.records) records in \(report.segments.count) files. "
+            "\(count(report.records, "record")) in \(count(report.segments.count, "file")). "
                 + (report.isIntact ? "The journal is intact." : "The journal is DAMAGED."))
         return lines.joined(separator: "\n") + "\n"
     }
 
+    static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
     private static func text(_ seal: JournalRow.Seal) -> String {
-        "segment \(seal.segment): \(seal.records) records, \(seal.first) to \(seal.last)"
+        "segment \(seal.segment): \(count(seal.records, "record")), \(seal.first) to \(seal.last)"
     }
 }
 

@@ -8,11 +8,30 @@ struct OneKeyStore: KeyStore {
     /// Whether the store can be reached, and how often it was asked.
     final class Reach: Sendable {
         private let state = Mutex((isAway: false, asked: 0))
+        private let silence = Mutex((isSilent: false, waiting: [CheckedContinuation<Void, Never>]()))
 
         var asked: Int { state.withLock { $0.asked } }
         func goAway() { state.withLock { $0.isAway = true } }
 
-        fileprivate func ask() throws {
+        /// From now on whoever asks gets no answer, also when the asker is cancelled.
+        func fallSilent() { silence.withLock { $0.isSilent = true } }
+        func speak() {
+            let waiting = silence.withLock { silence in
+                silence.isSilent = false
+                defer { silence.waiting = [] }
+                return silence.waiting
+            }
+            for asker in waiting { asker.resume() }
+        }
+
+        fileprivate func ask() async throws {
+            await withCheckedContinuation { continuation in
+                let isSilent = silence.withLock { silence in
+                    if silence.isSilent { silence.waiting.append(continuation) }
+                    return silence.isSilent
+                }
+                if !isSilent { continuation.resume() }
+            }
             let isAway = state.withLock { state in
                 state.asked += 1
                 return state.isAway
@@ -34,7 +53,7 @@ struct OneKeyStore: KeyStore {
     }
 
     func find(prefix: String) async throws -> APIKey? {
-        try reach.ask()
+        try await reach.ask()
         return prefix == key.prefix ? key : nil
     }
 

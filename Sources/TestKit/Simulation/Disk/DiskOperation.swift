@@ -50,6 +50,15 @@ package struct DiskFaults: Sendable, Equatable {
     package init() {}
 }
 
+/// How often the disk's faults took effect.
+package struct DiskFigures: Sendable, Equatable {
+    package internal(set) var failedSyncs = 0
+    package internal(set) var failedWrites = 0
+    /// Writes for which there was too little room.
+    package internal(set) var fullWrites = 0
+    package internal(set) var shortAppends = 0
+}
+
 /// A sync that has begun: what was written later is not part of it.
 package struct DiskSync: Sendable {
     let file: Int

@@ -114,6 +114,7 @@ extension SimulatedDisk {
         return try perform(operation) { state, limit throws(FileFailure) in
             if state.faults.failingWrites > 0 {
                 state.faults.failingWrites -= 1
+                state.figures.failedWrites += 1
                 throw FileFailure(step: "write", code: EIO)
             }
             let end = state.files[file]?.bytes.count ?? 0
@@ -123,10 +124,13 @@ extension SimulatedDisk {
                 random.next(below: state.faults.shortAppendOneIn) == 0
             {
                 count = 1 + Int(random.next(below: UInt64(count - 1)))
+                state.figures.shortAppends += 1
             }
             if let capacity = state.faults.capacity {
                 let room = max(0, capacity - state.usedBytes)
-                count = min(count, max(0, end - begin) + room)
+                let fitting = min(count, max(0, end - begin) + room)
+                if fitting < count { state.figures.fullWrites += 1 }
+                count = fitting
                 if count == 0 && bytes.count > 0 && limit > 0 { throw FileFailure(step: "write", code: ENOSPC) }
             }
             let taken = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -159,6 +163,7 @@ extension SimulatedDisk {
         try perform(operation) { state, _ throws(FileFailure) in
             if state.faults.failingSyncs > 0 {
                 state.faults.failingSyncs -= 1
+                state.figures.failedSyncs += 1
                 state.files[sync.file]?.failSync(through: sync.serial, random)
                 throw FileFailure(step: "sync", code: EIO)
             }
@@ -190,6 +195,7 @@ extension SimulatedDisk {
         try perform(operation) { state, _ throws(FileFailure) in
             if state.faults.failingSyncs > 0 {
                 state.faults.failingSyncs -= 1
+                state.figures.failedSyncs += 1
                 throw FileFailure(step: "syncFolder", code: EIO)
             }
             if !state.faults.syncLies { state.names.sync(folder: folder) }

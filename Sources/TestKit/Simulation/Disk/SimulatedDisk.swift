@@ -11,6 +11,7 @@ package final class SimulatedDisk: Sendable {
         var files: [Int: DiskFile] = [:]
         var names = DiskNames()
         var faults = DiskFaults()
+        var figures = DiskFigures()
         var hook: (@Sendable (DiskOperation) -> DiskVerdict)?
         /// Who did not crash.
         var mounts: Set<Int> = []
@@ -65,6 +66,9 @@ package final class SimulatedDisk: Sendable {
     }
 
     package func update(_ change: (inout DiskFaults) -> Void) { state.withLock { change(&$0.faults) } }
+
+    /// What its faults did so far.
+    package var figures: DiskFigures { state.withLock { $0.figures } }
 
     /// Asked before every operation, and never while the disk is locked; it uses no file itself.
     package func onOperation(_ hook: (@Sendable (DiskOperation) -> DiskVerdict)?) {

@@ -109,6 +109,7 @@ final class Pipe {
 
     private func breakOff() {
         guard !isCut else { return }
+        network.figures.resets += 1
         simulation.note("network", "\(name) broke")
         onBreak?()
     }

@@ -20,6 +20,19 @@ package struct NetworkConditions: Sendable, Equatable, Codable {
     package init() {}
 }
 
+/// What a network did to its nodes so far.
+package struct NetworkFigures: Sendable, Equatable {
+    /// Partitions that held something back.
+    package internal(set) var cuts = 0
+    /// Connections that broke on their way.
+    package internal(set) var resets = 0
+    /// Attempts at a connection that were refused although somebody listened, and that nobody answered.
+    package internal(set) var refusals = 0
+    package internal(set) var silences = 0
+
+    package init() {}
+}
+
 /// Why a connection did not come about.
 package enum ConnectFailure: Error, Sendable, Equatable { case refused }
 
@@ -28,6 +41,7 @@ package enum ConnectFailure: Error, Sendable, Equatable { case refused }
 package final class SimulatedNetwork: @unchecked Sendable {
     package let simulation: Simulation
     package var conditions: NetworkConditions
+    package internal(set) var figures = NetworkFigures()
     /// The network itself never crashes.
     let process: SimulatedProcess
     let random: SeededRandom
@@ -49,6 +63,7 @@ package final class SimulatedNetwork: @unchecked Sendable {
     private struct Cut {
         let between: Set<String>
         let until: Int64
+        var hasHeld = false
     }
 
     package init(_ simulation: Simulation, conditions: NetworkConditions = NetworkConditions()) {
@@ -70,7 +85,14 @@ package final class SimulatedNetwork: @unchecked Sendable {
     /// When something that would arrive at `time` does so.
     func passing(_ time: Int64, _ node: String, _ other: String) -> Int64 {
         cuts.removeAll { $0.until <= simulation.nanoseconds }
-        return cuts.reduce(time) { $1.between == [node, other] ? max($0, $1.until) : $0 }
+        var time = time
+        for index in cuts.indices where cuts[index].between == [node, other] && cuts[index].until > time {
+            time = cuts[index].until
+            guard !cuts[index].hasHeld else { continue }
+            cuts[index].hasHeld = true
+            figures.cuts += 1
+        }
+        return time
     }
 
     /// Partitions heal and nothing breaks any more; what is on its way arrives.
@@ -107,9 +129,11 @@ package final class SimulatedNetwork: @unchecked Sendable {
         let isIgnored = random.hits(UInt64(conditions.silences), in: 1000)
         let arrival = passing(simulation.nanoseconds + delay(), node, other)
         simulation.at(arrival, of: self.process) { [self] in
-            guard process.isAlive, !isIgnored else { return }
+            guard process.isAlive else { return }
+            guard !isIgnored else { return figures.silences += 1 }
             let way = passing(simulation.nanoseconds + delay(), node, other)
             guard !isRefused, let listener = listeners[other], listener.process.isAlive else {
+                if isRefused, listeners[other]?.process.isAlive ?? false { figures.refusals += 1 }
                 simulation.note("network", "\(name) refused")
                 simulation.at(way, of: process) { then(.failure(.refused)) }
                 return
