@@ -128,7 +128,8 @@ def measure(rounds: int, seconds: int) -> dict:
                 turn.append(pgbench(postgres, callers, seconds, None))
                 for row in turn:
                     rows.append(row | {"round": number})
-                    print(f"round {number}: {row['system']:15} {callers:3} callers {row['tps']:10,.0f} tx/s", flush=True)
+                    figures = f"{row['system']:15} {callers:3} callers {row['tps']:10,.0f} tx/s"
+                    print(f"round {number}: {figures}", flush=True)
             place = tempfile.mkdtemp(dir=folder)
             journal.append(ours("journal", 1, 0, place) | {"round": number})
             print(f"round {number}: journal {journal[-1]}", flush=True)

@@ -202,19 +202,4 @@ import Testing
             #expect(collations == ["C", "C"])
         }
     }
-
-    @Test("a body that swallows a failure commits nothing, and hears of it", arguments: DatabaseAdapter.postgres)
-    func swallowed(adapter: DatabaseAdapter) async throws {
-        try await adapter.withDatabase { test in
-            try await test.create("CREATE TABLE thing (id {int64} PRIMARY KEY) {strict}")
-            await #expect(throws: DatabaseFailure.self) {
-                try await test.database.write(.system) { tx in
-                    try tx.run("INSERT INTO thing VALUES (1)")
-                    _ = try? tx.run("INSERT INTO thing VALUES (1)")
-                    _ = try? tx.run("INSERT INTO thing VALUES (2)")
-                }
-            }
-            #expect(try await test.integer("SELECT COUNT(*) AS n FROM thing") == 0)
-        }
-    }
 }
