@@ -9,17 +9,27 @@ package struct DatabaseKeyStore: KeyStore {
     package init(_ database: any Database) { self.database = database }
 
     package func insert(_ key: APIKey) async throws {
+        try await database.storing(.workspace(key.workspace)) { tx in try Self.insert(key, tx) }
+    }
+
+    package func insertFirst(_ key: APIKey) async throws -> Bool {
         try await database.storing(.workspace(key.workspace)) { tx in
-            try tx.run(
-                """
-                INSERT INTO api_key (id, tenant_id, workspace_id, name, prefix, hash, created, expires, revoked)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
-                """,
-                [
-                    key.id, key.tenant, key.workspace, key.name, key.prefix, key.hash, key.created, key.expires,
-                    key.revoked,
-                ])
+            guard try Self.countUsable(in: key.workspace, at: key.created, tx) == 0 else { return false }
+            try Self.insert(key, tx)
+            return true
         }
+    }
+
+    private static func insert(_ key: APIKey, _ tx: any Tx) throws(DatabaseFailure) {
+        try tx.run(
+            """
+            INSERT INTO api_key (id, tenant_id, workspace_id, name, prefix, hash, created, expires, revoked)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
+            """,
+            [
+                key.id, key.tenant, key.workspace, key.name, key.prefix, key.hash, key.created, key.expires,
+                key.revoked,
+            ])
     }
 
     package func find(prefix: String) async throws -> APIKey? {
@@ -54,14 +64,20 @@ package struct DatabaseKeyStore: KeyStore {
 
     package func countUsable(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
         try await database.fetching(.workspace(workspace)) { tx in
-            try tx.row(
-                """
-                SELECT COUNT(*) AS usable FROM api_key
-                WHERE workspace_id = $1 AND revoked IS NULL AND (expires IS NULL OR expires > $2)
-                """,
-                [workspace, now]
-            )?.value("usable") ?? 0
+            try Self.countUsable(in: workspace, at: now, tx)
         }
+    }
+
+    private static func countUsable(
+        in workspace: WorkspaceID, at now: Instant, _ tx: any Tx
+    ) throws(DatabaseFailure) -> Int {
+        try tx.row(
+            """
+            SELECT COUNT(*) AS usable FROM api_key
+            WHERE workspace_id = $1 AND revoked IS NULL AND (expires IS NULL OR expires > $2)
+            """,
+            [workspace, now]
+        )?.value("usable") ?? 0
     }
 }
 

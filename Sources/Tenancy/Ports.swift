@@ -5,6 +5,10 @@ package import Kernel
 package protocol KeyStore: Sendable {
     /// Adds a key. Repeating it with the same id changes nothing.
     func insert(_ key: APIKey) async throws
+    /// Adds a key where the workspace has no usable one at `key.created`. Of several callers at once, on any nodes, one
+    /// adds its key.
+    /// - Returns: whether it was added.
+    func insertFirst(_ key: APIKey) async throws -> Bool
     /// The key with this public prefix in any workspace, also a revoked or expired one.
     func find(prefix: String) async throws -> APIKey?
     /// The workspace's keys, newest first.

@@ -29,6 +29,18 @@ package final class MemoryKeyStore: KeyStore {
         }
     }
 
+    package func insertFirst(_ key: APIKey) async throws -> Bool {
+        try state.withLock { state in
+            let isFirst = !state.keys.values.contains {
+                $0.workspace == key.workspace && $0.isUsable(at: key.created)
+            }
+            guard isFirst else { return false }
+            guard !state.keys.values.contains(where: { $0.prefix == key.prefix }) else { throw Problem(.alreadyExists) }
+            state.keys[key.id] = key
+            return true
+        }
+    }
+
     package func find(prefix: String) async throws -> APIKey? {
         let key = state.withLock { state in
             state.finds += 1

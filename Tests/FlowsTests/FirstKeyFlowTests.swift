@@ -21,6 +21,8 @@ import Testing
 
         func read() throws -> String? { text }
 
+        func remove() throws { text = nil }
+
         func write(_ token: Secret) throws {
             try state.withLock { state in
                 state.text = token.reveal()
@@ -102,6 +104,42 @@ import Testing
             return
         }
         #expect(place.text == nil)
+    }
+
+    /// Another node makes its key right after this one has counted none.
+    private struct LateCount: KeyStore {
+        let rows: MemoryKeyStore
+        let other: APIKey
+
+        func insert(_ key: APIKey) async throws { try await rows.insert(key) }
+        func insertFirst(_ key: APIKey) async throws -> Bool { try await rows.insertFirst(key) }
+        func find(prefix: String) async throws -> APIKey? { try await rows.find(prefix: prefix) }
+        func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
+            try await rows.list(in: workspace, page: page)
+        }
+        func revoke(_ id: KeyID, in workspace: WorkspaceID, at now: Instant) async throws -> APIKey? {
+            try await rows.revoke(id, in: workspace, at: now)
+        }
+        func countUsable(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
+            let count = try await rows.countUsable(in: workspace, at: now)
+            try await rows.insert(other)
+            return count
+        }
+    }
+
+    @Test("of two nodes that start at once on an empty database one makes the key, and the other keeps no file")
+    func twoNodes() async throws {
+        let samples = Samples(seed: 9, clock: clock)
+        let other = samples.key(for: KeyToken.make(random: SeededRandom(seed: 9)), in: workspace)
+        let slower = FirstKeyFlow(
+            workspace: workspace, keys: LateCount(rows: keys, other: other), hasher: TransparentHasher(), place: place,
+            clock: clock, ids: samples.ids, random: SeededRandom(seed: 4))
+        guard case .kept = try await slower.run() else {
+            Issue.record("a second first key was made")
+            return
+        }
+        #expect(place.text == nil)
+        #expect(try await keys.list(in: workspace.id, page: PageRequest()).data == [other])
     }
 
     @Test("a file with something else in it is left alone and said")

@@ -165,10 +165,7 @@ import Testing
 
     @Test("a request that never reached its upstream is closed too")
     func refused() async throws {
-        let closed = try await ScriptedUpstream.start([])
-        let port = closed.port
-        try await closed.stop()
-        try await GatewayFixture.run(upstream: port) { gateway in
+        try await GatewayFixture.run(upstream: await ScriptedUpstream.closedPort()) { gateway in
             let answer = try await gateway.chat()
             #expect(answer.status == 502)
             #expect(gateway.journal.tape.attempts == [1])

@@ -90,10 +90,7 @@ import Testing
 
     @Test("a refused connection is an error answer and a row")
     func refusedConnection() async throws {
-        let closed = try await ScriptedUpstream.start([])
-        let port = closed.port
-        try await closed.stop()
-        try await GatewayFixture.run(upstream: port) { gateway in
+        try await GatewayFixture.run(upstream: await ScriptedUpstream.closedPort()) { gateway in
             let answer = try await gateway.chat()
             #expect(answer.status == 502)
             #expect(answer.body.contains("UPSTREAM_UNREACHABLE"))

@@ -23,6 +23,20 @@ import Testing
         #expect(try await world.keys.list(in: workspace.id, page: PageRequest()).data == [key])
     }
 
+    @Test("of many who add a first key at once, one does", arguments: StoreAdapter.allCases)
+    func firstKey(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        let workspace = try await world.workspace()
+        let keys = (1...16).map { key(world, in: workspace, seed: $0) }
+        let added = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for key in keys { group.addTask { try await world.keys.insertFirst(key) } }
+            return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(added == 1)
+        #expect(try await world.keys.list(in: workspace.id, page: PageRequest()).data.count == 1)
+        #expect(try await !world.keys.insertFirst(key(world, in: workspace, seed: 99)))
+    }
+
     @Test("another key with the same prefix is refused", arguments: StoreAdapter.allCases)
     func samePrefix(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()

@@ -32,6 +32,7 @@ import Testing
         }
 
         func insert(_ key: APIKey) async throws { try await rows.insert(key) }
+        func insertFirst(_ key: APIKey) async throws -> Bool { try await rows.insertFirst(key) }
         func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
             try await rows.list(in: workspace, page: page)
         }

@@ -110,6 +110,8 @@ package struct FirstKeyFile: FirstKeyPlace {
     package func read() throws -> String? { try DataFolder.read(folder.firstKeyFile) }
 
     package func write(_ token: Secret) throws { try DataFolder.write(token.reveal(), to: folder.firstKeyFile) }
+
+    package func remove() throws { DataFolder.remove(folder.firstKeyFile) }
 }
 
 /// The credential of whoever holds the data folder: `vo_` and 200 random bits, in a file of mode 0600.

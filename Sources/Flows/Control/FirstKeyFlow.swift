@@ -7,6 +7,8 @@ package protocol FirstKeyPlace: Sendable {
     func read() throws -> String?
     /// Replaces the text at once and durably: after a crash there is the old text or the new one, never a part.
     func write(_ token: Secret) throws
+    /// A text that is not there is no failure.
+    func remove() throws
 }
 
 /// Sees to it that a fresh installation has one key that its owner can read.
@@ -44,7 +46,8 @@ package struct FirstKeyFlow: Sendable {
         self.random = random
     }
 
-    /// Idempotent. Only one process may run it at a time: the holder of the data folder's lock.
+    /// Idempotent. For one folder only one process may run it at a time: the holder of its lock. Nodes with a folder
+    /// each and one database may: one of them makes the key.
     /// - Throws: the store's or the hasher's `Problem`; `CONFIGURATION_INVALID` when the file holds something else.
     package func run() async throws -> Outcome {
         if let text = try place.read() {
@@ -54,21 +57,24 @@ package struct FirstKeyFlow: Sendable {
                     hint: "Restore it, or delete it: the next start then makes a first key if there is none.")
             }
             guard try await keys.find(prefix: token.prefix) == nil else { return .kept }
-            try await insert(token)
+            try await keys.insert(key(for: token))
             return .healed(token)
         }
         guard try await keys.countUsable(in: workspace.id, at: clock.now) == 0 else { return .kept }
         let token = KeyToken.make(random: random)
         try place.write(token.text)
-        try await insert(token)
+        guard try await keys.insertFirst(key(for: token)) else {
+            // Another node was first; this one's key was shown to nobody.
+            try place.remove()
+            return .kept
+        }
         return .created(token)
     }
 
-    private func insert(_ token: KeyToken) async throws {
+    private func key(for token: KeyToken) async throws -> APIKey {
         let hash = try await hasher.hash(token.text)
-        try await keys.insert(
-            APIKey(
-                id: ids.next(), tenant: workspace.tenant, workspace: workspace.id, name: "initial",
-                prefix: token.prefix, hash: hash, created: clock.now))
+        return APIKey(
+            id: ids.next(), tenant: workspace.tenant, workspace: workspace.id, name: "initial", prefix: token.prefix,
+            hash: hash, created: clock.now)
     }
 }

@@ -58,6 +58,7 @@ struct OneKeyStore: KeyStore {
     }
 
     func insert(_ key: APIKey) async throws {}
+    func insertFirst(_ key: APIKey) async throws -> Bool { false }
     func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
         Page(rows: [key], limit: page.limit) { "\($0.id)" }
     }
