@@ -214,8 +214,8 @@ let package = Package(
         tests(
             "App",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "App", "HTTPAPI", "TestKit", logging, httpClient,
-                hummingbird,
+                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "PostgresEngine",
+                "Stores", "Cryptography", "App", "HTTPAPI", "TestKit", logging, httpClient, hummingbird, lifecycle,
                 product("HummingbirdTesting", "hummingbird"),
             ]),
         tests("CommandLine", ["volery", "Kernel", "Fleet", argumentParser]),
@@ -223,7 +223,7 @@ let package = Package(
             "Gateway",
             [
                 "Gateway", "Flows", "Inference", "Kernel", "Tenancy", logging, lifecycle, hummingbird, hummingbirdCore,
-                nioCore, nioPosix,
+                nioCore, nioPosix, nioHTTP1, nioSSL,
             ]),
         tests("Telemetry", ["Telemetry", "Kernel", logging, product("CoreMetrics", "swift-metrics")]),
     ]

@@ -40,6 +40,9 @@ package protocol Database: Sendable {
 package enum Scope: Sendable, Hashable {
     /// One workspace: the database hides and refuses the rows of every other.
     case workspace(WorkspaceID)
+    /// One tenant, with what belongs to it as a whole: workspaces, members, rules, its audit log. No workspace's rows
+    /// are within reach.
+    case tenant(TenantID)
     /// All workspaces: key look-up, shipping, leases, sweeps. Only the stores on TidyTests' short list may name it.
     case system
     /// The owner of the schema: migrations.

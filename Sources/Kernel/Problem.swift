@@ -13,6 +13,8 @@ package struct Problem: Error, Sendable, Equatable {
     package let retryAfter: Int?
     /// Figures that belong to the error, such as token counts.
     package let figures: [Figure]
+    /// Texts that belong to it, such as the identifier of what a repeated request made before.
+    package let members: [String: String]
 
     package struct Figure: Sendable, Equatable {
         package let name: String
@@ -30,7 +32,8 @@ package struct Problem: Error, Sendable, Equatable {
         parameter: String? = nil,
         hint: String? = nil,
         retryAfter: Int? = nil,
-        figures: [Figure] = []
+        figures: [Figure] = [],
+        members: [String: String] = [:]
     ) {
         self.code = code
         self.message = message ?? code.meaning
@@ -38,6 +41,7 @@ package struct Problem: Error, Sendable, Equatable {
         self.hint = hint ?? code.remedy
         self.retryAfter = retryAfter
         self.figures = figures
+        self.members = members
     }
 
     package var status: Int { code.status }

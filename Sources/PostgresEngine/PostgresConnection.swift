@@ -82,20 +82,20 @@ final class PostgresConnection {
     }
 
     /// Runs one statement with arguments, prepared once for each connection.
-    /// - Parameter workspace: set for this statement alone, in the same round trip and the same transaction.
+    /// - Parameter setting: set for this statement alone, in the same round trip and the same transaction.
     func query(
-        _ sql: String, _ values: [SQLValue], workspace: String? = nil
+        _ sql: String, _ values: [SQLValue], setting: ScopeSetting? = nil
     ) throws(SessionFailure) -> QueryResult {
         let parameters = try Parameters(values)
         let name = try prepared(sql, parameters.types)
-        guard let workspace else {
+        guard let setting else {
             try send(name, parameters)
             return try one(answers(until: deadline(nil)))
         }
-        let setting = try Parameters([.text(workspace)])
-        let setter = try prepared("SELECT set_config('app.workspace_id', $1, true)", setting.types)
+        let value = try Parameters([.text(setting.name), .text(setting.value)])
+        let setter = try prepared("SELECT set_config($1, $2, true)", value.types)
         guard PQenterPipelineMode(handle) == 1 else { throw lost() }
-        try send(setter, setting)
+        try send(setter, value)
         try send(name, parameters)
         // Statements up to the next sync are one transaction, which ends with it.
         guard PQpipelineSync(handle) == 1 else { throw lost() }

@@ -8,8 +8,8 @@ import Logging
 /// - `read` and `write` are SERIALIZABLE. After a conflict, and when the connection is lost before COMMIT, the whole
 ///   body runs again: nothing took place.
 /// - `execute` is one statement at READ COMMITTED.
-/// - `.workspace` runs as `volery_app`, which row-level security holds to the one workspace; `.system` as
-///   `volery_system`, which sees all; `.schema` as the role that logs in.
+/// - `.workspace` and `.tenant` run as `volery_app`, which row-level security holds to the one workspace or tenant;
+///   `.system` as `volery_system`, which sees all; `.schema` as the role that logs in.
 /// - A body waits for a connection for at most `limits.patience`, and one attempt to connect beyond it.
 package final class PostgresDatabase: Database {
     package struct Limits: Sendable {
@@ -133,14 +133,14 @@ package final class PostgresDatabase: Database {
 
     private func patience(for scope: Scope) -> Duration {
         switch scope {
-        case .workspace, .system: limits.patience
+        case .workspace, .tenant, .system: limits.patience
         case .schema: max(limits.patience, limits.migrationWait)
         }
     }
 
     private func pool(for scope: Scope) -> ConnectionPool {
         switch scope {
-        case .workspace: app
+        case .workspace, .tenant: app
         case .system: system
         case .schema: schema
         }

@@ -8,18 +8,18 @@ final class PostgresTx: Tx {
     let now: Instant
     private(set) var failure: SessionFailure?
     private let connection: PostgresConnection
-    private let workspace: String?
+    private let setting: ScopeSetting?
     private let gauges: PoolMetrics
     private let body: any PendingBody
 
-    /// - Parameter workspace: for a statement that is a transaction of its own; inside one it was set at its begin.
+    /// - Parameter setting: for a statement that is a transaction of its own; inside one it was set at its begin.
     init(
-        _ connection: PostgresConnection, for body: any PendingBody, now: Instant, workspace: String? = nil,
+        _ connection: PostgresConnection, for body: any PendingBody, now: Instant, setting: ScopeSetting? = nil,
         gauges: PoolMetrics
     ) {
         self.connection = connection
         self.now = now
-        self.workspace = workspace
+        self.setting = setting
         self.gauges = gauges
         self.body = body
     }
@@ -40,7 +40,7 @@ final class PostgresTx: Tx {
         if let failure { throw failure.failure }
         do {
             return try gauges.timing { () throws(SessionFailure) in
-                try connection.query(sql, arguments.map(\.sqlValue), workspace: workspace)
+                try connection.query(sql, arguments.map(\.sqlValue), setting: setting)
             }
         } catch {
             failure = error

@@ -2,7 +2,7 @@ import Kernel
 
 /// What the connections of a pool are for, and so who they are to the server.
 enum SessionKind: Sendable {
-    /// For one workspace at a time; row-level security holds it to that one.
+    /// For one workspace or one tenant at a time; row-level security holds it to that one.
     case app
     /// For all workspaces.
     case system

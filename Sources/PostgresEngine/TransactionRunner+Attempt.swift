@@ -23,7 +23,7 @@ extension TransactionRunner {
 
     private func runStatement(_ body: any PendingBody, on connection: PostgresConnection) -> Outcome {
         let tx = PostgresTx(
-            connection, for: body, now: clock.now, workspace: body.scope.workspace, gauges: pool.gauges)
+            connection, for: body, now: clock.now, setting: body.scope.setting, gauges: pool.gauges)
         do {
             try body.run(tx)
             return .done
@@ -109,7 +109,7 @@ extension TransactionRunner {
     private func begin(_ body: any PendingBody, on connection: PostgresConnection) throws(SessionFailure) -> Instant {
         var sql = "BEGIN ISOLATION LEVEL SERIALIZABLE" + (body.access == .read ? " READ ONLY" : "")
         // The text of an identifier is letters, digits and `_`, by its type.
-        if let workspace = body.scope.workspace { sql += "; SET LOCAL app.workspace_id = '\(workspace)'" }
+        if let setting = body.scope.setting { sql += "; SET LOCAL \(setting.name) = '\(setting.value)'" }
         // Also where a migration's own statements may take an hour: a server that stands still is noticed here.
         let result = try connection.command(
             sql + "; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", within: limits.statement)
@@ -148,10 +148,17 @@ extension TransactionRunner {
     }
 }
 
+/// What tells row-level security on whose behalf a transaction runs.
+struct ScopeSetting: Sendable {
+    let name: String
+    let value: String
+}
+
 extension Scope {
-    fileprivate var workspace: String? {
+    fileprivate var setting: ScopeSetting? {
         switch self {
-        case .workspace(let id): id.description
+        case .workspace(let id): ScopeSetting(name: "app.workspace_id", value: id.description)
+        case .tenant(let id): ScopeSetting(name: "app.tenant_id", value: id.description)
         case .system, .schema: nil
         }
     }

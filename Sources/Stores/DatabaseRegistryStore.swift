@@ -14,15 +14,15 @@ package struct DatabaseRegistryStore: RegistryStore {
                 try tx.run(
                     """
                     INSERT INTO deployment (id, model, environment, aliases, wire, endpoint, upstream_model,
-                        capabilities, context_limit, registered)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                        capabilities, context_limit, provider_id, registered)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                     """,
                     [
                         deployment.id, deployment.model.text, deployment.environment.rawValue,
                         WordList.text(deployment.aliases.map(\.text)), deployment.wire.rawValue,
                         deployment.endpoint.description, deployment.upstreamModel,
                         WordList.text(deployment.capabilities.map(\.rawValue).sorted()), deployment.contextLimit,
-                        deployment.registered,
+                        deployment.provider, deployment.registered,
                     ])
             }
         } catch let failure as DatabaseFailure where failure.isDuplicate {
@@ -47,20 +47,6 @@ package struct DatabaseRegistryStore: RegistryStore {
     }
 }
 
-/// Names without spaces in one column.
-private enum WordList {
-    static func text(_ words: [String]) -> String { words.joined(separator: " ") }
-
-    static func words<Word>(in text: String, _ word: (String) -> Word?) throws(DatabaseFailure) -> [Word] {
-        var words: [Word] = []
-        for part in text.split(separator: " ") {
-            guard let known = word(String(part)) else { throw .corrupt("a list holds no known \(Word.self)") }
-            words.append(known)
-        }
-        return words
-    }
-}
-
 extension Deployment {
     fileprivate init(row: Row) throws {
         guard let model = ModelName(try row.value("model", as: String.self)) else {
@@ -74,7 +60,7 @@ extension Deployment {
             aliases: try WordList.words(in: row.value("aliases")) { ModelName($0) }, wire: try row.value("wire"),
             endpoint: endpoint, upstreamModel: try row.value("upstream_model"),
             capabilities: Set(try WordList.words(in: row.value("capabilities")) { Capability(rawValue: $0) }),
-            contextLimit: try row.value("context_limit"), origin: .registered,
+            contextLimit: try row.value("context_limit"), provider: try row.value("provider_id"), origin: .registered,
             registered: try row.value("registered"))
     }
 }

@@ -19,6 +19,12 @@ package struct Samples: Sendable {
             hash: "plain:" + token.text.reveal(), created: clock.now, expires: expires)
     }
 
+    /// For a store's method that wants one, where a test is about something else.
+    package static let entry = AuditEntry(
+        id: AuditID(ULID(high: 7, low: 7)), tenant: nil, at: Instant(microseconds: 0), actor: "test",
+        action: "test.act",
+        subject: "")
+
     package func workspace() -> Workspace { Workspace(id: ids.next(), tenant: ids.next(), name: "default") }
 
     package func deployment(

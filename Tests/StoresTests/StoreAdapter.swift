@@ -27,82 +27,74 @@ enum StoreAdapter: String, Sendable, CustomTestStringConvertible {
         return ProcessInfo.processInfo.environment["VOLERY_TEST_POSTGRES_" + version]
     }
 
-    func open() async throws -> StoreWorld {
+    /// Those that are databases.
+    static var databases: [StoreAdapter] { allCases.filter { $0 != .memory } }
+
+    /// Those with a second wall.
+    static var walled: [StoreAdapter] { databases.filter { $0 != .sqlite } }
+
+    /// - Parameter before: done on what migrations 1 and 2 leave, before the others come; not in memory.
+    func open(
+        before: (@Sendable (any Database) async throws -> Void)? = nil
+    ) async throws -> StoreWorld {
         let samples = Samples()
         switch self {
         case .memory:
-            return StoreWorld(
-                samples: samples, keys: MemoryKeyStore(), workspaces: MemoryWorkspaceStore(),
-                registry: MemoryRegistryStore(), usage: MemoryUsageStore(), owner: nil)
+            return StoreWorld(samples)
         case .sqlite:
             let folder = try TemporaryFolder()
-            let database = try SQLiteDatabase.open(
-                path: folder.path("volery.db"), clock: samples.clock, logger: Logger(label: "test"))
-            return try await StoreWorld(samples, database, owner: folder)
+            let path = folder.path("volery.db")
+            return try await StoreWorld(samples, owner: folder, before: before) {
+                try SQLiteDatabase.open(path: path, clock: samples.clock, logger: Logger(label: "test"))
+            }
         case .postgres15, .postgres18:
             let schema = try await PostgresSchema(on: try #require(url))
-            return try await StoreWorld(samples, schema.database, owner: schema)
+            return try await StoreWorld(samples, owner: schema, before: before) {
+                try await schema.open(clock: samples.clock)
+            }
         }
     }
 }
 
 /// A schema of one test's own, dropped when the test lets go of it.
 private final class PostgresSchema: Sendable {
-    let database: PostgresDatabase
     private let admin: PostgresDatabase
+    private let server: String
+    private let opened = Shared<[PostgresDatabase]>([])
     private let name = "volery_test_\(SystemRandom().next())"
 
     init(on server: String) async throws {
-        func open(_ url: String) async throws -> PostgresDatabase {
-            try await PostgresDatabase.open(
-                PostgresLocation(Secret(url)), clock: SystemClock(), random: SystemRandom(),
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        }
-        admin = try await open(server)
+        self.server = server
+        admin = try await Self.open(server, clock: SystemClock())
         try await admin.execute(.schema, "CREATE SCHEMA \(name)", [])
-        database = try await open(server + "?options=-csearch_path%3D" + name)
+    }
+
+    /// `tx.now` is the test's clock, as on the other engines.
+    func open(clock: any Clock) async throws -> PostgresDatabase {
+        let database = try await Self.open(server + "?options=-csearch_path%3D" + name, clock: clock)
+        opened.update { $0.append(database) }
+        return database
+    }
+
+    private static func open(_ url: String, clock: any Clock) async throws -> PostgresDatabase {
+        var limits = PostgresDatabase.Limits()
+        limits.patience = .seconds(90)
+        limits.lockWait = .seconds(60)
+        limits.statement = .seconds(60)
+        limits.retrying = .seconds(90)
+        limits.attempts = 1000
+        return try await PostgresDatabase.open(
+            PostgresLocation(Secret(url)), clock: TimeOfRows(rows: clock), random: SystemRandom(), time: .clock,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, limits: limits)
     }
 
     deinit {
-        let (admin, database, name) = (admin, database, name)
+        let (admin, opened, name) = (admin, opened.value, name)
         Task {
-            await database.close()
+            for database in opened { await database.close() }
             _ = try? await admin.execute(.schema, "DROP SCHEMA \(name) CASCADE", [])
             await admin.close()
         }
-    }
-}
-
-struct StoreWorld: Sendable {
-    let samples: Samples
-    let keys: any KeyStore
-    let workspaces: any WorkspaceStore
-    let registry: any RegistryStore
-    let usage: any UsageStore
-    /// What the stores need for as long as they are used.
-    let owner: (any Sendable)?
-
-    init(
-        samples: Samples, keys: any KeyStore, workspaces: any WorkspaceStore, registry: any RegistryStore,
-        usage: any UsageStore, owner: (any Sendable)?
-    ) {
-        self.samples = samples
-        self.keys = keys
-        self.workspaces = workspaces
-        self.registry = registry
-        self.usage = usage
-        self.owner = owner
-    }
-
-    init(_ samples: Samples, _ database: some Database, owner: any Sendable) async throws {
-        _ = try await Migrator(Schema.migrations, binary: BinaryVersion(0, 1, 0)).migrate(database)
-        self.init(
-            samples: samples, keys: DatabaseKeyStore(database), workspaces: DatabaseWorkspaceStore(database),
-            registry: DatabaseRegistryStore(database), usage: DatabaseUsageStore(database), owner: owner)
-    }
-
-    func workspace(_ name: String = "default") async throws -> Workspace {
-        try await workspaces.ensure(tenant: "default", workspace: name, ids: samples.ids, now: samples.clock.now)
     }
 }
 

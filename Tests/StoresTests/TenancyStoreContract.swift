@@ -16,9 +16,9 @@ import Testing
         let world = try await adapter.open()
         let workspace = try await world.workspace()
         let key = key(world, in: workspace, seed: 1, expires: world.samples.clock.now + .seconds(60))
-        try await world.keys.insert(key)
-        try await world.keys.insert(key)
-        #expect(try await world.keys.find(prefix: key.prefix) == key)
+        try await world.keys.insert(key, audit: Samples.entry)
+        try await world.keys.insert(key, audit: Samples.entry)
+        #expect(try await world.keys.find(prefix: key.prefix)?.key == key)
         #expect(try await world.keys.find(prefix: "0000000000") == nil)
         #expect(try await world.keys.list(in: workspace.id, page: PageRequest()).data == [key])
     }
@@ -29,21 +29,21 @@ import Testing
         let workspace = try await world.workspace()
         let keys = (1...16).map { key(world, in: workspace, seed: $0) }
         let added = try await withThrowingTaskGroup(of: Bool.self) { group in
-            for key in keys { group.addTask { try await world.keys.insertFirst(key) } }
+            for key in keys { group.addTask { try await world.keys.insertFirst(key, audit: Samples.entry) } }
             return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(added == 1)
         #expect(try await world.keys.list(in: workspace.id, page: PageRequest()).data.count == 1)
-        #expect(try await !world.keys.insertFirst(key(world, in: workspace, seed: 99)))
+        #expect(try await !world.keys.insertFirst(key(world, in: workspace, seed: 99), audit: Samples.entry))
     }
 
     @Test("another key with the same prefix is refused", arguments: StoreAdapter.allCases)
     func samePrefix(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()
         let workspace = try await world.workspace()
-        try await world.keys.insert(key(world, in: workspace, seed: 1))
+        try await world.keys.insert(key(world, in: workspace, seed: 1), audit: Samples.entry)
         let other = key(world, in: workspace, seed: 1)
-        #expect(await code { try await world.keys.insert(other) } == .alreadyExists)
+        #expect(await code { try await world.keys.insert(other, audit: Samples.entry) } == .alreadyExists)
     }
 
     @Test("keys are listed newest first, page by page, and only the workspace's own", arguments: StoreAdapter.allCases)
@@ -55,8 +55,8 @@ import Testing
         for seed in 1...7 as ClosedRange<UInt64> {
             world.samples.clock.advance(by: .milliseconds(1))
             keys.append(key(world, in: workspace, seed: seed))
-            try await world.keys.insert(keys[keys.count - 1])
-            try await world.keys.insert(key(world, in: other, seed: seed + 100))
+            try await world.keys.insert(keys[keys.count - 1], audit: Samples.entry)
+            try await world.keys.insert(key(world, in: other, seed: seed + 100), audit: Samples.entry)
         }
         var seen: [APIKey] = []
         var after: String?
@@ -77,12 +77,13 @@ import Testing
         let workspace = try await world.workspace()
         let other = try await world.workspace("other")
         let key = key(world, in: workspace, seed: 1)
-        try await world.keys.insert(key)
+        try await world.keys.insert(key, audit: Samples.entry)
         let now = world.samples.clock.now
-        #expect(try await world.keys.revoke(key.id, in: other.id, at: now) == nil)
-        #expect(try await world.keys.find(prefix: key.prefix)?.revoked == nil)
-        #expect(try await world.keys.revoke(key.id, in: workspace.id, at: now)?.revoked == now)
-        #expect(try await world.keys.revoke(key.id, in: workspace.id, at: now + .seconds(9))?.revoked == now)
+        #expect(try await world.keys.revoke(key.id, in: other.id, at: now, audit: Samples.entry) == nil)
+        #expect(try await world.keys.find(prefix: key.prefix)?.key.revoked == nil)
+        #expect(try await world.keys.revoke(key.id, in: workspace.id, at: now, audit: Samples.entry)?.revoked == now)
+        let later = now + .seconds(9)
+        #expect(try await world.keys.revoke(key.id, in: workspace.id, at: later, audit: Samples.entry)?.revoked == now)
         #expect(try await world.keys.find(prefix: key.prefix)?.isUsable(at: now) == false)
     }
 
@@ -92,10 +93,11 @@ import Testing
         let workspace = try await world.workspace()
         let now = world.samples.clock.now
         let revoked = key(world, in: workspace, seed: 1)
-        try await world.keys.insert(revoked)
-        try await world.keys.insert(key(world, in: workspace, seed: 2))
-        try await world.keys.insert(key(world, in: workspace, seed: 3, expires: now + .seconds(5)))
-        _ = try await world.keys.revoke(revoked.id, in: workspace.id, at: now)
+        try await world.keys.insert(revoked, audit: Samples.entry)
+        try await world.keys.insert(key(world, in: workspace, seed: 2), audit: Samples.entry)
+        try await world.keys.insert(
+            key(world, in: workspace, seed: 3, expires: now + .seconds(5)), audit: Samples.entry)
+        _ = try await world.keys.revoke(revoked.id, in: workspace.id, at: now, audit: Samples.entry)
         #expect(try await world.keys.countUsable(in: workspace.id, at: now) == 2)
         #expect(try await world.keys.countUsable(in: workspace.id, at: now + .seconds(5)) == 1)
         #expect(try await world.keys.countUsable(in: world.samples.ids.next(), at: now) == 0)

@@ -38,8 +38,8 @@ import Testing
     func accepted() async throws {
         let world = World()
         #expect(world.verifier.cached(world.text) == nil)
-        #expect(try await world.verifier.verify(world.text) == .accepted(Principal(world.key)))
-        #expect(world.verifier.cached(world.text)?.verdict == .accepted(Principal(world.key)))
+        #expect(try await world.verifier.verify(world.text) == .accepted(KeyHolder(KeyFacts(key: world.key))))
+        #expect(world.verifier.cached(world.text)?.verdict == .accepted(KeyHolder(KeyFacts(key: world.key))))
         #expect(world.hasher.verifications == 1)
     }
 
@@ -53,7 +53,7 @@ import Testing
             // Everybody had a turn: a second hash would be seen below.
             for _ in 0..<1000 { await Task.yield() }
             gate.open()
-            for try await verdict in group { #expect(verdict == .accepted(Principal(world.key))) }
+            for try await verdict in group { #expect(verdict == .accepted(KeyHolder(KeyFacts(key: world.key)))) }
         }
         #expect(world.hasher.verifications == 1)
     }
@@ -68,7 +68,7 @@ import Testing
         #expect(world.verifier.cached(world.wrong()) == nil)
         #expect(try await world.verifier.verify(world.wrong()) == .refused)
         #expect(world.hasher.verifications == 2)
-        #expect(try await world.verifier.verify(world.text) == .accepted(Principal(world.key)))
+        #expect(try await world.verifier.verify(world.text) == .accepted(KeyHolder(KeyFacts(key: world.key))))
     }
 
     @Test("an unknown prefix and text that is no token cost no hash")
@@ -85,8 +85,9 @@ import Testing
     func revokedElsewhere() async throws {
         let world = World()
         _ = try await world.verifier.verify(world.text)
-        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
-        #expect(world.verifier.cached(world.text)?.verdict == .accepted(Principal(world.key)))
+        _ = try await world.store.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
+        #expect(world.verifier.cached(world.text)?.verdict == .accepted(KeyHolder(KeyFacts(key: world.key))))
         world.clock.advance(by: .seconds(31))
         #expect(world.verifier.cached(world.text) == nil)
         #expect(try await world.verifier.verify(world.text) == .refused)
@@ -98,7 +99,7 @@ import Testing
         let world = World()
         _ = try await world.verifier.verify(world.text)
         world.clock.advance(by: .seconds(31))
-        #expect(try await world.verifier.verify(world.text) == .accepted(Principal(world.key)))
+        #expect(try await world.verifier.verify(world.text) == .accepted(KeyHolder(KeyFacts(key: world.key))))
         #expect(world.hasher.verifications == 1)
         #expect(world.store.finds == 2)
     }
@@ -107,7 +108,8 @@ import Testing
     func invalidated() async throws {
         let world = World()
         _ = try await world.verifier.verify(world.text)
-        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
+        _ = try await world.store.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
         world.verifier.invalidate(prefix: world.key.prefix)
         #expect(world.verifier.cached(world.text) == nil)
         #expect(try await world.verifier.verify(world.text) == .refused)
@@ -119,7 +121,8 @@ import Testing
         let world = World(hashGate: gate)
         async let early = world.verifier.verify(world.text)
         try await eventually("the hash began") { gate.waiting == 1 }
-        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
+        _ = try await world.store.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
         world.verifier.invalidate(prefix: world.key.prefix)
         gate.open()
         _ = try await early
@@ -133,7 +136,8 @@ import Testing
         let world = World(hashGate: gate)
         async let early = world.verifier.verify(world.text)
         try await eventually("the hash began") { gate.waiting == 1 }
-        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
+        _ = try await world.store.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
         world.verifier.invalidate(prefix: world.key.prefix)
         #expect(try await world.verifier.verify(world.text) == .refused)
         gate.open()
@@ -144,7 +148,7 @@ import Testing
     func expires() async throws {
         let clock = ManualClock()
         let world = World(expires: clock.now + .seconds(5))
-        #expect(try await world.verifier.verify(world.text) == .accepted(Principal(world.key)))
+        #expect(try await world.verifier.verify(world.text) == .accepted(KeyHolder(KeyFacts(key: world.key))))
         world.clock.advance(by: .seconds(5))
         #expect(world.verifier.cached(world.text) == nil)
         #expect(try await world.verifier.verify(world.text) == .refused)
@@ -158,7 +162,7 @@ import Testing
         let world = World(limits: limits)
         _ = try await world.verifier.verify(world.text)
         for digit in "0123456789" { _ = try await world.verifier.verify(world.wrong(digit)) }
-        #expect(world.verifier.cached(world.text)?.verdict == .accepted(Principal(world.key)))
+        #expect(world.verifier.cached(world.text)?.verdict == .accepted(KeyHolder(KeyFacts(key: world.key))))
         let known = "0123456789".count { world.verifier.cached(world.wrong($0)) != nil }
         #expect(known < 4)
     }
@@ -172,6 +176,6 @@ import Testing
         first.cancel()
         gate.open()
         _ = await first.result
-        #expect(try await world.verifier.verify(world.text) == .accepted(Principal(world.key)))
+        #expect(try await world.verifier.verify(world.text) == .accepted(KeyHolder(KeyFacts(key: world.key))))
     }
 }

@@ -7,7 +7,7 @@ import Testing
 /// Keys in use go on while the store is away, for a stated time.
 @Suite struct StoreAwayTests {
     /// A store that answers, fails, or is silent until its gate opens.
-    private final class FailingStore: KeyStore {
+    private final class FailingStore: KeyLookup {
         let rows: MemoryKeyStore
         let failure = Mutex<(any Error)?>(nil)
         let silence = Mutex<Gate?>(nil)
@@ -23,24 +23,12 @@ import Testing
         func failAfter(_ duration: Duration, on clock: ManualClock) { delay.withLock { $0 = (duration, clock) } }
         func hold(at gate: Gate?) { silence.withLock { $0 = gate } }
 
-        func find(prefix: String) async throws -> APIKey? {
+        func find(prefix: String) async throws -> KeyFacts? {
             tries.withLock { $0 += 1 }
             if let gate = silence.withLock({ $0 }) { await gate.pass() }
             if let delay = delay.withLock({ $0 }) { try await delay.clock.sleep(for: delay.duration) }
             if let error = failure.withLock({ $0 }) { throw error }
             return try await rows.find(prefix: prefix)
-        }
-
-        func insert(_ key: APIKey) async throws { try await rows.insert(key) }
-        func insertFirst(_ key: APIKey) async throws -> Bool { try await rows.insertFirst(key) }
-        func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
-            try await rows.list(in: workspace, page: page)
-        }
-        func revoke(_ id: KeyID, in workspace: WorkspaceID, at now: Instant) async throws -> APIKey? {
-            try await rows.revoke(id, in: workspace, at: now)
-        }
-        func countUsable(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
-            try await rows.countUsable(in: workspace, at: now)
         }
     }
 
@@ -66,7 +54,7 @@ import Testing
         }
 
         var text: String { token.text.reveal() }
-        var accepted: KeyVerifier.Verdict { .accepted(Principal(key)) }
+        var accepted: KeyVerifier.Verdict { .accepted(KeyHolder(KeyFacts(key: key))) }
 
         /// What a request meets, and whether it had to wait for the store.
         func ask(_ text: String) async throws -> (verdict: KeyVerifier.Verdict, waited: Bool) {
@@ -224,7 +212,8 @@ import Testing
     @Test("a revocation by another process ends a held verdict with the first answer of the store")
     func revokedElsewhere() async throws {
         let world = try await withHeldVerdict()
-        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
+        _ = try await world.store.rows.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
         world.store.fail(nil)
         world.clock.advance(by: .seconds(1))
         // The one that has the row read again is served by what was known.
@@ -239,13 +228,36 @@ import Testing
     func revokedBesideAnother() async throws {
         let world = World()
         _ = try await world.ask(world.text)
-        _ = try await world.store.revoke(world.key.id, in: world.workspace.id, at: world.clock.now)
+        _ = try await world.store.rows.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
         world.clock.advance(by: .seconds(31))
         let gate = Gate()
         world.store.hold(at: gate)
         async let verdict = world.verifier.verify(world.text)
         try await eventually("the row was asked for") { gate.waiting == 1 }
         world.verifier.invalidate(prefix: world.other.prefix)
+        gate.open()
+        #expect(try await verdict == .refused)
+        world.store.hold(at: nil)
+        world.store.fail(Problem(.storageUnavailable))
+        #expect(try await world.verifier.verify(world.text) == .refused)
+        world.clock.advance(by: .seconds(11))
+        await #expect(throws: Problem.self) { try await world.verifier.verify(world.text) }
+        #expect(world.verifier.cached(world.text) == nil)
+    }
+
+    @Test("a revoked key whose tenant was touched while its row was read is known as nothing at all")
+    func revokedMeanwhile() async throws {
+        let world = World()
+        _ = try await world.ask(world.text)
+        _ = try await world.store.rows.revoke(
+            world.key.id, in: world.workspace.id, at: world.clock.now, audit: Samples.entry)
+        world.clock.advance(by: .seconds(31))
+        let gate = Gate()
+        world.store.hold(at: gate)
+        async let verdict = world.verifier.verify(world.text)
+        try await eventually("the row was asked for") { gate.waiting == 1 }
+        world.verifier.forget([.tenant(world.workspace.tenant)])
         gate.open()
         #expect(try await verdict == .refused)
         world.store.hold(at: nil)

@@ -45,8 +45,26 @@ private let systemScopeFiles: Set<String> = [
     "Sources/Stores/DatabaseUsageStore.swift",
     // Deployments belong to the platform.
     "Sources/Stores/DatabaseRegistryStore.swift",
-    // Tenants and workspaces themselves.
+    // Tenants belong to the platform.
+    "Sources/Stores/DatabaseTenantStore.swift",
+    // The first workspace is made with its tenant; an operator's identifier may be of any tenant.
     "Sources/Stores/DatabaseWorkspaceStore.swift",
+    // What is due to go is looked for in all tenants.
+    "Sources/Stores/DatabaseWorkspaceStore+Purge.swift",
+    // People belong to the platform, and may be members of several tenants.
+    "Sources/Stores/DatabaseUserStore.swift",
+    "Sources/Stores/DatabaseSessionStore.swift",
+    // A user's places are in several tenants; an operator's identifier may be of any.
+    "Sources/Stores/DatabaseMemberStore.swift",
+    "Sources/Stores/DatabaseRuleStore.swift",
+    // The platform has an audit chain and keyed requests of its own, and old records go whosever they are.
+    "Sources/Stores/DatabaseAuditStore.swift",
+    "Sources/Stores/DatabaseIdempotencyStore.swift",
+    // Nodes follow the revocations of all tenants.
+    "Sources/Stores/DatabaseRevocationStore.swift",
+    // Providers and sealed secrets belong to the platform.
+    "Sources/Stores/DatabaseProviderStore.swift",
+    "Sources/Stores/DatabaseSealedRows.swift",
     // Asks only whether the database answers.
     "Sources/App/Doctor/Examination.swift",
 ]

@@ -44,6 +44,9 @@ struct PlantedTests {
         Plant(
             rule: "system-scope", code: "database.write(\n    .system) { tx in }", path: "Sources/Stores/A.swift"),
         Plant(rule: "schema-scope", code: "database.write(.schema) { tx in }"),
+        Plant(
+            rule: "unscoped-store", code: "package func find(_ id: KeyID) async throws -> APIKey? {}",
+            path: "Sources/Stores/DatabaseKeyStore.swift"),
         Plant(rule: "unsafe-without-reason", code: "final class Box: @unchecked Sendable {}"),
         Plant(rule: "unsafe-without-reason", code: "nonisolated(unsafe) var x = 0"),
         Plant(rule: "interpolated-sql", code: #"run("SELECT * FROM key WHERE id = \(id)")"#),
@@ -93,6 +96,12 @@ struct PlantedTests {
             rule: "a reason", code: "// SAFETY: every access holds the lock.\nfinal class Box: @unchecked Sendable {}"),
         Plant(
             rule: "a listed system scope", code: "try await database.fetching(.system) { tx in }",
+            path: "Sources/Stores/DatabaseKeyStore.swift"),
+        Plant(
+            rule: "a scoped store", code: "package func find(_ id: KeyID, in workspace: WorkspaceID) -> APIKey? {}",
+            path: "Sources/Stores/DatabaseKeyStore.swift"),
+        Plant(
+            rule: "a listed store function", code: "package func find(prefix: String) -> KeyFacts? {}",
             path: "Sources/Stores/DatabaseKeyStore.swift"),
         Plant(rule: "a system font", code: "font(.system)"),
         Plant(rule: "bound SQL", code: #"run("SELECT * FROM key WHERE id = $1", id)"#),

@@ -4,12 +4,14 @@ struct Rules: Sendable {
     private let text: TextRules
     private let walls: WallRules
     private let tests: TestRules
+    private let stores: ScopedStores
 
     init() throws {
         bans = try makeBans()
         text = try TextRules()
         walls = try WallRules()
         tests = try TestRules()
+        stores = try ScopedStores()
     }
 
     func violations(in source: SwiftSource) throws -> [Violation] {
@@ -17,6 +19,7 @@ struct Rules: Sendable {
             + text.violations(in: source)
             + walls.violations(in: source)
             + tests.violations(in: source)
+            + stores.violations(in: source)
             + Shape.violations(in: source)
     }
 }

@@ -1,10 +1,5 @@
 package import Kernel
 
-/// Where a model version is used. A model service is unique by model and environment.
-package enum ModelEnvironment: String, Sendable, Codable, CaseIterable {
-    case development, staging, production
-}
-
 /// What a caller may ask of a model.
 package enum Capability: String, Sendable, Codable, CaseIterable {
     case chat, completions, embeddings, tools, logprobs, images
@@ -33,6 +28,8 @@ package struct Deployment: Sendable, Hashable {
     package let endpoint: Endpoint
     /// What the endpoint itself calls the model.
     package let upstreamModel: String
+    /// Whose endpoint it is; nil for a runtime or a server of our own, which gets no credential.
+    package let provider: ProviderID?
     package let capabilities: Set<Capability>
     /// The most tokens that prompt and answer may have together; nil when it is not known.
     package let contextLimit: Int?
@@ -51,7 +48,7 @@ package struct Deployment: Sendable, Hashable {
     package init(
         id: DeploymentID, model: ModelName, environment: ModelEnvironment = .production, aliases: [ModelName] = [],
         wire: WireProtocol, endpoint: Endpoint, upstreamModel: String, capabilities: Set<Capability>,
-        contextLimit: Int? = nil, origin: Origin, registered: Instant
+        contextLimit: Int? = nil, provider: ProviderID? = nil, origin: Origin, registered: Instant
     ) {
         self.id = id
         self.model = model
@@ -60,6 +57,7 @@ package struct Deployment: Sendable, Hashable {
         self.wire = wire
         self.endpoint = endpoint
         self.upstreamModel = upstreamModel
+        self.provider = provider
         self.capabilities = capabilities
         self.contextLimit = contextLimit
         self.origin = origin

@@ -1,3 +1,4 @@
+package import Kernel
 import Synchronization
 
 /// What the router sees: every deployment at one moment. Immutable, so that a request reads one truth throughout.

@@ -14,6 +14,7 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
     case methodNotAllowed = "METHOD_NOT_ALLOWED"
     case requestTimeout = "REQUEST_TIMEOUT"
     case alreadyExists = "ALREADY_EXISTS"
+    case conflict = "CONFLICT"
     case idempotencyConflict = "IDEMPOTENCY_CONFLICT"
     case payloadTooLarge = "PAYLOAD_TOO_LARGE"
     case unsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
@@ -70,6 +71,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .requestTimeout:
             408
         case .alreadyExists:
+            409
+        case .conflict:
             409
         case .idempotencyConflict:
             409
@@ -160,6 +163,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "invalid_request_error"
         case .alreadyExists:
             "invalid_request_error"
+        case .conflict:
+            "invalid_request_error"
         case .idempotencyConflict:
             "invalid_request_error"
         case .payloadTooLarge:
@@ -248,6 +253,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .requestTimeout:
             true
         case .alreadyExists:
+            false
+        case .conflict:
             false
         case .idempotencyConflict:
             false
@@ -338,6 +345,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "The request did not arrive completely in time."
         case .alreadyExists:
             "A thing with this identity exists already."
+        case .conflict:
+            "The request does not fit the state that the thing is in."
         case .idempotencyConflict:
             "The idempotency key was used before with another body."
         case .payloadTooLarge:
@@ -427,6 +436,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "Send headers and body without long pauses."
         case .alreadyExists:
             "Use the existing one, or choose another name."
+        case .conflict:
+            "Look at the thing as it is now, and do what the message asks for first."
         case .idempotencyConflict:
             "Send the original body again, or use a new key."
         case .payloadTooLarge:

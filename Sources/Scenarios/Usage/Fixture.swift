@@ -60,12 +60,12 @@ enum Fixture {
 
     private static func addKey(to database: any Database, clock: any Clock) async throws {
         let ids = IDSource(clock: clock, random: SeededRandom(seed: 1))
-        let workspace = try await DatabaseWorkspaceStore(database).ensure(
+        let workspace = try await DatabaseWorkspaceStore(database, sealing: PlainSealer()).ensure(
             tenant: "tenant", workspace: "default", ids: ids, now: clock.now)
         guard let token = KeyToken(SimulatedClient.token) else { throw Failed() }
-        try await DatabaseKeyStore(database).insert(
-            APIKey(
-                id: ids.next(), tenant: workspace.tenant, workspace: workspace.id, name: "key", prefix: token.prefix,
-                hash: "plain:" + token.text.reveal(), created: clock.now))
+        let key = APIKey(
+            id: ids.next(), tenant: workspace.tenant, workspace: workspace.id, name: "key", prefix: token.prefix,
+            hash: "plain:" + token.text.reveal(), created: clock.now)
+        try await DatabaseKeyStore(database, sealing: PlainSealer()).insert(key, audit: Samples.entry)
     }
 }

@@ -106,8 +106,8 @@ final class Platform: @unchecked Sendable {
         let flow = InferenceFlow(
             registry: Registry(builtIn: Fixture.deployments),
             keys: KeyVerifier(
-                store: DatabaseKeyStore(faulty), hasher: TransparentHasher(), digests: PlainDigest(),
-                clock: process.clock),
+                store: DatabaseKeyStore(faulty, sealing: PlainSealer()), hasher: TransparentHasher(),
+                digests: PlainDigest(), clock: process.clock),
             journal: watched, clock: process.clock,
             ids: IDSource(clock: process.clock, random: simulation.streams.stream("ids \(life)")))
         let core = try await GatewayCore(

@@ -10,9 +10,11 @@ import Synchronization
 ///   read before that, while nobody waits.
 /// - While the store is away, a proven verdict goes on to hold, without waiting, until `staleness` after the row was
 ///   last read; then it fails closed. A refusal, an expired key and one that this process revoked never hold.
+/// - When the list of revocations has not been read for as long as `staleness`, nothing in memory holds.
+/// - An address that has sent too many wrong tokens is refused before a token of its is hashed.
 package final class KeyVerifier: Sendable {
     package enum Verdict: Sendable, Equatable {
-        case accepted(Principal)
+        case accepted(KeyHolder)
         case refused
     }
 
@@ -27,7 +29,8 @@ package final class KeyVerifier: Sendable {
     package struct Limits: Sendable {
         /// How long a verdict holds before the row is read again.
         package var freshness: Duration = .seconds(30)
-        /// How long a proven verdict holds at most after the row was read, while the store cannot be reached.
+        /// How long a proven verdict holds at most after the row was read while the store cannot be reached, and after
+        /// the list of revocations was.
         package var staleness: Duration = .seconds(300)
         /// How often a store that is away is tried.
         package var retry: Duration = .seconds(1)
@@ -44,27 +47,38 @@ package final class KeyVerifier: Sendable {
     private struct State {
         var cache: VerdictCache
         var running: [Digest256: Verification] = [:]
-        /// Rises with every invalidation: a verification that began before one is not cached.
+        /// Rises with every invalidation: a verification that began before one that touches it is not cached.
         var generation: UInt64 = 0
+        var invalidations = Invalidations()
+
+        mutating func invalidate(_ extent: Invalidations.Extent) {
+            generation += 1
+            running = [:]
+            invalidations.add(extent)
+        }
     }
 
-    private let store: any KeyStore
+    private let store: any KeyLookup
     private let hasher: any SecretHasher
     private let digests: any TokenDigest
     private let clock: any Clock
     /// When whoever waits for `verify` asks `giveUpWaiting`.
     package let wait: Duration
+    /// Of all kinds of credentials, from all addresses.
+    package let failures: FailedCredentials
     private let state: Mutex<State>
 
+    /// - Parameter failures: nil for one with the usual limits.
     package init(
-        store: any KeyStore, hasher: any SecretHasher, digests: any TokenDigest, clock: any Clock,
-        limits: Limits = Limits()
+        store: any KeyLookup, hasher: any SecretHasher, digests: any TokenDigest, clock: any Clock,
+        limits: Limits = Limits(), failures: FailedCredentials? = nil
     ) {
         self.store = store
         self.hasher = hasher
         self.digests = digests
         self.clock = clock
         wait = limits.wait
+        self.failures = failures ?? FailedCredentials(clock: clock)
         state = Mutex(State(cache: VerdictCache(limits: limits)))
     }
 
@@ -73,6 +87,31 @@ package final class KeyVerifier: Sendable {
         let digest = digests.digest(of: text)
         let uptime = clock.uptime
         return state.withLock { $0.cache.look(up: digest, at: uptime) }
+    }
+
+    /// The same as `verify(_:)` for a request: counts what is wrong, and looks at no new token from an address that was
+    /// wrong too often.
+    /// - Parameter address: the client's.
+    /// - Throws: `RATE_LIMITED`, and what `verify(_:)` throws.
+    package func verify(_ text: String, from address: IPAddress?) async throws -> Verdict {
+        let digest = digests.digest(of: text)
+        // What was proven once costs no hash, so it is no attempt.
+        if state.withLock({ $0.cache.provenHash(of: digest) == nil }), let refusal = failures.refusal(for: address) {
+            throw refusal
+        }
+        let verdict = try await verify(text)
+        switch verdict {
+        case .accepted: state.withLock { $0.cache.noteUse(of: digest, at: clock.uptime) }
+        case .refused: failures.note(from: address)
+        }
+        return verdict
+    }
+
+    /// What a caller is told whose token is known to be wrong. Counts it.
+    package func refusal(from address: IPAddress?) -> Problem {
+        if let refusal = failures.refusal(for: address) { return refusal }
+        failures.note(from: address)
+        return Problem(.invalidAPIKey, parameter: "Authorization")
     }
 
     /// The verdict by the row as it is now; by the last one read when the store is away and that verdict still holds.
@@ -121,23 +160,62 @@ package final class KeyVerifier: Sendable {
     /// that began before.
     package func invalidate(prefix: String) {
         state.withLock { state in
-            state.generation += 1
-            state.running = [:]
+            state.invalidate(.prefix(prefix))
             state.cache.forget(prefix: prefix)
         }
     }
 
+    /// The same for every key that one of the subjects touches.
+    package func forget(_ subjects: Set<Revocation.Subject>) {
+        state.withLock { state in
+            state.invalidate(.subjects(subjects))
+            state.cache.forget(subjects)
+        }
+    }
+
+    /// The same for every key.
+    package func forgetAll() {
+        state.withLock { state in
+            state.invalidate(.everything)
+            state.cache.forgetAll()
+        }
+    }
+
+    /// Says that what was forgotten here is all that was to be forgotten up to `uptime`. From the first call on,
+    /// verdicts end when the next one does not come.
+    package func feedWasRead(at uptime: Duration) { state.withLock { $0.cache.feedWasRead(at: uptime) } }
+
+    /// Whether a running request may go on whose key has this prefix, by the row as it is now.
+    /// - Throws: the store's `Problem`; `CancellationError`.
+    package func mayGoOn(prefix: String) async throws -> Bool {
+        guard let facts = try await store.find(prefix: prefix), facts.isUsable(at: clock.now) else { return false }
+        return facts.principal.grants.contains { $0.permissions.contains(.inferenceExecute) }
+    }
+
+    /// When keys were last used, of those that were since the last call.
+    package func takeUses() -> [KeyID: Instant] {
+        let (now, uptime) = (clock.now, clock.uptime)
+        return state.withLock { $0.cache.takeUses() }.mapValues { now + ($0 - uptime) }
+    }
+
+    /// Gives back what `takeUses` gave and could not be written.
+    package func putBack(_ uses: [KeyID: Instant]) {
+        let (now, uptime) = (clock.now, clock.uptime)
+        state.withLock { $0.cache.putBack(uses.mapValues { uptime + ($0 - now) }) }
+    }
+
     private func decide(_ token: KeyToken, digest: Digest256, generation: UInt64) async throws -> Verdict {
         let asked = clock.uptime
-        let key: APIKey
+        let facts: KeyFacts
         switch try await find(token, digest: digest) {
-        case .row(let row): key = row
+        case .row(let row): facts = row
         case .unknown:
             state.withLock { $0.cache.forget(digest) }
             return .refused
         case .away(let held): return held
         }
-        guard key.isUsable(at: clock.now) else {
+        let key = facts.key
+        guard facts.isUsable(at: clock.now) else {
             remember(.refused, key: key, proven: false, digest: digest, generation: generation, asked: asked)
             return .refused
         }
@@ -148,13 +226,13 @@ package final class KeyVerifier: Sendable {
         } else {
             isProven = try await hasher.verify(token.text, against: key.hash)
         }
-        let verdict: Verdict = isProven ? .accepted(Principal(key)) : .refused
+        let verdict: Verdict = isProven ? .accepted(KeyHolder(facts)) : .refused
         remember(verdict, key: key, proven: isProven, digest: digest, generation: generation, asked: asked)
         return verdict
     }
 
     private enum Finding {
-        case row(APIKey)
+        case row(KeyFacts)
         case unknown
         /// The store cannot be reached, and this verdict holds meanwhile.
         case away(Verdict)
@@ -185,7 +263,7 @@ package final class KeyVerifier: Sendable {
         let uptime = clock.uptime
         let expires = key.expires.map { uptime + ($0 - clock.now) }
         state.withLock { state in
-            guard state.generation == generation else {
+            guard !state.invalidations.touch(key, since: generation, now: state.generation) else {
                 // What was good before may stand there still, and must not outlive this.
                 if !proven { state.cache.forget(digest) }
                 return
@@ -193,39 +271,5 @@ package final class KeyVerifier: Sendable {
             state.cache.remember(
                 verdict, of: key, proven: proven, digest: digest, confirmed: asked, expires: expires, at: uptime)
         }
-    }
-}
-
-/// One verification that others wait for.
-private final class Verification: Sendable {
-    private enum State {
-        case running([CheckedContinuation<KeyVerifier.Verdict, any Error>])
-        case finished(Result<KeyVerifier.Verdict, any Error>)
-    }
-
-    private let state = Mutex(State.running([]))
-
-    func result() async throws -> KeyVerifier.Verdict {
-        try await withCheckedThrowingContinuation { continuation in
-            let finished: Result<KeyVerifier.Verdict, any Error>? = state.withLock { state in
-                switch state {
-                case .running(let waiters):
-                    state = .running(waiters + [continuation])
-                    return nil
-                case .finished(let result):
-                    return result
-                }
-            }
-            if let finished { continuation.resume(with: finished) }
-        }
-    }
-
-    func finish(_ result: Result<KeyVerifier.Verdict, any Error>) {
-        let waiters: [CheckedContinuation<KeyVerifier.Verdict, any Error>] = state.withLock { state in
-            guard case .running(let waiters) = state else { return [] }
-            state = .finished(result)
-            return waiters
-        }
-        for waiter in waiters { waiter.resume(with: result) }
     }
 }

@@ -1,0 +1,41 @@
+package import Kernel
+
+/// Somebody else's service that serves models, as it is registered here. Its key is in the secret store.
+package struct Provider: Sendable, Hashable {
+    package let id: ProviderID
+    /// Unique: `openrouter`, or a name of one's own.
+    package let name: String
+    package let wire: WireProtocol
+    /// Every deployment of the provider is there, and its key is sent to this scheme, host and port alone.
+    package let endpoint: Endpoint
+    package let created: Instant
+
+    package init(id: ProviderID, name: String, wire: WireProtocol, endpoint: Endpoint, created: Instant) {
+        self.id = id
+        self.name = name
+        self.wire = wire
+        self.endpoint = endpoint
+        self.created = created
+    }
+
+    /// What the secret store calls its key.
+    package var secretName: String { "provider/\(id)" }
+}
+
+/// Where providers are kept; they belong to the platform. Throws as `RegistryStore`.
+package protocol ProviderStore: Sendable {
+    /// - Throws: `Problem(.alreadyExists)` when the name is taken.
+    func insert(_ provider: Provider) async throws
+    /// By name.
+    func all() async throws -> [Provider]
+    /// - Throws: `Problem(.validationError)` while deployments use it.
+    /// - Returns: what was removed; nil when there was none.
+    func remove(_ id: ProviderID) async throws -> Provider?
+}
+
+/// The credentials that calls upstream carry. In memory: asked for each request, on its event loop.
+package protocol UpstreamCredentials: Sendable {
+    /// The value of the `authorization` header for a call to this deployment; nil for none. Never one for another
+    /// scheme, host or port than its provider's.
+    func authorization(for deployment: Deployment) -> Secret?
+}

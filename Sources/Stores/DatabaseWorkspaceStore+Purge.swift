@@ -1,0 +1,66 @@
+import Database
+package import Kernel
+package import Tenancy
+
+extension DatabaseWorkspaceStore {
+    /// One transaction for each workspace, so that a large one holds up nobody for longer than it must.
+    package func purge(
+        at now: Instant, limit: Int, audit entry: @Sendable (Workspace) -> AuditEntry
+    ) async throws -> Int {
+        let due = try await database.fetching(.system) { tx in
+            try tx.rows(
+                """
+                SELECT w.* FROM workspace w JOIN tenant t ON t.id = w.tenant_id
+                WHERE w.purged IS NULL AND (w.purge <= $1 OR t.purge <= $1) ORDER BY w.id LIMIT $2
+                """,
+                [now, limit]
+            ).map(Workspace.init(row:))
+        }
+        var purged = 0
+        for workspace in due where try await purge(workspace, at: now, audit: entry(workspace)) { purged += 1 }
+        try await purgeTenants(at: now, limit: limit)
+        return purged
+    }
+
+    /// - Returns: false when it was restored, or somebody else was here first.
+    private func purge(_ workspace: Workspace, at now: Instant, audit entry: AuditEntry) async throws -> Bool {
+        try await database.storing(.system) { tx in
+            let isDue = try tx.run(
+                """
+                UPDATE workspace SET purged = $2, name = name || '~' || id, deleted = COALESCE(deleted, $2),
+                    purge = COALESCE(purge, $2)
+                WHERE id = $1 AND purged IS NULL AND (purge <= $2
+                    OR EXISTS (SELECT 1 FROM tenant t WHERE t.id = workspace.tenant_id AND t.purge <= $2))
+                """,
+                [workspace.id, now])
+            guard isDue == 1 else { return false }
+            for sql in [
+                "DELETE FROM api_key WHERE workspace_id = $1", "DELETE FROM member WHERE workspace_id = $1",
+                "DELETE FROM access_rule WHERE workspace_id = $1", "DELETE FROM idempotency WHERE scope = $1",
+            ] { try tx.run(sql, [workspace.id]) }
+            try audit.append(entry, to: workspace.tenant, tx)
+            return true
+        }
+    }
+
+    /// Those whose workspaces are all gone. The name is free again.
+    private func purgeTenants(at now: Instant, limit: Int) async throws {
+        try await database.storing(.system) { tx in
+            let rows = try tx.rows(
+                """
+                SELECT id FROM tenant t WHERE purge <= $1 AND purged IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM workspace w WHERE w.tenant_id = t.id AND w.purged IS NULL)
+                ORDER BY id LIMIT $2
+                """,
+                [now, limit])
+            for row in rows {
+                let tenant: TenantID = try row.value("id")
+                for sql in [
+                    "DELETE FROM member WHERE tenant_id = $1", "DELETE FROM access_rule WHERE tenant_id = $1",
+                    "DELETE FROM account WHERE tenant_id = $1",
+                ] { try tx.run(sql, [tenant]) }
+                try tx.run("UPDATE tenant SET purged = $2, name = name || '~' || id WHERE id = $1", [tenant, now])
+            }
+        }
+    }
+}
