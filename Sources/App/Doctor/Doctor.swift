@@ -15,7 +15,7 @@ package enum Doctor {
     package static func rows(_ facts: MachineFacts) -> [DoctorRow] {
         [platform(facts.platform), settings(facts.settings), swift(facts.swift)] + facts.libraries.map(library)
             + [python(facts), folder(facts.folder), disk(facts), database(facts.database), journal(facts.journal)]
-            + facts.ports.map(port)
+            + rows(facts.sealing) + facts.ports.map(port)
             + [clock(facts.clock)] + models(facts)
     }
 

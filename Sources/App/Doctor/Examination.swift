@@ -14,8 +14,8 @@ import Runtimes
 package struct Examination: Sendable {
     private let report: ConfigurationReport
     private let environment: [String: String]
-    private let clock: any Clock
-    private let logger: Logger
+    let clock: any Clock
+    let logger: Logger
 
     package init(
         report: ConfigurationReport, environment: [String: String], clock: any Clock, logger: Logger
@@ -35,13 +35,16 @@ package struct Examination: Sendable {
         async let libraries = probe.libraries()
         async let python = probe.python()
         let (models, recipes) = await models(configuration.dataDir)
-        return await MachineFacts(
+        let database = await database(configuration, folder, platform)
+        var facts = await MachineFacts(
             swift: swift, libraries: libraries, python: python, settings: settings(recipes),
             folder: probe.folder(folder.path), freeBytes: probe.freeBytes(below: folder.path),
             ports: ports(configuration, platform), clock: probe.clockReading(writtenIn: folder.path), models: models,
             usesDefaultModels: configuration.defaultModels,
-            database: database(configuration, folder, platform), journal: journal(folder),
+            database: database, journal: journal(folder),
             platform: platform.map { .running(url: $0.url, pid: $0.pid) } ?? .stopped)
+        facts.sealing = await sealing(configuration, folder, database: database)
+        return facts
     }
 
     private func settings(_ recipes: Problem?) -> MachineFacts.Settings {
@@ -74,7 +77,9 @@ package struct Examination: Sendable {
 
     private func ports(_ configuration: Configuration, _ platform: PlatformFile?) -> [MachineFacts.Port] {
         [
-            port("API", configuration.host, configuration.port, served: platform?.url, mayMove: false),
+            port(
+                "API", configuration.host, configuration.port, served: platform?.url, mayMove: false,
+                isTLS: configuration.edge.tls != nil),
             port(
                 "metrics", configuration.metricsHost, configuration.metricsPort, served: platform?.metricsURL,
                 mayMove: !configuration.isMetricsPortChosen),
@@ -82,9 +87,10 @@ package struct Examination: Sendable {
     }
 
     private func port(
-        _ purpose: String, _ host: String, _ number: Int, served: String?, mayMove: Bool
+        _ purpose: String, _ host: String, _ number: Int, served: String?, mayMove: Bool,
+        isTLS: Bool = false
     ) -> MachineFacts.Port {
-        let ours = PlatformFile.url(host: host, port: number)
+        let ours = PlatformFile.url(host: host, port: number, isTLS: isTLS)
         let isOurs = served.map { $0 == ours || $0.hasPrefix(ours + "/") } ?? false
         return MachineFacts.Port(
             purpose: purpose, host: host, number: number,

@@ -17,6 +17,7 @@ package struct MachineFacts: Sendable, Equatable {
     package var usesDefaultModels: Bool
     package var database: DatabaseState
     package var journal: JournalState
+    package var sealing = Sealing()
     package var platform: PlatformState
 
     package struct Library: Sendable, Equatable {
