@@ -13,11 +13,14 @@ package typealias StartTask = @Sendable (_ work: @escaping @Sendable () async ->
 package final class GatewayCore: Sendable {
     package let flow: InferenceFlow
     package let limits: GatewayLimits
+    package let options: EdgeOptions
+    let headers: AnswerHeaders
     let logger: Logger
     let startTask: StartTask
+    let idempotency: IdempotencyGate?
     private let loops: [ObjectIdentifier: NIOLoopBound<LoopContext>]
     /// The same in the group's order.
-    private let loopsInOrder: [NIOLoopBound<LoopContext>]
+    let loopsInOrder: [NIOLoopBound<LoopContext>]
     private let inFlight = Atomic<Int>(0)
     private let bodiesHeld = Atomic<Int>(0)
     /// The generic types of every connection, made before the port opens. Swift's runtime (6.3.1) was seen to crash
@@ -34,16 +37,20 @@ package final class GatewayCore: Sendable {
     /// - Parameters:
     ///   - eventLoops: every loop that will serve connections.
     ///   - startTask: starts what an event loop cannot wait for: the check of a key that was not seen before.
+    ///   - idempotency: without it, keys of requests mean nothing.
     ///   - certificates: a PEM file of the authorities that upstreams are checked against; nil uses the system's.
     package init(
         flow: InferenceFlow, limits: GatewayLimits, eventLoops: any EventLoopGroup, logger: Logger,
-        certificates: String? = nil, connector: any UpstreamConnector = SocketConnector(),
-        startTask: @escaping StartTask
+        options: EdgeOptions = EdgeOptions(), idempotency: IdempotencyFlow? = nil, certificates: String? = nil,
+        connector: any UpstreamConnector = SocketConnector(), startTask: @escaping StartTask
     ) async throws {
         self.flow = flow
         self.limits = limits
+        self.options = options
+        headers = AnswerHeaders(origins: options.origins, isTLS: options.tls != nil)
         self.logger = logger
         self.startTask = startTask
+        self.idempotency = idempotency.map { IdempotencyGate(flow: $0, limits: limits) }
         let tls = try UpstreamTLS(certificates: certificates)
         var loops: [ObjectIdentifier: NIOLoopBound<LoopContext>] = [:]
         var loopsInOrder: [NIOLoopBound<LoopContext>] = []
@@ -64,6 +71,8 @@ package final class GatewayCore: Sendable {
     package var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
     /// Bytes of request bodies held now.
     package var bodyBytesHeld: Int { bodiesHeld.load(ordering: .relaxed) }
+    /// Bytes of answers held now for their idempotency keys.
+    package var keptBytesHeld: Int { idempotency?.bytesHeld ?? 0 }
 
     /// Client connections that are open now.
     package var openConnections: Int { connections.load(ordering: .relaxed) }
@@ -133,7 +142,11 @@ final class LoopContext {
     }
 
     func endAll() {
-        for case let connection as EdgeHandler in sweeper.all { connection.endForShutdown() }
+        for member in sweeper.all {
+            if let connection = member as? EdgeHandler { connection.endForShutdown() }
+            // Its client has left.
+            if let exchange = member as? Exchange { exchange.end(for: Problem(.shuttingDown, retryAfter: 1)) }
+        }
         pool.closeAll()
     }
 }

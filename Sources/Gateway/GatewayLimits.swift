@@ -37,6 +37,11 @@ package struct GatewayLimits: Sendable {
     /// nothing was answered, the request was not begun, and goes out once more on a new connection.
     package var idleCloseWindow = Duration.milliseconds(250)
 
+    /// Bytes of an answer that is kept for its `Idempotency-Key`, and of all that are held for it at one time. What is
+    /// longer, or finds no room, is passed on and not kept.
+    package var longestKeptAnswer = 16 << 20
+    package var maximumKeptHeld = 256 << 20
+
     /// Events with content, and time, after which a running stream's use is written down again; see
     /// `Exchange+Journal.swift`. Together they are what a killed platform may leave uncharged of a stream: little
     /// money, for one small write instead of one for each event.
@@ -44,6 +49,10 @@ package struct GatewayLimits: Sendable {
     package static let progressInterval = Duration.milliseconds(250)
     /// What a strict journal has to reach its disk. A hundred times a slow disk's sync: beyond it the disk hangs.
     static let syncTimeout = Duration.seconds(10)
+    /// What the store of idempotency keys has to say whose turn it is.
+    package static let claimTimeout = Duration.seconds(10)
+    /// What it has to take an answer: longer than `IdempotencyFlow.Limits.keeping`, for a store that hangs.
+    static let keepTimeout = Duration.seconds(12)
 
     package init() {}
 }

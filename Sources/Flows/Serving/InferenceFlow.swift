@@ -2,56 +2,107 @@ package import Inference
 package import Kernel
 package import Tenancy
 
-/// What one inference request goes through, apart from the bytes: who asks, which deployment answers, what is recorded.
+/// What one inference request goes through, apart from the bytes: who asks, whether they may, which deployment answers,
+/// what is recorded.
 ///
 /// Nothing here waits, except for a token that was not seen before.
 package struct InferenceFlow: Sendable {
     package let registry: Registry
     package let keys: KeyVerifier
     package let journal: any UsageJournal
+    package let credentials: any UpstreamCredentials
     package let clock: any Clock
     package let ids: IDSource
-    private let environment: ModelEnvironment
+    private let access: any AccessDecider
 
     package init(
         registry: Registry, keys: KeyVerifier, journal: any UsageJournal, clock: any Clock, ids: IDSource,
-        environment: ModelEnvironment = .production
+        access: any AccessDecider = BuiltInAccess(), credentials: any UpstreamCredentials = NoCredentials()
     ) {
         self.registry = registry
         self.keys = keys
         self.journal = journal
         self.clock = clock
         self.ids = ids
-        self.environment = environment
+        self.access = access
+        self.credentials = credentials
     }
 
-    /// The models that callers may name, one entry for each.
-    package func models() -> [Deployment] { registry.snapshot.models(in: environment) }
+    /// The models that the key may use, one entry for each.
+    /// - Throws: `POLICY_DENIED` when the key may not even ask.
+    package func models(for holder: KeyHolder, in context: AccessContext) throws(Problem) -> [Deployment] {
+        var first: Denial?
+        var isNarrowed = false
+        let all = registry.snapshot.models(in: holder.environment)
+        let seen = all.filter { deployment in
+            guard let denial = denial(of: .modelRead, at: .models, deployment.model.text, holder, context) else {
+                return true
+            }
+            if case .model = denial { isNarrowed = true }
+            first = first ?? denial
+            return false
+        }
+        if all.isEmpty { first = denial(of: .modelRead, at: .models, nil, holder, context) }
+        // A key for models that are not here may ask, and there is nothing to see.
+        if seen.isEmpty, !isNarrowed, let first { throw first.problem }
+        return seen
+    }
 
     /// The model of this name or alias.
-    /// - Throws: `MODEL_NOT_FOUND`, listing what there is; `MODEL_LOADING` when it exists but cannot answer yet.
-    package func model(named text: String) throws(Problem) -> Deployment {
-        try candidates(for: text, in: registry.snapshot)[0]
+    /// - Throws: `MODEL_NOT_FOUND`, listing what there is, also for one that the key may not use; `POLICY_DENIED` when
+    ///   it may not even ask; `MODEL_LOADING` when the model exists but cannot answer yet.
+    package func model(
+        named text: String, for holder: KeyHolder, in context: AccessContext
+    ) throws(Problem) -> Deployment {
+        let deployment = try candidates(for: text, holder, context)[0]
+        guard let denial = denial(of: .modelRead, at: .models, deployment.model.text, holder, context) else {
+            return deployment
+        }
+        if case .model = denial { throw notFound(text, holder, context) }
+        throw denial.problem
     }
 
-    /// Chooses the deployment that answers.
+    /// Chooses the deployment that answers, in the key's environment.
     /// - Parameter turn: any number; successive ones spread requests over equal deployments.
+    /// - Throws: as `model(named:for:in:)`; `POLICY_DENIED`; `CAPABILITY_UNSUPPORTED`.
     package func route(
-        _ text: String, for operation: Operation, needs: Set<Capability>, turn: UInt64
+        _ text: String, for operation: Operation, needs: Set<Capability>, turn: UInt64, holder: KeyHolder,
+        in context: AccessContext
     ) throws(Problem) -> Deployment {
-        let deployments = try candidates(for: text, in: registry.snapshot)
+        let deployments = try candidates(for: text, holder, context)
+        if let denial = denial(
+            of: .inferenceExecute, at: operation.endpoint, deployments[0].model.text, holder, context)
+        {
+            throw denial.problem
+        }
         let wanted = operation.capability
         let able = deployments.filter { $0.capabilities.contains(wanted) && needs.isSubset(of: $0.capabilities) }
         guard !able.isEmpty else { throw unsupported(needs.union([wanted]), by: deployments[0]) }
         return able[Int(turn % UInt64(able.count))]
     }
 
+    private func denial(
+        of action: Permission, at endpoint: KeyEndpoint, _ model: String?, _ holder: KeyHolder,
+        _ context: AccessContext
+    ) -> Denial? {
+        let resource = Resource(
+            tenant: holder.tenant, workspace: holder.workspace, model: model, environment: holder.environment,
+            endpoint: endpoint)
+        guard case .deny(let denial) = access.decide(holder.principal, action, on: resource, in: context) else {
+            return nil
+        }
+        return denial
+    }
+
     private func candidates(
-        for text: String, in snapshot: RegistrySnapshot
+        for text: String, _ holder: KeyHolder, _ context: AccessContext
     ) throws(Problem) -> [Deployment] {
-        guard let name = ModelName(text) else { throw notFound(text, in: snapshot) }
-        let deployments = snapshot.deployments(of: name, in: environment)
+        let snapshot = registry.snapshot
+        guard let name = ModelName(text) else { throw notFound(text, holder, context) }
+        let deployments = snapshot.deployments(of: name, in: holder.environment)
         if !deployments.isEmpty { return deployments }
+        // Runtimes of this machine serve production.
+        guard holder.environment == .production else { throw notFound(text, holder, context) }
         if snapshot.broken.contains(name) {
             throw Problem(
                 .noRoute, "The model `\(name)` cannot run on this machine.", parameter: "model",
@@ -61,11 +112,12 @@ package struct InferenceFlow: Sendable {
             throw Problem(
                 .modelLoading, "The model `\(name)` cannot answer yet: \(state).", parameter: "model", retryAfter: 2)
         }
-        throw notFound(text, in: snapshot)
+        throw notFound(text, holder, context)
     }
 
-    private func notFound(_ text: String, in snapshot: RegistrySnapshot) -> Problem {
-        let names = snapshot.models(in: environment).map { "`\($0.model)`" }
+    private func notFound(_ text: String, _ holder: KeyHolder, _ context: AccessContext) -> Problem {
+        let models = (try? models(for: holder, in: context)) ?? []
+        let names = models.map { "`\($0.model)`" }
         let shown = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? " and more" : "")
         let hint = names.isEmpty ? nil : "Models that this key may use: \(shown)."
         return Problem(
@@ -92,6 +144,17 @@ package struct InferenceFlow: Sendable {
 
 extension Operation {
     package var capability: Capability {
+        switch self {
+        case .chat: .chat
+        case .completions: .completions
+        case .embeddings: .embeddings
+        }
+    }
+}
+
+extension Operation {
+    /// What a key is narrowed to.
+    package var endpoint: KeyEndpoint {
         switch self {
         case .chat: .chat
         case .completions: .completions

@@ -6,6 +6,7 @@ import NIOHTTP1
 /// A whole answer of the gateway's own: an error, or a listing.
 struct Answer {
     let status: Int
+    /// Empty where there is no content.
     let contentType: String
     let request: RequestID
     let body: ByteBuffer
@@ -29,7 +30,7 @@ struct Answer {
     func write(to context: ChannelHandlerContext, closes: Bool = true, end: EventLoopPromise<Void>) {
         var headers = HTTPHeaders()
         headers.reserveCapacity(5 + extra.count)
-        headers.add(name: "content-type", value: contentType)
+        if !contentType.isEmpty { headers.add(name: "content-type", value: contentType) }
         headers.add(name: "content-length", value: String(body.readableBytes))
         headers.add(name: "x-request-id", value: request.description)
         for (name, value) in extra { headers.add(name: name, value: value) }

@@ -4,6 +4,7 @@ package import NIOCore
 import NIOHTTP1
 package import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import NIOSSL
 
 /// One port for both planes: the gateway answers inference on the event loop, and everything else goes on to
 /// Hummingbird, which is woken by the first such request of a connection.
@@ -18,9 +19,12 @@ package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
 
     package let responder: HTTPChannelHandler.Responder
     private let core: GatewayCore
+    private let isLocal: Bool
 
-    package init(core: GatewayCore, responder: @escaping HTTPChannelHandler.Responder) {
+    /// - Parameter isLocal: whether it serves a socket in the file system, which needs no TLS.
+    package init(core: GatewayCore, isLocal: Bool = false, responder: @escaping HTTPChannelHandler.Responder) {
         self.core = core
+        self.isLocal = isLocal
         self.responder = responder
     }
 
@@ -30,11 +34,15 @@ package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
             // Hummingbird's server turns half-closure on, by which a client that left looks like one that only stopped
             // sending. The edge wants to know at once.
             try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
-            try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+            if !isLocal { try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1) }
             var decoderLimits = NIOHTTPDecoderLimitConfiguration()
             decoderLimits.maxHeaderFieldSize = core.limits.maximumHeaders
             decoderLimits.maxHeaderListSize = core.limits.maximumHeaders
-            let edge = EdgeHandler(core: core, loop: context, channel: channel)
+            let tls = isLocal ? nil : core.options.tls
+            if let tls {
+                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
+            }
+            let edge = EdgeHandler(core: core, loop: context, channel: channel, isTLS: tls != nil)
             try channel.pipeline.syncOperations.addHandlers([
                 HTTPResponseEncoder(),
                 ByteToMessageHandler(

@@ -43,10 +43,16 @@ final class EdgeHandler: ChannelDuplexHandler {
     /// Completed when the socket has taken the end of the last answer.
     private var lastWritten: EventLoopFuture<Void>?
     private var isReadPending = false
+    private let isTLS: Bool
+    /// The address at the other end. Known once the connection is.
+    private(set) lazy var peer = ClientAddress.peer(of: channel)
+    /// What the answer of the control plane that runs says about origins.
+    private var coldOrigin: [(String, String)] = []
     /// Tells one idle time from the next.
     private var idleTurn: UInt64 = 0
 
-    init(core: GatewayCore, loop: LoopContext, channel: any Channel) {
+    init(core: GatewayCore, loop: LoopContext, channel: any Channel, isTLS: Bool) {
+        self.isTLS = isTLS
         self.core = core
         self.loop = loop
         self.channel = channel
@@ -119,8 +125,7 @@ final class EdgeHandler: ChannelDuplexHandler {
                 .validationError, "The request is not valid HTTP/1.1.", hint: "Check the request line and headers.")
         switch phase {
         case .idle:
-            Answer.problem(problem, request: core.flow.ids.next()).write(to: context, end: promiseOfEnd())
-            closeWhenWritten()
+            refuse(problem, on: context)
         case .hot(let exchange): exchange.requestIsBroken(problem)
         // Not forwarded: Hummingbird would answer a second time.
         case .cold, .discarding, .closing: close()
@@ -146,7 +151,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         isFirst = false
         deadline = loop.eventLoop.now + TimeAmount(core.limits.bodyTimeout)
-        let route = EdgeRoute.of(head)
+        let route = core.headers.origins.isPreflight(head) ? .preflight : EdgeRoute.of(head)
         if head.headers.first(name: "expect")?.lowercased() == "100-continue" { sendContinue(head, context: context) }
         guard route == .cold else {
             deadline = .distantFuture
@@ -157,6 +162,10 @@ final class EdgeHandler: ChannelDuplexHandler {
         phase = .cold(isReceived: false, isAnswered: false)
         do {
             try wake(context: context)
+            coldOrigin = core.headers.origins.fields(for: head.headers)
+            var head = head
+            let client = core.options.addresses.client(peer: peer, headers: head.headers)
+            core.options.addresses.note(client, in: &head.headers)
             context.fireChannelRead(wrapInboundOut(.head(head)))
         } catch {
             core.logger.error("the control plane's handlers could not be added", metadata: ["error": "\(error)"])
@@ -189,11 +198,16 @@ final class EdgeHandler: ChannelDuplexHandler {
     // MARK: Writing
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        // Hummingbird's answers pass through here. Writing the end may bring the next request at once: the phase is
-        // right before it.
-        if case .end = unwrapOutboundIn(data), case .cold(let isReceived, _) = phase {
+        // Hummingbird's answers pass through here.
+        switch (unwrapOutboundIn(data), phase) {
+        case (.head(var head), .cold):
+            core.headers.add(to: &head.headers, cross: coldOrigin)
+            return context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case (.end, .cold(let isReceived, _)):
+            // Writing the end may bring the next request at once: the phase is right before it.
             phase = .cold(isReceived: isReceived, isAnswered: true)
             if isReceived { becomeIdle() }
+        default: break
         }
         context.write(data, promise: promise)
     }
@@ -275,18 +289,28 @@ final class EdgeHandler: ChannelDuplexHandler {
     }
 
     var writer: ChannelHandlerContext? { context }
+
+    /// The request of the hot path that runs on this connection.
+    var exchange: Exchange? { if case .hot(let exchange) = phase { exchange } else { nil } }
+
+    /// Answers what never became a request, and ends the connection.
+    private func refuse(_ problem: Problem, on context: ChannelHandlerContext) {
+        var answer = Answer.problem(problem, request: core.flow.ids.next())
+        answer.extra += core.headers.fields(for: HTTPHeaders())
+        answer.write(to: context, end: promiseOfEnd())
+        closeWhenWritten()
+    }
 }
 
 extension EdgeHandler: Deadlined {
     func deadlineReached(now: NIODeadline) {
         switch phase {
+        // There may be no handshake yet that an answer could follow.
+        case .idle where isTLS: close()
         case .idle where isFirst:
             // Written past the pipelining handler: for it there is no request yet that could be answered.
-            if let writer = try? channel.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self) {
-                Answer.problem(Problem(.requestTimeout), request: core.flow.ids.next()).write(
-                    to: writer, end: promiseOfEnd())
-            }
-            closeWhenWritten()
+            let writer = try? channel.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self)
+            if let writer { refuse(Problem(.requestTimeout), on: writer) } else { closeWhenWritten() }
         case .hot(let exchange): exchange.deadlineReached(now: now)
         case .idle, .cold, .discarding: close()
         case .closing: channel.close(promise: nil)

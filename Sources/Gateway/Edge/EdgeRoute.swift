@@ -8,6 +8,8 @@ enum EdgeRoute: Equatable {
     case model(String)
     /// An inference path with a method that it does not have.
     case wrongMethod(allowed: String)
+    /// A browser's question whether a page may send what it wants to; of any path.
+    case preflight
     /// Everything else, for Hummingbird.
     case cold
 

@@ -18,7 +18,7 @@ extension Exchange {
             // The head waits for the first good event: until then a failure is still a plain error answer.
             phase = .streaming
             // The answer before this one may still fill the connection.
-            if !edge.channel.isWritable { clientWritabilityDidChange(to: false) }
+            if isClientThere, !edge.channel.isWritable { clientWritabilityDidChange(to: false) }
             return
         }
         phase = .buffering(status: status, bytes: ByteBuffer())
@@ -40,7 +40,7 @@ extension Exchange {
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
-        case .receiving, .opening, .calling, .settling, .ended: break
+        case .receiving, .claiming, .opening, .calling, .settling, .ended: break
         }
     }
 
@@ -56,7 +56,7 @@ extension Exchange {
         case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
         case .streaming: end(for: Problem(.upstreamTruncated))
         case .buffering(let status, let bytes): complete(status: status, bytes)
-        case .receiving, .opening, .calling: end(for: invalid("it ended without a head", [:]))
+        case .receiving, .claiming, .opening, .calling: end(for: invalid("it ended without a head", [:]))
         case .settling, .ended: break
         }
     }
@@ -159,11 +159,12 @@ extension Exchange {
     }
 
     private func writeStream(_ output: ByteBuffer) {
-        guard let writer = edge.writer else { return }
         if !isHeadWritten {
             firstByteAt = core.flow.clock.uptime
-            writeHead(status: 200, type: "text/event-stream; charset=utf-8", extra: [("cache-control", "no-cache")])
+            writeHead(status: 200, type: Self.streamType, extra: [("cache-control", "no-cache")])
         }
+        keyed?.add(output)
+        guard let writer = edge.writer else { return }
         writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(output))), promise: nil)
         needsFlush = true
     }

@@ -1,3 +1,4 @@
+import Flows
 import Inference
 import Kernel
 import Logging
@@ -16,6 +17,7 @@ extension Exchange {
         phase = .calling
         wait(atMost: core.limits.firstByteTimeout)
         if deployment.endpoint.scheme == .builtIn {
+            sentAt = loop.eventLoop.now
             let call = EchoCall(eventLoop: loop.eventLoop, operation: operation, created: started)
             self.call = call
             return call.start(body: body, isStream: facts.isStream, receiver: CallReceiver(self))
@@ -52,13 +54,16 @@ extension Exchange {
         sentAt = loop.eventLoop.now
         wait(atMost: core.limits.firstByteTimeout)
         var headers = HTTPHeaders()
-        headers.reserveCapacity(6)
+        headers.reserveCapacity(7)
         headers.add(name: "host", value: deployment.endpoint.authority)
         headers.add(name: "content-type", value: "application/json")
         headers.add(name: "content-length", value: String(body.readableBytes))
         headers.add(name: "accept", value: facts.isStream ? "text/event-stream" : "application/json")
         headers.add(name: "user-agent", value: "volery")
         headers.add(name: "x-request-id", value: request.description)
+        if let authorization = core.flow.credentials.authorization(for: deployment) {
+            headers.add(name: "authorization", value: authorization.reveal())
+        }
         let head = HTTPRequestHead(
             version: .http1_1, method: .POST, uri: deployment.endpoint.basePath + operation.path, headers: headers)
         connection.send(head, body: body, to: CallReceiver(self))

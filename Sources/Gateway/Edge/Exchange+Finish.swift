@@ -10,11 +10,26 @@ import Tenancy
 extension Exchange {
     /// An answer of the gateway's own that uses no model.
     func answer(_ body: ByteBuffer) {
+        give(
+            Answer(status: 200, contentType: "application/json", request: request, body: body), end: edge.promiseOfEnd()
+        )
+    }
+
+    /// Whether and what a page of that origin may send.
+    func answerPreflight() {
+        var answer = Answer(status: 204, contentType: "", request: request, body: ByteBuffer())
+        answer.extra = core.headers.origins.preflightFields(for: head.headers)
+        give(answer, end: edge.promiseOfEnd())
+    }
+
+    /// Ends a wholly received request with an answer for which nothing was called.
+    /// - Parameter end: `edge.promiseOfEnd()`.
+    func give(_ answer: Answer, end: EventLoopPromise<Void>) {
         phase = .ended
-        let end = edge.promiseOfEnd()
         edge.exchangeWillEnd(isReceived: true, closes: !keepsAlive)
-        var answer = Answer(status: 200, contentType: "application/json", request: request, body: body)
+        var answer = answer
         answer.version = head.version
+        answer.extra += core.headers.fields(for: head.headers)
         if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end.succeed() }
         if !keepsAlive { edge.closeWhenWritten() }
         letGoOfUpstream()
@@ -35,7 +50,10 @@ extension Exchange {
         } else if let problem {
             loop.metrics.refused(problem.code)
         }
-        if record != nil, waitsForDisk(problem) {
+        let waits = record != nil && waitsForDisk(problem)
+        if let keyed {
+            keep(keyed, problem: problem, answer: answer, waitsForDisk: waits)
+        } else if waits {
             settle()
         } else {
             conclude(problem, answer: answer)
@@ -48,6 +66,7 @@ extension Exchange {
         phase = .ended
         // Before the bytes: they may bring the next request, which needs a place.
         leave()
+        if keyed != nil { loop.sweeper.remove(self) }
         if isClientThere { writeEnd(problem: problem, answer: answer) }
     }
 
@@ -79,6 +98,7 @@ extension Exchange {
         if let length { headers.add(name: "content-length", value: String(length)) }
         headers.add(name: "x-request-id", value: request.description)
         for (name, value) in extra { headers.add(name: name, value: value) }
+        for (name, value) in core.headers.fields(for: head.headers) { headers.add(name: name, value: value) }
         if let warning { headers.add(name: "volery-warning", value: warning) }
         if !keepsAlive { headers.add(name: "connection", value: "close") }
         let responseHead = HTTPResponseHead(
@@ -102,6 +122,7 @@ extension Exchange {
             edge.exchangeWillEnd(isReceived: isOver, closes: !keepsAlive)
             var answer = Answer.problem(problem, request: request)
             answer.version = head.version
+            answer.extra += unkeptHeader + core.headers.fields(for: head.headers)
             if case .wrongMethod(let allowed) = route { answer.extra.append(("allow", allowed)) }
             answer.write(to: writer, closes: !keepsAlive, end: end)
             if isOver, !keepsAlive { edge.closeWhenWritten() }
@@ -111,11 +132,12 @@ extension Exchange {
         if let problem {
             last = Self.errorEvent(problem, request: request)
         } else if let answer {
-            writeHead(status: 200, type: "application/json", length: answer.readableBytes)
+            writeHead(
+                status: 200, type: "application/json", length: answer.readableBytes, extra: unkeptHeader)
             last = answer
         } else {
-            if !isHeadWritten { writeHead(status: 200, type: "text/event-stream; charset=utf-8") }
-            last = ByteBuffer(staticString: "data: [DONE]\n\n")
+            if !isHeadWritten { writeHead(status: 200, type: Self.streamType) }
+            last = Self.doneEvent
         }
         let closes = !keepsAlive || problem != nil
         writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(last))), promise: nil)
@@ -125,8 +147,11 @@ extension Exchange {
         if closes { edge.closeWhenWritten() }
     }
 
+    static let streamType = "text/event-stream; charset=utf-8"
+    static let doneEvent = ByteBuffer(staticString: "data: [DONE]\n\n")
+
     /// The event that says a stream is over before its end. No `[DONE]` follows it.
-    private static func errorEvent(_ problem: Problem, request: RequestID) -> ByteBuffer {
+    static func errorEvent(_ problem: Problem, request: RequestID) -> ByteBuffer {
         var event = ByteBuffer(staticString: "data: ")
         event.writeBytes(ProblemBody.openAI(problem, request: request))
         event.writeStaticString("\n\n")
@@ -171,7 +196,7 @@ extension Exchange {
         core.logger.log(level: level, message, metadata: logMetadata.merging(details.mapValues { .string($0) }) { $1 })
     }
 
-    private var logMetadata: Logger.Metadata {
+    var logMetadata: Logger.Metadata {
         var metadata: Logger.Metadata = ["request_id": .stringConvertible(request)]
         if let principal { metadata["workspace_id"] = .stringConvertible(principal.workspace) }
         if let deployment {

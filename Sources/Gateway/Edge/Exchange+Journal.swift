@@ -61,7 +61,7 @@ extension Exchange {
         }
     }
 
-    private func whenSynced(_ body: @escaping (Exchange) -> Void) {
+    func whenSynced(_ body: @escaping (Exchange) -> Void) {
         let eventLoop = loop.eventLoop
         let bound = NIOLoopBound((exchange: self, body: body), eventLoop: eventLoop)
         core.flow.journal.whenSynced {

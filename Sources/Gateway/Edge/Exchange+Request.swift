@@ -10,6 +10,8 @@ import Tenancy
 extension Exchange {
     func begin() {
         wait(atMost: core.limits.bodyTimeout)
+        // Needs no credential: a browser sends none with it.
+        if route == .preflight { return }
         do throws(Problem) {
             try checkHead()
         } catch {
@@ -26,15 +28,21 @@ extension Exchange {
                 // Nobody waits for it: its outcome is in the cache, for the next request.
                 core.startTask { _ = try? await keys.verify(text) }
             }
+            if case .refused = known.verdict { return end(for: keys.refusal(from: client)) }
             return didVerify(.success(known.verdict))
         }
-        let text = String(token)
+        verify(String(token))
+    }
+
+    private func verify(_ text: String) {
+        mustVerifyAgain = false
+        let keys = core.flow.keys
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-        let eventLoop = loop.eventLoop
+        let (eventLoop, client) = (loop.eventLoop, client)
         core.startTask {
             let result: Result<KeyVerifier.Verdict, any Error>
             do {
-                result = .success(try await keys.verify(text))
+                result = .success(try await keys.verify(text, from: client))
             } catch {
                 result = .failure(error)
             }
@@ -105,6 +113,7 @@ extension Exchange {
 
     func receiveEnd() {
         isReceived = true
+        if route == .preflight { return answerPreflight() }
         proceed()
     }
 
@@ -113,6 +122,7 @@ extension Exchange {
         guard !isEnded, principal == nil else { return }
         verificationLimit?.cancel()
         verificationLimit = nil
+        if mustVerifyAgain, let token { return verify(token.text.reveal()) }
         switch result {
         case .success(.accepted(let principal)):
             self.principal = principal
@@ -125,15 +135,23 @@ extension Exchange {
         }
     }
 
+    /// The key's token, as far as the request carries one of the right form.
+    var token: KeyToken? {
+        Self.bearerToken(in: head.headers.first(name: "authorization") ?? "").flatMap { KeyToken($0) }
+    }
+
+    private var context: AccessContext { AccessContext(now: started, address: client) }
+
     /// Goes on when both the body and the verdict are there.
     private func proceed() {
-        guard case .receiving = phase, isReceived, principal != nil else { return }
+        guard case .receiving = phase, isReceived, let principal else { return }
         do throws(Problem) {
             switch route {
-            case .models: try answer(ModelListing.body(of: core.flow.models()))
-            case .model(let name): try answer(ModelListing.body(of: core.flow.model(named: name)))
+            case .models: try answer(ModelListing.body(of: core.flow.models(for: principal, in: context)))
+            case .model(let name):
+                try answer(ModelListing.body(of: core.flow.model(named: name, for: principal, in: context)))
             case .inference(let operation): try prepare(operation)
-            case .wrongMethod, .cold: throw Problem(.notFound)
+            case .wrongMethod, .preflight, .cold: throw Problem(.notFound)
             }
         } catch {
             end(for: error)
@@ -143,8 +161,19 @@ extension Exchange {
     private func prepare(_ operation: Operation) throws(Problem) {
         requestBytes = body.readableBytes
         facts = try RequestReader.read(body, for: operation)
-        let deployment = try core.flow.route(
-            facts.model, for: operation, needs: facts.needs, turn: core.nextTurn())
+        let deployment = try choose(operation)
+        guard try !claims(operation) else { return }
+        try start(deployment, operation)
+    }
+
+    /// The deployment that answers, if the key may use it.
+    func choose(_ operation: Operation) throws(Problem) -> Deployment {
+        guard let principal else { throw Problem(.authenticationRequired) }
+        return try core.flow.route(
+            facts.model, for: operation, needs: facts.needs, turn: core.nextTurn(), holder: principal, in: context)
+    }
+
+    func start(_ deployment: Deployment, _ operation: Operation) throws(Problem) {
         if let refusal = core.flow.journal.refusal { throw refusal }
         guard core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
         hasPlace = true

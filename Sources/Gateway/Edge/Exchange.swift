@@ -8,15 +8,18 @@ import Tenancy
 
 /// One request of the hot path and its answer, from the head to the usage record, on one event loop.
 ///
-///     receiving ─> opening ─> calling ─> buffering ──> settling ─> ended
-///         │           │          │  └──> streaming ────────^         ^
-///         └───────────┴──────────┴───────────┴───────────────────────┘
+///     receiving ─> claiming ─> opening ─> calling ─> buffering ──> settling ─> ended
+///         │           │           │          │  └──> streaming ────────^         ^
+///         └───────────┴───────────┴──────────┴───────────┴───────────────────────┘
 ///
-/// `opening` and `settling` wait for a strict journal's disk, and are passed over with any other.
+/// `opening` and `settling` wait for a strict journal's disk, and are passed over with any other. `claiming` is for
+/// requests with an `Idempotency-Key`, which wait in `settling` for their store too; see `Exchange+Idempotency.swift`.
 final class Exchange {
     enum Phase {
         /// The body comes in, and the key is checked.
         case receiving
+        /// The store is asked whether this request was carried out before.
+        case claiming
         /// The record of the call is on its way to the disk.
         case opening
         /// The upstream was asked and has not answered.
@@ -25,17 +28,20 @@ final class Exchange {
         case buffering(status: Int, bytes: ByteBuffer)
         /// A stream that is passed on as it comes.
         case streaming
-        /// The record of the end is on its way to the disk; then the client gets it, with the whole answer if there is
-        /// one. Nothing changes the record any more.
+        /// The record of the end is on its way to the disk, or the answer to the store; then the client gets it, with
+        /// the whole answer if there is one. Nothing changes the record any more.
         case settling(answer: ByteBuffer?)
         case ended
     }
 
-    unowned let edge: EdgeHandler
+    /// A connection holds its exchange until it has ended, and may be gone before a keyed one has.
+    let edge: EdgeHandler
     let core: GatewayCore
     let loop: LoopContext
     let head: HTTPRequestHead
     let route: EdgeRoute
+    /// Where the request comes from.
+    let client: IPAddress?
     let request: RequestID
     let started: Instant
     let startedUptime: Duration
@@ -53,7 +59,9 @@ final class Exchange {
     var bodyReserved = 0
     /// Bytes of the body as the client sent it.
     var requestBytes = 0
-    var principal: Principal?
+    var principal: KeyHolder?
+    /// Revocations came into force while the key was checked: what the check saw may be older.
+    var mustVerifyAgain = false
     /// Runs while the key is checked against the store.
     var verificationLimit: Scheduled<Void>?
     var facts = RequestFacts()
@@ -72,6 +80,8 @@ final class Exchange {
     var needsFlush = false
     var isPaused = false
     var pace = ProgressPace()
+    /// Nil without an `Idempotency-Key`.
+    var keyed: KeyedAnswer?
 
     // Time limits, by the loop's clock.
     let wholeDeadline: NIODeadline
@@ -86,6 +96,7 @@ final class Exchange {
         self.route = route
         core = edge.core
         loop = edge.loop
+        client = core.options.addresses.client(peer: edge.peer, headers: head.headers)
         request = core.flow.ids.next()
         started = core.flow.clock.now
         startedUptime = core.flow.clock.uptime
@@ -109,7 +120,7 @@ final class Exchange {
     var isEnded: Bool {
         switch phase {
         case .settling, .ended: true
-        case .receiving, .opening, .calling, .buffering, .streaming: false
+        case .receiving, .claiming, .opening, .calling, .buffering, .streaming: false
         }
     }
 
@@ -117,6 +128,7 @@ final class Exchange {
 
     func clientDidLeave() {
         isClientThere = false
+        if let keyed, keyed.isAtWork { return goOnAlone() }
         if case .settling = phase { return conclude(nil, answer: nil) }
         guard !isEnded else { return }
         call?.cancel()
@@ -142,6 +154,11 @@ final class Exchange {
         case .receiving:
             // With the body complete, it is our own check of the key that takes too long.
             end(for: isReceived ? Problem(.overloaded, retryAfter: 1) : Problem(.requestTimeout))
+        case .claiming:
+            let waits = keyed?.waitsForTwin == true
+            if !waits { log(.error, "the store of idempotency keys is silent", [:]) }
+            end(for: waits ? .twinStillRuns : Problem(.storageUnavailable, retryAfter: 1))
+        case .settling where keyed?.waitsForStoreOnly == true: concludeUnkept()
         case .opening, .settling:
             log(.error, "the journal's disk does not confirm what was written", [:])
             end(for: Problem(.journalUnavailable, retryAfter: 5))

@@ -3,8 +3,8 @@ import Kernel
 import Synchronization
 import Tenancy
 
-/// One workspace with one good key. The real stores have suites of their own.
-struct OneKeyStore: KeyStore {
+/// One workspace with one good key, and a neighbour with another. The real stores have suites of their own.
+struct OneKeyStore: KeyLookup {
     /// Whether the store can be reached, and how often it was asked.
     final class Reach: Sendable {
         private let state = Mutex((isAway: false, asked: 0))
@@ -41,8 +41,10 @@ struct OneKeyStore: KeyStore {
     }
 
     static let token = "vk_aaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+    static let neighboursToken = "vk_cccccccccc_dddddddddddddddddddddddddddddddddddddddd"
 
     let key: APIKey
+    private let neighboursKey: APIKey
     let reach = Reach()
 
     init() {
@@ -50,20 +52,16 @@ struct OneKeyStore: KeyStore {
             id: KeyID(ULID(high: 1, low: 1)), tenant: TenantID(ULID(high: 1, low: 2)),
             workspace: WorkspaceID(ULID(high: 1, low: 3)), name: "test", prefix: "aaaaaaaaaa", hash: Self.token,
             created: Instant(microseconds: 0))
+        neighboursKey = APIKey(
+            id: KeyID(ULID(high: 1, low: 4)), tenant: TenantID(ULID(high: 1, low: 5)),
+            workspace: WorkspaceID(ULID(high: 1, low: 6)), name: "neighbour", prefix: "cccccccccc",
+            hash: Self.neighboursToken, created: Instant(microseconds: 0))
     }
 
-    func find(prefix: String) async throws -> APIKey? {
+    func find(prefix: String) async throws -> KeyFacts? {
         try await reach.ask()
-        return prefix == key.prefix ? key : nil
+        return [key, neighboursKey].first { $0.prefix == prefix }.map { KeyFacts(key: $0) }
     }
-
-    func insert(_ key: APIKey) async throws {}
-    func insertFirst(_ key: APIKey) async throws -> Bool { false }
-    func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
-        Page(rows: [key], limit: page.limit) { "\($0.id)" }
-    }
-    func revoke(_ id: KeyID, in workspace: WorkspaceID, at now: Instant) async throws -> APIKey? { nil }
-    func countUsable(in workspace: WorkspaceID, at now: Instant) async throws -> Int { 1 }
 }
 
 struct PlainHasher: SecretHasher {

@@ -23,23 +23,27 @@ struct GatewayFixture {
     static func run(
         upstream port: Int = 1, scheme: Endpoint.Scheme = .http, upstreamModel: String = "upstream-name",
         limits: GatewayLimits = GatewayLimits(), journal mode: MemoryJournal.Mode = .group,
-        keys: OneKeyStore = OneKeyStore(), keyLimits: KeyVerifier.Limits = KeyVerifier.Limits(),
+        keys: any KeyLookup = OneKeyStore(), keyLimits: KeyVerifier.Limits = KeyVerifier.Limits(),
+        idempotency: IdempotencyFlow? = nil, options: EdgeOptions = EdgeOptions(), failuresPerMinute: Int = 20,
+        credentials: any UpstreamCredentials = NoCredentials(), deployments: [Deployment]? = nil,
         _ body: (GatewayFixture) async throws -> Void
     ) async throws {
         let journal = MemoryJournal(mode)
         let clock = SystemClock()
         let flow = InferenceFlow(
-            registry: Registry(builtIn: [
-                deployment(port: port, scheme: scheme, upstreamModel: upstreamModel)
-            ]),
+            registry: Registry(
+                builtIn: deployments ?? [deployment(port: port, scheme: scheme, upstreamModel: upstreamModel)]),
             keys: KeyVerifier(
-                store: keys, hasher: PlainHasher(), digests: PlainDigest(), clock: clock, limits: keyLimits),
-            journal: journal, clock: clock, ids: IDSource(clock: clock, random: SystemRandom()))
+                store: keys, hasher: PlainHasher(), digests: PlainDigest(), clock: clock, limits: keyLimits,
+                failures: FailedCredentials(
+                    clock: clock, limits: FailedCredentials.Limits(perMinute: failuresPerMinute))),
+            journal: journal, clock: clock, ids: IDSource(clock: clock, random: SystemRandom()),
+            credentials: credentials)
         let group = MultiThreadedEventLoopGroup.singleton
         let core = try await GatewayCore(
             flow: flow, limits: limits, eventLoops: group,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            connector: TappedConnector(tape: journal.tape),
+            options: options, idempotency: idempotency, connector: TappedConnector(tape: journal.tape),
             startTask: { work in Task { await work() } })
         let router = Router()
         router.get("cold") { _, _ in "cold answer" }
@@ -81,13 +85,16 @@ struct GatewayFixture {
         }
     }
 
-    private static func deployment(port: Int, scheme: Endpoint.Scheme, upstreamModel: String) -> Deployment {
+    static func deployment(
+        port: Int, scheme: Endpoint.Scheme = .http, upstreamModel: String = "upstream-name", model: String = model,
+        alias: String = "alias", environment: ModelEnvironment = .production, provider: ProviderID? = nil
+    ) -> Deployment {
         Deployment(
-            id: DeploymentID(ULID(high: 2, low: 2)), model: ModelName(model).unsafelyKnown,
-            aliases: [ModelName("alias").unsafelyKnown], wire: scheme == .builtIn ? .echo : .openAI,
+            id: DeploymentID(ULID(high: 2, low: 2)), model: ModelName(model).unsafelyKnown, environment: environment,
+            aliases: [ModelName(alias).unsafelyKnown], wire: scheme == .builtIn ? .echo : .openAI,
             endpoint: Endpoint(scheme: scheme, host: "127.0.0.1", port: port), upstreamModel: upstreamModel,
-            capabilities: [.chat, .completions, .embeddings], contextLimit: 2048, origin: .registered,
-            registered: Instant(microseconds: 0))
+            capabilities: [.chat, .completions, .embeddings], contextLimit: 2048, provider: provider,
+            origin: .registered, registered: Instant(microseconds: 0))
     }
 
     // MARK: Requests

@@ -1,15 +1,20 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// A connection that sends bytes and reads bytes, as any client could, polite or not.
 struct RawClient {
     private let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
-    static func connect(to port: Int) async throws -> RawClient {
+    static func connect(to port: Int, tls: NIOSSLContext? = nil) async throws -> RawClient {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: tls, serverHostname: "localhost"))
+                    }
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
         return RawClient(channel: channel)
@@ -39,6 +44,26 @@ struct RawClient {
                 // Or before everything was sent.
             }
             return String(buffer: answer)
+        }
+    }
+
+    /// Sends `text`, waits until `isEnough` holds of what came, hands over, sends `last` and reads to the end.
+    func converse(
+        _ text: String, until isEnough: @escaping @Sendable (String) -> Bool, then last: String,
+        after body: () async throws -> Void
+    ) async throws -> String {
+        try await channel.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            var answer = ""
+            var isOver = false
+            for try await piece in inbound {
+                answer += String(buffer: piece)
+                guard !isOver, isEnough(answer) else { continue }
+                isOver = true
+                try await body()
+                try await outbound.write(ByteBuffer(string: last))
+            }
+            return answer
         }
     }
 

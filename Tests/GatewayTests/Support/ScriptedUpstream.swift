@@ -11,6 +11,8 @@ final class ScriptedUpstream: Sendable {
         /// This many bytes of `x`, in pieces.
         case flood(Int)
         case wait(TimeAmount)
+        /// Until the test opens it.
+        case hold(Hold)
         case close
         /// An end only when this connection has answered before.
         case closeIfReused
@@ -18,6 +20,30 @@ final class ScriptedUpstream: Sendable {
         case reset
         /// Nothing more, with the connection open.
         case silence
+    }
+
+    /// Where scripts stop until a test lets them go on.
+    final class Hold: Sendable {
+        private let state = Mutex((isOpen: false, waiting: [@Sendable () -> Void]()))
+
+        var waiting: Int { state.withLock { $0.waiting.count } }
+
+        func open() {
+            let waiting = state.withLock { state in
+                state.isOpen = true
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            for body in waiting { body() }
+        }
+
+        fileprivate func whenOpen(_ body: @escaping @Sendable () -> Void) {
+            let isOpen = state.withLock { state in
+                if !state.isOpen { state.waiting.append(body) }
+                return state.isOpen
+            }
+            if isOpen { body() }
+        }
     }
 
     struct Log: Sendable {
@@ -130,6 +156,9 @@ private final class Connection: ChannelInboundHandler {
             put(ByteBuffer(repeating: UInt8(ascii: "x"), count: piece), context, then: next)
         case .wait(let time):
             context.eventLoop.scheduleTask(in: time) { bound.value.0.run(rest, bound.value.1) }
+        case .hold(let hold):
+            let eventLoop = context.eventLoop
+            hold.whenOpen { eventLoop.execute { bound.value.0.run(rest, bound.value.1) } }
         case .close: context.close(promise: nil)
         case .closeIfReused:
             if requests > 1 { context.close(promise: nil) } else { run(rest, context) }
