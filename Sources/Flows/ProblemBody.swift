@@ -66,6 +66,7 @@ private struct Members: Encodable {
     func encode(to encoder: any Encoder) throws {
         var members = encoder.container(keyedBy: MemberName.self)
         // Figures first: a fixed member of the same name wins.
+        for (name, text) in problem.members { try members.encode(text, forKey: MemberName(name)) }
         for figure in problem.figures { try members.encode(figure.value, forKey: MemberName(figure.name)) }
         if let retryAfter = problem.retryAfter { try members.encode(retryAfter, forKey: MemberName("retry_after")) }
         try members.encode(problem.code.rawValue, forKey: MemberName("code"))
@@ -107,15 +108,17 @@ private struct ReadMembers: Decodable {
     let param: String?
     let hint: String?
     let retryAfter: Int?
+    let keyID: String?
 
     enum CodingKeys: String, CodingKey {
         case code, message, detail, param, hint
-        case retryAfter = "retry_after"
+        case retryAfter = "retry_after", keyID = "key_id"
     }
 
     var problem: Problem? {
         guard let code = ErrorCode(rawValue: code) else { return nil }
         return Problem(
-            code, message ?? detail, parameter: param, hint: hint, retryAfter: retryAfter)
+            code, message ?? detail, parameter: param, hint: hint, retryAfter: retryAfter,
+            members: keyID.map { ["key_id": $0] } ?? [:])
     }
 }

@@ -23,6 +23,7 @@ struct Answers: RouterMiddleware {
         let began = clock.uptime
         var context = context
         context.logger[metadataKey: "request_id"] = .stringConvertible(id)
+        context.requestID = id
         var response: Response
         var code: ErrorCode?
         do {
@@ -70,7 +71,8 @@ struct Answers: RouterMiddleware {
 
     /// OpenAI's shape on the inference paths, whose clients expect it; problem details everywhere else.
     static func render(_ problem: Problem, path: String, id: Kernel.RequestID) -> Response {
-        let isInference = path.hasPrefix("/v1/") && path != "/v1/admin" && !path.hasPrefix("/v1/admin/")
+        let isOurs = ["/v1/admin", "/v1/auth"].contains { path == $0 || path.hasPrefix($0 + "/") }
+        let isInference = path.hasPrefix("/v1/") && !isOurs
         let bytes =
             isInference
             ? ProblemBody.openAI(problem, request: id) : ProblemBody.details(problem, request: id)

@@ -1,32 +1,41 @@
 package import Flows
+import FoundationEssentials
+import HTTPTypes
 package import Hummingbird
 package import Kernel
 package import Logging
 
-/// The control plane over HTTP: health, error pages, the API's description, and what operators do.
+/// The control plane over HTTP: health, error pages, the API's description, sign-in, and what operators and tenants
+/// administer.
 ///
 /// A handler decodes, calls `Control`, encodes. Every answer carries `x-request-id`; every error is a `Problem`.
 package struct ControlAPI: Sendable {
-    let control: any Control
+    let control: @Sendable (Caller) -> any Control
+    let authentication: CallerAuthentication
+    let signIn: SignInFlow
+    let keyed: KeyedRequests
     let readiness: @Sendable () async -> Readiness
     let openAPI: [UInt8]
-    let operatorToken: Secret
     let ids: IDSource
     let clock: any Clock
     let logger: Logger
 
     /// - Parameters:
+    ///   - control: what acts for a caller.
+    ///   - idempotency: of both planes.
     ///   - readiness: asked for each `/readyz`; it must not wait for anything slow.
     ///   - openAPI: the description in YAML.
-    ///   - operatorToken: the credential of whoever holds the data folder, `vo_…`.
     package init(
-        control: any Control, readiness: @escaping @Sendable () async -> Readiness, openAPI: [UInt8],
-        operatorToken: Secret, ids: IDSource, clock: any Clock, logger: Logger
+        control: @escaping @Sendable (Caller) -> any Control, authentication: CallerAuthentication,
+        signIn: SignInFlow, idempotency: IdempotencyFlow, readiness: @escaping @Sendable () async -> Readiness,
+        openAPI: [UInt8], ids: IDSource, clock: any Clock, logger: Logger
     ) {
         self.control = control
+        self.authentication = authentication
+        self.signIn = signIn
+        keyed = KeyedRequests(flow: idempotency)
         self.readiness = readiness
         self.openAPI = openAPI
-        self.operatorToken = operatorToken
         self.ids = ids
         self.clock = clock
         self.logger = logger
@@ -35,34 +44,52 @@ package struct ControlAPI: Sendable {
     /// A responder for every path that the gateway does not answer itself.
     package func makeRouter() -> Router<ControlContext> {
         let router = Router(context: ControlContext.self, options: .autoGenerateHeadEndpoints)
-        let routes = publicRoutes + adminRoutes
         router.add(
-            middleware: Answers(table: RouteTable(routes + Self.gatewayPaths), ids: ids, clock: clock, logger: logger))
-        for route in routes {
-            let authority = route.isForOperators ? OperatorAuthority(token: operatorToken) : nil
-            router.on(RouterPath(route.path), method: route.method) { request, context in
-                try authority?.check(request)
-                return try await route.answer(request, context)
-            }
+            middleware: Answers(table: RouteTable(allRoutes), ids: ids, clock: clock, logger: logger))
+        for route in allRoutes {
+            guard let answer = responder(for: route) else { continue }
+            router.on(RouterPath(route.path), method: route.method, use: answer)
         }
         return router
     }
-}
 
-/// One method of one path, with the handler that answers it.
-struct Route: Sendable {
-    typealias Handler = @Sendable (Request, ControlContext) async throws -> Response
+    /// Every route of the platform, with those that the gateway answers.
+    package var allRoutes: [Route] { publicRoutes + sessionRoutes + adminRoutes + Self.gatewayPaths }
 
-    let method: HTTPRequest.Method
-    /// As Hummingbird writes it: `/v1/admin/keys/:id`.
-    let path: String
-    let isForOperators: Bool
-    let answer: Handler
+    var adminRoutes: [Route] {
+        tenantRoutes + workspaceRoutes + userRoutes + serviceAccountRoutes + memberRoutes + keyRoutes + ruleRoutes
+            + auditRoutes + providerRoutes + registryRoutes + listingRoutes
+    }
 
-    init(_ method: HTTPRequest.Method, _ path: String, forOperators: Bool = false, answer: @escaping Handler) {
-        self.method = method
-        self.path = path
-        isForOperators = forOperators
-        self.answer = answer
+    private func responder(
+        for route: Route
+    ) -> (@Sendable (Request, ControlContext) async throws -> Response)? {
+        switch route.handler {
+        case .gateway: nil
+        case .open(let answer): answer
+        case .admin(let answer):
+            { request, context in
+                let asked = try await asked(request, context)
+                return try await keyed.answer(asked, route: route, handler: answer).response
+            }
+        case .stream(let answer): { request, context in try await answer(asked(request, context)) }
+        }
+    }
+
+    /// Who it is comes before anything else of the request is looked at.
+    private func asked(_ request: Request, _ context: ControlContext) async throws -> AdminRequest {
+        let id = context.requestID ?? ids.next()
+        let caller = try await caller(of: request, id)
+        return AdminRequest(request: request, context: context, caller: caller, control: control(caller), id: id)
+    }
+
+    private func caller(of request: Request, _ id: Kernel.RequestID) async throws -> Caller {
+        try await authentication.caller(
+            authorization: request.headers[values: .authorization], address: Self.address(of: request), request: id)
+    }
+
+    /// The edge says where the request comes from.
+    static func address(of request: Request) -> IPAddress? {
+        ClientAddressField.address(in: request.headers[.clientAddress])
     }
 }

@@ -13,17 +13,26 @@ protocol AdminBody: Decodable {
     static var hints: [String: String] { get }
 }
 
+extension AdminBody {
+    static var integers: [String] { [] }
+    static var hints: [String: String] { [:] }
+}
+
 /// Reads and writes JSON.
 enum JSONBody {
     /// Bytes of an administrative request's body.
     static let limit = 1 << 20
 
-    static func read<Body: AdminBody>(_ type: Body.Type, from request: Request) async throws -> Body {
+    /// - Parameter none: what an empty body means; nil where there must be one.
+    static func read<Body: AdminBody>(
+        _ type: Body.Type, from request: Request, otherwise none: Body? = nil
+    ) async throws -> Body {
         if let type = request.headers[.contentType] {
             let essence = type.prefix { $0 != ";" }.trimmingSpaces().lowercased()
             guard essence == "application/json" else { throw Problem(.unsupportedMediaType, parameter: "content-type") }
         }
         let buffer = try await request.body.collect(upTo: limit)
+        if buffer.readableBytes == 0, let none { return none }
         return try decode(type, from: Data(buffer.readableBytesView))
     }
 
@@ -50,9 +59,13 @@ enum JSONBody {
     }
 
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(status: status, bytes: try encode(value), type: "application/json")
+    }
+
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Response(status: status, bytes: Array(try encoder.encode(value)), type: "application/json")
+        return Array(try encoder.encode(value))
     }
 
     private static var notJSON: Problem {

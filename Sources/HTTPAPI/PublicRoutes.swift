@@ -1,31 +1,42 @@
 import Flows
+import HTTPTypes
 import Hummingbird
 import Kernel
 
 extension ControlAPI {
+    private static let probe = RouteAction.open("Probes of load balancers carry no credential.")
+    private static let manual = RouteAction.open("It is the manual, and the same on every installation.")
+
     var publicRoutes: [Route] {
         [
-            Route(.get, "/livez") { _, _ in
-                Response(bytes: Array(#"{"status":"live"}"#.utf8), type: "application/json")
-            },
-            Route(.get, "/readyz") { _, _ in
-                let readiness = await readiness()
-                return try JSONBody.response(readiness, status: readiness.isReady ? .ok : .serviceUnavailable)
-            },
-            Route(.get, "/openapi.yaml") { _, _ in
-                Response(bytes: openAPI, type: "application/yaml")
-            },
-            Route(.get, "/docs/errors") { _, _ in
-                Response(bytes: Array(ErrorPage.index.utf8), type: ErrorPage.type)
-            },
-            Route(.get, "/docs/errors/:code") { _, context in
-                guard let text = context.parameters.get("code"), let code = ErrorCode(rawValue: text) else {
-                    throw Problem(
-                        .notFound, "No error has this code.", parameter: "code",
-                        hint: "GET /docs/errors lists all codes.")
-                }
-                return Response(bytes: Array(ErrorPage.text(of: code).utf8), type: ErrorPage.type)
-            },
+            Route(
+                .get, "/livez", Self.probe,
+                .open { _, _ in Response(bytes: Array(#"{"status":"live"}"#.utf8), type: "application/json") }),
+            Route(
+                .get, "/readyz", Self.probe,
+                .open { request, _ in
+                    let readiness = await readiness()
+                    let isOperator = authentication.isOperator(request.headers[values: .authorization])
+                    return try JSONBody.response(
+                        isOperator ? readiness : readiness.forEverybody,
+                        status: readiness.isReady ? .ok : .serviceUnavailable)
+                }),
+            Route(
+                .get, "/openapi.yaml", Self.manual,
+                .open { _, _ in Response(bytes: openAPI, type: "application/yaml") }),
+            Route(
+                .get, "/docs/errors", Self.manual,
+                .open { _, _ in Response(bytes: Array(ErrorPage.index.utf8), type: ErrorPage.type) }),
+            Route(
+                .get, "/docs/errors/:code", Self.manual,
+                .open { _, context in
+                    guard let text = context.parameters.get("code"), let code = ErrorCode(rawValue: text) else {
+                        throw Problem(
+                            .notFound, "No error has this code.", parameter: "code",
+                            hint: "GET /docs/errors lists all codes.")
+                    }
+                    return Response(bytes: Array(ErrorPage.text(of: code).utf8), type: ErrorPage.type)
+                }),
         ]
     }
 }

@@ -7,7 +7,9 @@ import TestKit
 import Testing
 
 @Suite struct ControlFlowTests {
-    let house = ControlHarness()
+    let house: ControlHarness
+
+    init() async throws { house = try await ControlHarness() }
 
     @Test("a new key works, and its token is in the answer only")
     func createKey() async throws {
@@ -97,6 +99,8 @@ import Testing
             Bad(parameter: "capabilities") { $0.capabilities = [] },
             Bad(parameter: "context_limit") { $0.contextLimit = 0 },
             Bad(parameter: "upstream_model") { $0.upstreamModel = "" },
+            Bad(parameter: "upstream_model") { $0.upstreamModel = "a\u{0}b" },
+            Bad(parameter: "endpoint") { $0.endpoint = "http://a\u{0}b" },
         ])
     func badDeployments(bad: Bad) async {
         var request = NewDeployment(model: "far", endpoint: "http://127.0.0.1:9")
@@ -108,7 +112,7 @@ import Testing
 
     @Test("a model that is not ready is listed with its state")
     func waitingModels() async throws {
-        let house = ControlHarness(runtimes: [
+        let house = try await ControlHarness(runtimes: [
             try ControlHarness.service("tiny", state: "starting", aliases: ["default"])
         ])
         let model = try #require(try await house.flow.models().first)

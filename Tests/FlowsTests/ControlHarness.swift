@@ -9,29 +9,88 @@ import TestKit
 /// A `ControlFlow` over stores in memory.
 struct ControlHarness {
     let clock: ManualClock
-    let keys = MemoryKeyStore()
+    let directory: MemoryDirectory
+    let keys: MemoryKeyStore
+    let providers = MemoryProviderStore()
+    let secrets = MemorySecretStore()
     let deployments = MemoryRegistryStore()
     let usage = MemoryUsageStore()
     let registry = Registry()
     let verifier: KeyVerifier
     let workspace: Workspace
     let samples: Samples
+    let parts: ControlParts
+    /// The operator's.
     let flow: ControlFlow
 
-    init(runtimes: [ModelServiceStatus] = []) {
+    init(runtimes: [ModelServiceStatus] = []) async throws {
         let clock = ManualClock()
         let samples = Samples(clock: clock)
-        let verifier = KeyVerifier(store: keys, hasher: TransparentHasher(), digests: PlainDigest(), clock: clock)
-        workspace = samples.workspace()
+        directory = MemoryDirectory(clock: clock)
+        keys = MemoryKeyStore(in: directory)
+        workspace = try await directory.ensure(
+            tenant: "default", workspace: "default", ids: samples.ids, now: clock.now)
+        verifier = KeyVerifier(store: keys, hasher: TransparentHasher(), digests: PlainDigest(), clock: clock)
         self.clock = clock
         self.samples = samples
-        self.verifier = verifier
-        flow = ControlFlow(
-            workspace: workspace,
-            parts: ControlFlow.Parts(
-                keys: keys, hasher: TransparentHasher(), verifier: verifier, deployments: deployments,
-                registry: RegistryRefresh(registry: registry, store: deployments), usage: usage,
-                runtimes: { runtimes }, clock: clock, ids: samples.ids, random: SeededRandom(seed: 7)))
+        parts = ControlParts(
+            home: workspace,
+            stores: ControlStores(
+                keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
+                rules: directory, audit: directory, providers: providers, secrets: secrets, deployments: deployments,
+                usage: usage),
+            hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
+            verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
+            verifier: verifier, revocations: nil, registry: RegistryRefresh(registry: registry, store: deployments),
+            runtimes: { runtimes }, clock: clock, ids: samples.ids, random: SeededRandom(seed: 7))
+        flow = ControlFlow(caller: Caller(principal: .platformOperator), parts: parts)
+    }
+
+    /// A tenant with one workspace, and a person with a role in it.
+    struct House {
+        let tenant: TenantID
+        let workspace: WorkspaceID
+    }
+
+    func house(_ name: String) async throws -> House {
+        let tenant = try await flow.createTenant(NewTenant(name: name))
+        let workspace = try await flow.createWorkspace(NewWorkspace(name: "main", tenant: name))
+        return House(tenant: tenant.id, workspace: workspace.id)
+    }
+
+    /// The flow of a person who was just given the role in the tenant, or in the workspace.
+    func person(
+        _ name: String, _ role: Role, in tenant: TenantID, workspace: WorkspaceID? = nil
+    ) async throws -> ControlFlow {
+        let member = try await flow.addMember(
+            NewMember(
+                user: name, role: role.rawValue, tenant: tenant.description, workspace: workspace?.description))
+        return try await signedIn(member.user)
+    }
+
+    /// The flow of a person as the stores have it now.
+    func signedIn(_ user: UserID) async throws -> ControlFlow {
+        let directory = PrincipalDirectory(
+            users: directory, members: directory, tenants: directory, workspaces: directory, rules: directory)
+        guard let principal = try await directory.principal(of: user, identity: .session(samples.ids.next())) else {
+            throw Problem(.notFound)
+        }
+        return ControlFlow(caller: Caller(principal: principal), parts: parts)
+    }
+
+    /// The flow of whoever holds the key.
+    func holder(of key: CreatedKey) async throws -> ControlFlow {
+        guard case .accepted(let holder) = try await verifier.verify(key.token.reveal()) else {
+            throw Problem(.invalidAPIKey)
+        }
+        return ControlFlow(caller: Caller(principal: holder.principal), parts: parts)
+    }
+
+    /// The actions of a chain, oldest first.
+    func acts(of chain: TenantID?) async throws -> [String] {
+        try await directory.events(of: chain, after: 0, limit: 1000).map {
+            $0.entry.action + ($0.entry.outcome == .succeeded ? "" : " \($0.entry.outcome.text)")
+        }
     }
 
     /// A model service as its listing shows it.

@@ -87,7 +87,7 @@ import Testing
     func revoked() async throws {
         _ = try await flow.run()
         let key = try #require(try await keys.list(in: workspace.id, page: PageRequest()).data.first)
-        _ = try await keys.revoke(key.id, in: workspace.id, at: clock.now)
+        _ = try await keys.revoke(key.id, in: workspace.id, at: clock.now, audit: Samples.entry)
         guard case .kept = try await flow.run() else {
             Issue.record("the start brought a revoked key back")
             return
@@ -98,7 +98,8 @@ import Testing
     @Test("where keys were made in another way, none is made")
     func otherKeys() async throws {
         let samples = Samples(seed: 9, clock: clock)
-        try await keys.insert(samples.key(for: KeyToken.make(random: SeededRandom(seed: 9)), in: workspace))
+        try await keys.insert(
+            samples.key(for: KeyToken.make(random: SeededRandom(seed: 9)), in: workspace), audit: Samples.entry)
         guard case .kept = try await flow.run() else {
             Issue.record("a key was made although there is one")
             return
@@ -107,22 +108,18 @@ import Testing
     }
 
     /// Another node makes its key right after this one has counted none.
-    private struct LateCount: KeyStore {
+    private struct LateCount: FirstKeyStore {
         let rows: MemoryKeyStore
         let other: APIKey
 
-        func insert(_ key: APIKey) async throws { try await rows.insert(key) }
-        func insertFirst(_ key: APIKey) async throws -> Bool { try await rows.insertFirst(key) }
-        func find(prefix: String) async throws -> APIKey? { try await rows.find(prefix: prefix) }
-        func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<APIKey> {
-            try await rows.list(in: workspace, page: page)
+        func insert(_ key: APIKey, audit: AuditEntry) async throws { try await rows.insert(key, audit: audit) }
+        func insertFirst(_ key: APIKey, audit: AuditEntry) async throws -> Bool {
+            try await rows.insertFirst(key, audit: audit)
         }
-        func revoke(_ id: KeyID, in workspace: WorkspaceID, at now: Instant) async throws -> APIKey? {
-            try await rows.revoke(id, in: workspace, at: now)
-        }
+        func find(prefix: String) async throws -> KeyFacts? { try await rows.find(prefix: prefix) }
         func countUsable(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
             let count = try await rows.countUsable(in: workspace, at: now)
-            try await rows.insert(other)
+            try await rows.insert(other, audit: Samples.entry)
             return count
         }
     }

@@ -5,7 +5,9 @@ import Kernel
 import Testing
 
 @Suite struct BadInputTests {
-    let house = House()
+    let house: House
+
+    init() async throws { house = try await House() }
 
     @Test("an unknown path is 404: OpenAI's shape on inference paths, problem details elsewhere")
     func unknownPath() async throws {
@@ -27,7 +29,8 @@ import Testing
         "a wrong method is 405 with the methods that there are",
         arguments: [
             ("DELETE", "/livez", "GET, HEAD"), ("PUT", "/v1/admin/keys", "GET, HEAD, POST"),
-            ("GET", "/v1/admin/keys/key_01", "DELETE"), ("GET", "/v1/chat/completions", "POST"),
+            ("PUT", "/v1/admin/keys/key_01", "DELETE, GET, HEAD"), ("GET", "/v1/chat/completions", "POST"),
+            ("GET", "/v1/admin/rules/test", "POST"),
         ])
     func wrongMethod(method: String, path: String, allowed: String) async throws {
         let response = try await house.ask(try #require(HTTPRequest.Method(rawValue: method)), path)
@@ -93,7 +96,10 @@ import Testing
             ("/v1/admin/keys?limit=0", "limit"), ("/v1/admin/keys?limit=many", "limit"),
             ("/v1/admin/keys?limit=1&limit=2", "limit"), ("/v1/admin/keys?after=dep_01", "after"),
             ("/v1/admin/usage?each=maybe", "each"), ("/v1/admin/usage?days=0", "days"),
-            ("/v1/admin/usage?each=true&limit=1001", "limit"),
+            ("/v1/admin/usage?each=true&limit=1001", "limit"), ("/v1/admin/keys?workspace=main", "workspace"),
+            ("/v1/admin/keys?workspace_id=x", "workspace_id"), ("/v1/admin/audit?after=aud_1", "after"),
+            ("/v1/admin/audit/export?after=-1", "after"), ("/v1/admin/audit/export?limit=0", "limit"),
+            ("/v1/admin/rules?after=rul_1", "after"), ("/v1/admin/models?limit=0", "limit"),
         ])
     func badQuestions(path: String, parameter: String) async throws {
         let response = try await house.ask(.get, path)

@@ -1,119 +1,64 @@
-package import Fleet
-package import Inference
-package import Kernel
-package import Tenancy
+import Fleet
+import Inference
+import Kernel
+import Tenancy
 
-/// `Control` over the stores, acting for one workspace.
-package struct ControlFlow: Control {
-    /// What the flow works with; the same for every workspace.
-    package struct Parts: Sendable {
-        package let keys: any KeyStore
-        package let hasher: any SecretHasher
-        /// Where the platform runs: its cache of verdicts forgets revoked keys at once. Nil without a platform.
-        package let verifier: KeyVerifier?
-        package let deployments: any RegistryStore
-        package let registry: RegistryRefresh
-        package let usage: any UsageStore
-        package let runtimes: @Sendable () async -> [ModelServiceStatus]
-        package let clock: any Clock
-        package let ids: IDSource
-        package let random: any RandomSource
+/// `Control` over the stores, acting for one caller. Every method asks the access rules first.
+package struct ControlFlow: Control, Sendable {
+    let caller: Caller
+    let parts: ControlParts
+    let gate: AccessGate
 
-        package init(
-            keys: any KeyStore, hasher: any SecretHasher, verifier: KeyVerifier?, deployments: any RegistryStore,
-            registry: RegistryRefresh, usage: any UsageStore,
-            runtimes: @escaping @Sendable () async -> [ModelServiceStatus], clock: any Clock, ids: IDSource,
-            random: any RandomSource
-        ) {
-            self.keys = keys
-            self.hasher = hasher
-            self.verifier = verifier
-            self.deployments = deployments
-            self.registry = registry
-            self.usage = usage
-            self.runtimes = runtimes
-            self.clock = clock
-            self.ids = ids
-            self.random = random
-        }
-    }
-
-    let workspace: Workspace
-    let parts: Parts
-
-    package init(workspace: Workspace, parts: Parts) {
-        self.workspace = workspace
+    package init(caller: Caller, parts: ControlParts) {
+        self.caller = caller
         self.parts = parts
+        gate = AccessGate(
+            caller: caller, decider: parts.access, audit: parts.stores.audit, denials: parts.denials,
+            clock: parts.clock, ids: parts.ids)
     }
 
-    package func createKey(_ request: NewKey) async throws -> CreatedKey {
-        let now = parts.clock.now
-        let name = try request.checkedName()
-        if let expires = request.expires, expires <= now {
-            throw Problem(
-                .validationError, "`expires` lies in the past.", parameter: "expires",
-                hint: "Give a time that is still to come, or leave it out for a key that does not expire.")
+    var stores: ControlStores { parts.stores }
+    var now: Instant { parts.clock.now }
+
+    /// What an act leaves in the audit log.
+    func entry(
+        _ action: String, on subject: some CustomStringConvertible, tenant: TenantID?, workspace: WorkspaceID? = nil,
+        outcome: AuditEntry.Outcome = .succeeded, _ details: [String: String] = [:]
+    ) -> AuditEntry {
+        AuditEntry(
+            id: parts.ids.next(), tenant: tenant, workspace: workspace, at: now, actor: caller.actor, action: action,
+            subject: subject.description, address: caller.address, request: caller.request, outcome: outcome,
+            details: details.mapValues { String(decoding: $0.utf8.prefix(500), as: UTF8.self) })
+    }
+
+    /// After a change that took something away from credentials: this node has it in force when the call returns.
+    /// The change stands, whatever becomes of the listener: it catches up by itself.
+    func didRevoke() async { try? await parts.revocations?.didRevoke() }
+
+    /// Says in the refusal of a name that is taken what has it.
+    func naming<Value>(_ taken: String, parameter: String = "name", _ act: () async throws -> Value) async throws
+        -> Value
+    {
+        do {
+            return try await act()
+        } catch let problem as Problem where problem.code == .alreadyExists && problem.parameter == nil {
+            throw Problem(.alreadyExists, "There is \(taken) already.", parameter: parameter)
         }
-        let token = KeyToken.make(random: parts.random)
-        let key = APIKey(
-            id: parts.ids.next(), tenant: workspace.tenant, workspace: workspace.id, name: name,
-            prefix: token.prefix, hash: try await parts.hasher.hash(token.text), created: now,
-            expires: request.expires)
-        try await parts.keys.insert(key)
-        // Somebody may have guessed the prefix before it existed.
-        parts.verifier?.invalidate(prefix: key.prefix)
-        return CreatedKey(view: KeyView(key), token: token.text)
     }
 
-    package func listKeys(_ page: PageRequest) async throws -> Page<KeyView> {
-        try await parts.keys.list(in: workspace.id, page: page).map(KeyView.init)
-    }
-
-    package func revokeKey(_ id: KeyID) async throws -> KeyView {
-        guard let key = try await parts.keys.revoke(id, in: workspace.id, at: parts.clock.now) else {
-            throw Problem(
-                .notFound, "There is no key `\(id)`.", parameter: "id", hint: "`volery keys list` shows the keys.")
-        }
-        parts.verifier?.invalidate(prefix: key.prefix)
-        return KeyView(key)
-    }
-
-    package func usageRows(_ page: PageRequest) async throws -> Page<UsageRowView> {
-        try await parts.usage.list(in: workspace.id, page: page).map(UsageRowView.init)
-    }
-
-    package func usageSummary(days: Int) async throws -> [UsageSummaryView] {
-        guard (1...366).contains(days) else {
-            throw Problem(
-                .validationError, "days must be between 1 and 366, not \(days).", parameter: "days",
-                hint: "Ask for at most a year; single rows go back further.")
-        }
-        return try await parts.usage.summary(in: workspace.id, days: days, until: parts.clock.now)
-            .map(UsageSummaryView.init)
-    }
-
-    package func runtimes() async throws -> [ModelServiceStatus] { await parts.runtimes() }
-}
-
-extension NewKey {
-    static let longestName = 100
-
-    func checkedName() throws(Problem) -> String {
-        let isPrintable = name.unicodeScalars.allSatisfy { !$0.properties.generalCategory.isControl }
-        guard !name.allSatisfy(\.isWhitespace), name.count <= Self.longestName, isPrintable else {
-            throw Problem(
-                .validationError, "`name` is not usable as a key's name.", parameter: "name",
-                hint: "Use 1 to \(Self.longestName) characters that can be printed.")
-        }
-        return name
-    }
-}
-
-extension Unicode.GeneralCategory {
-    fileprivate var isControl: Bool {
-        switch self {
-        case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
-        default: false
+    /// Around an act whose own store keeps no audit events: the event is there before the act, and a second one says so
+    /// when it failed.
+    func recorded<Value>(
+        _ action: String, on subject: some CustomStringConvertible, _ details: [String: String] = [:],
+        _ act: () async throws -> Value
+    ) async throws -> Value {
+        try await stores.audit.append(entry(action, on: subject, tenant: nil, details))
+        do {
+            return try await act()
+        } catch {
+            let code = (error as? Problem)?.code ?? .internalError
+            try? await stores.audit.append(entry(action, on: subject, tenant: nil, outcome: .failed(code), details))
+            throw error
         }
     }
 }

@@ -26,7 +26,7 @@ package struct FirstKeyFlow: Sendable {
     }
 
     private let workspace: Workspace
-    private let keys: any KeyStore
+    private let keys: any FirstKeyStore
     private let hasher: any SecretHasher
     private let place: any FirstKeyPlace
     private let clock: any Clock
@@ -34,7 +34,7 @@ package struct FirstKeyFlow: Sendable {
     private let random: any RandomSource
 
     package init(
-        workspace: Workspace, keys: any KeyStore, hasher: any SecretHasher, place: any FirstKeyPlace,
+        workspace: Workspace, keys: any FirstKeyStore, hasher: any SecretHasher, place: any FirstKeyPlace,
         clock: any Clock, ids: IDSource, random: any RandomSource
     ) {
         self.workspace = workspace
@@ -57,18 +57,26 @@ package struct FirstKeyFlow: Sendable {
                     hint: "Restore it, or delete it: the next start then makes a first key if there is none.")
             }
             guard try await keys.find(prefix: token.prefix) == nil else { return .kept }
-            try await keys.insert(key(for: token))
+            let key = try await key(for: token)
+            try await keys.insert(key, audit: entry(for: key))
             return .healed(token)
         }
         guard try await keys.countUsable(in: workspace.id, at: clock.now) == 0 else { return .kept }
         let token = KeyToken.make(random: random)
         try place.write(token.text)
-        guard try await keys.insertFirst(key(for: token)) else {
+        let key = try await key(for: token)
+        guard try await keys.insertFirst(key, audit: entry(for: key)) else {
             // Another node was first; this one's key was shown to nobody.
             try place.remove()
             return .kept
         }
         return .created(token)
+    }
+
+    private func entry(for key: APIKey) -> AuditEntry {
+        AuditEntry(
+            id: ids.next(), tenant: key.tenant, workspace: key.workspace, at: key.created, actor: "platform",
+            action: "key.create", subject: key.id.description, details: ["name": key.name])
     }
 
     private func key(for token: KeyToken) async throws -> APIKey {

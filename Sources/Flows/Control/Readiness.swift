@@ -36,7 +36,8 @@ package struct Readiness: Sendable, Codable, Equatable {
     }
 
     package let status: Status
-    package let version: String
+    /// Nil for whoever may not know it.
+    package let version: String?
     /// In words, what keeps the platform from serving although models are ready.
     package let reasons: [String]
     package let models: [Model]
@@ -61,6 +62,26 @@ package struct Readiness: Sendable, Codable, Equatable {
         reasons = blocked
         self.version = version
         status = isDraining ? .draining : !blocked.isEmpty ? .blocked : serving.isEmpty ? .starting : .ready
+    }
+
+    private init(status: Status, version: String?, reasons: [String], models: [Model]) {
+        self.status = status
+        self.version = version
+        self.reasons = reasons
+        self.models = models
+    }
+
+    /// Without the version, which tells an attacker what to try.
+    package var forEverybody: Readiness {
+        Readiness(status: status, version: nil, reasons: reasons, models: models)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        try members.encode(status, forKey: .status)
+        try members.encode(version, forKey: .version)
+        try members.encode(reasons, forKey: .reasons)
+        try members.encode(models, forKey: .models)
     }
 
     package var isReady: Bool { status == .ready }

@@ -4,7 +4,10 @@ package import Kernel
 /// Asks for a deployment to be registered, in an operator's words; `ControlFlow` checks them.
 package struct NewDeployment: Sendable, Codable, Equatable {
     package var model: String
-    package var endpoint: String
+    /// Nil for the provider's own.
+    package var endpoint: String?
+    /// The name of the provider whose key calls carry; nil for a server of one's own.
+    package var provider: String?
     package var wire: String
     package var environment: String?
     package var aliases: [String]?
@@ -16,12 +19,13 @@ package struct NewDeployment: Sendable, Codable, Equatable {
     package var capabilities: [String]?
 
     package init(
-        model: String, endpoint: String, wire: String = WireProtocol.openAI.rawValue, environment: String? = nil,
-        aliases: [String]? = nil, upstreamModel: String? = nil, contextLimit: Int? = nil,
-        capabilities: [String]? = nil
+        model: String, endpoint: String? = nil, provider: String? = nil,
+        wire: String = WireProtocol.openAI.rawValue, environment: String? = nil, aliases: [String]? = nil,
+        upstreamModel: String? = nil, contextLimit: Int? = nil, capabilities: [String]? = nil
     ) {
         self.model = model
         self.endpoint = endpoint
+        self.provider = provider
         self.wire = wire
         self.environment = environment
         self.aliases = aliases
@@ -31,8 +35,21 @@ package struct NewDeployment: Sendable, Codable, Equatable {
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case model, endpoint, wire = "protocol", environment, aliases, upstreamModel = "upstream_model"
+        case model, endpoint, provider, wire = "protocol", environment, aliases, upstreamModel = "upstream_model"
         case contextLimit = "context_limit", capabilities
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        model = try members.decode(String.self, forKey: .model)
+        endpoint = try members.decodeIfPresent(String.self, forKey: .endpoint)
+        provider = try members.decodeIfPresent(String.self, forKey: .provider)
+        wire = try members.decodeIfPresent(String.self, forKey: .wire) ?? WireProtocol.openAI.rawValue
+        environment = try members.decodeIfPresent(String.self, forKey: .environment)
+        aliases = try members.decodeIfPresent([String].self, forKey: .aliases)
+        upstreamModel = try members.decodeIfPresent(String.self, forKey: .upstreamModel)
+        contextLimit = try members.decodeIfPresent(Int.self, forKey: .contextLimit)
+        capabilities = try members.decodeIfPresent([String].self, forKey: .capabilities)
     }
 }
 
@@ -44,13 +61,16 @@ package struct DeploymentView: Sendable, Codable, Equatable {
     package let aliases: [ModelName]
     package let wire: WireProtocol
     package let endpoint: String
+    /// The provider's name; nil for a server of one's own.
+    package let provider: String?
     package let upstreamModel: String
     package let capabilities: [Capability]
     package let contextLimit: Int?
     package let origin: Deployment.Origin
     package let registered: Instant
 
-    package init(_ deployment: Deployment) {
+    package init(_ deployment: Deployment, provider: String? = nil) {
+        self.provider = provider
         id = deployment.id
         model = deployment.model
         environment = deployment.environment
@@ -65,7 +85,7 @@ package struct DeploymentView: Sendable, Codable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, model, environment, aliases, wire = "protocol", endpoint, upstreamModel = "upstream_model"
+        case id, model, environment, aliases, wire = "protocol", endpoint, provider, upstreamModel = "upstream_model"
         case capabilities, contextLimit = "context_limit", origin, registered
     }
 
@@ -78,6 +98,7 @@ package struct DeploymentView: Sendable, Codable, Equatable {
         try members.encode(aliases, forKey: .aliases)
         try members.encode(wire, forKey: .wire)
         try members.encode(endpoint, forKey: .endpoint)
+        try members.encode(provider, forKey: .provider)
         try members.encode(upstreamModel, forKey: .upstreamModel)
         try members.encode(capabilities, forKey: .capabilities)
         try members.encode(contextLimit, forKey: .contextLimit)
