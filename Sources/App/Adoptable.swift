@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+import Flows
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
@@ -25,22 +26,17 @@ package struct Adoptable: Sendable, Equatable {
                 "volery registry register --model \(Banner.quoted(first)) --endpoint \(ollamaURL)/v1 --protocol openai")
     }
 
-    /// Keys of providers in the environment: their names, never their values. Nothing is done with them: this version
-    /// registers only endpoints that need no key.
+    /// Keys of providers in the environment: their names, never their values, and the command that takes one over.
     package static func providerKeys(in environment: [String: String]) -> [Adoptable] {
-        providers.compactMap { variable, provider in
-            guard let value = environment[variable], !value.isEmpty else { return nil }
+        KnownProviders.all.compactMap { provider in
+            guard let value = environment[provider.variable], !value.isEmpty else { return nil }
             return Adoptable(
-                text: "\(variable) in the environment (\(provider))",
-                command: "left alone: providers that need a key come with a later release")
+                text: "\(provider.variable) in the environment (\(provider.title))",
+                command: provider.endpoint == nil
+                    ? "left alone: this version does not speak \(provider.title)'s API"
+                    : "volery providers add \(provider.name) --key-env \(provider.variable)")
         }
     }
-
-    private static let providers: [(variable: String, provider: String)] = [
-        ("OPENROUTER_API_KEY", "OpenRouter"), ("OPENAI_API_KEY", "OpenAI"), ("ANTHROPIC_API_KEY", "Anthropic"),
-        ("HF_TOKEN", "Hugging Face"), ("FAL_KEY", "fal"), ("REPLICATE_API_TOKEN", "Replicate"),
-        ("STABILITY_API_KEY", "Stability AI"),
-    ]
 
     /// Asks whether Ollama runs here. Never takes longer than half a second.
     package static func findOllama(client: HTTPClient) async -> Adoptable? {

@@ -7,6 +7,8 @@ enum MetricHelp {
         "volery_requests_refused_total": "Requests that ended before a model was chosen, by error code.",
         "volery_connections_open": "Client connections that are open.",
         "volery_request_body_bytes": "Bytes of request bodies that are held in memory.",
+        "volery_idempotent_replays_total": "Answers given again for an idempotency key.",
+        "volery_idempotent_unkept_total": "Answers to keyed requests that were too long, or whose store was away.",
         "volery_tokens_total": "Tokens that went into models and came out of them.",
         "volery_upstream_connections_opened_total": "Connections opened to runtimes and providers.",
         "volery_upstream_pauses_total": "Times that a stream waited for a client that does not keep up.",
@@ -46,6 +48,16 @@ enum MetricHelp {
         "volery_postgres_failed_connects_total": "Connections to PostgreSQL that could not be made.",
         "volery_postgres_wakeups_sent_total": "Wake-ups sent to the other nodes.",
         "volery_postgres_wakeup_reconnects_total": "Times that the connection for wake-ups was lost and made again.",
+        "volery_audit_chains_broken":
+            "Chains of the audit log that do not hold, as far as this node looked; `volery audit verify` looks at all.",
+        "volery_secret_age_seconds": "How long a sealed secret has been in use, by its provider's name.",
+        "volery_failed_credentials_total": "Wrong credentials, on both planes.",
+        "volery_throttled_credentials_total":
+            "Credentials that were not looked at, since too many wrong ones came from their address.",
+        "volery_revocation_read_failures_total": "Times that the list of revocations could not be read.",
+        "volery_denials_total": "Requests of the control plane that the access rules refused.",
+        "volery_denials_unrecorded_total":
+            "Those of them that are only counted, since their caller had too many in a minute for the audit log.",
         "volery_runtime_ready": "1 while the runtime answers.",
         "volery_runtime_start_seconds": "From the start of a runtime's process to its first good answer.",
         "volery_runtime_restarts_total": "Starts of a runtime after its process ended.",

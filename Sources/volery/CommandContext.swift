@@ -8,6 +8,7 @@ import Logging
 /// What a command works with: settings, the machine's clock, the terminal, and the way to the platform.
 struct CommandContext: Sendable {
     let report: ConfigurationReport
+    private let flags: [String: String]
     let environment: [String: String]
     let terminal: Terminal
     let clock = SystemClock()
@@ -17,11 +18,14 @@ struct CommandContext: Sendable {
 
     /// - Parameter flags: settings that the command line gave, by key, beside the global ones.
     init(_ options: GlobalOptions, flags: [String: String] = [:]) {
-        environment = ProcessInfo.processInfo.environment
+        environment = SecretEnvironment.values
         terminal = Terminal.standard()
-        report = Configuration.load(
-            flags: options.flags.merging(flags) { _, own in own }, environment: environment)
+        self.flags = options.flags.merging(flags) { _, own in own }
+        report = Configuration.load(flags: self.flags, environment: environment)
     }
+
+    /// Reads the settings once more.
+    func settingsNow() -> ConfigurationReport { Configuration.load(flags: flags, environment: environment) }
 
     func configuration() throws -> Configuration { try report.checked() }
 

@@ -18,7 +18,8 @@ enum ExitStatus: Int32 {
             case .notFound, .modelNotFound: .notFound
             case .authenticationRequired, .invalidAPIKey: .unauthenticated
             case .validationError, .contextLengthExceeded, .capabilityUnsupported, .upstreamRejected, .policyDenied,
-                .methodNotAllowed, .alreadyExists, .idempotencyConflict, .payloadTooLarge, .unsupportedMediaType,
+                .methodNotAllowed, .alreadyExists, .conflict, .idempotencyConflict, .payloadTooLarge,
+                .unsupportedMediaType,
                 .rateLimited, .quotaExceeded, .headersTooLarge:
                 .refused
             case .requestTimeout, .upstreamRateLimited, .internalError, .upstreamError, .upstreamUnreachable,

@@ -13,8 +13,10 @@ struct Volery: AsyncParsableCommand {
             """,
         version: "volery \(Version.text)",
         subcommands: [
-            ServeCommand.self, ChatCommand.self, KeysCommand.self, ModelsCommand.self, RuntimesCommand.self,
-            RegistryCommand.self, UsageCommand.self, JournalCommand.self, DoctorCommand.self,
+            ServeCommand.self, ChatCommand.self, TenantsCommand.self, WorkspacesCommand.self, UsersCommand.self,
+            ServiceAccountsCommand.self, MembersCommand.self, KeysCommand.self, RulesCommand.self, AuditCommand.self,
+            OwnerCommand.self, ProvidersCommand.self, SecretsCommand.self, ConfigCommand.self, ModelsCommand.self,
+            RuntimesCommand.self, RegistryCommand.self, UsageCommand.self, JournalCommand.self, DoctorCommand.self,
             CompletionsCommand.self, VersionCommand.self,
         ])
 

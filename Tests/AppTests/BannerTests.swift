@@ -60,7 +60,13 @@ import Testing
         #expect(found.count == 1)
         var banner = banner(key: .kept)
         banner.found = found
-        #expect(banner.text.contains("OPENROUTER_API_KEY"))
+        #expect(banner.text.contains("volery providers add openrouter --key-env OPENROUTER_API_KEY"))
         #expect(!banner.text.contains("sk-or-secret"))
+    }
+
+    @Test("the key of a provider whose API is not spoken is named and left alone")
+    func unspokenProvider() {
+        let found = Adoptable.providerKeys(in: ["ANTHROPIC_API_KEY": "sk-ant-secret"])
+        #expect(found.map(\.command) == ["left alone: this version does not speak Anthropic's API"])
     }
 }

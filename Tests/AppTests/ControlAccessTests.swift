@@ -31,11 +31,25 @@ import Testing
     func database() async throws {
         let (made, listed) = try await withAccess { access in
             let made = try await access.use { try await $0.createKey(NewKey(name: "laptop")) }
-            return (made, try await access.use { try await $0.listKeys(PageRequest()) })
+            return (made, try await access.use { try await $0.listKeys(in: nil, PageRequest()) })
         }
         #expect(listed.data == [made.view])
         #expect(try FolderLock.take(in: folder) != nil)
         #expect(try await withAccess { try await $0.runningPlatform() } == nil)
+    }
+
+    @Test("without a platform too, a key is made once under an idempotency key, and the first one is named")
+    func keyed() async throws {
+        let (made, problem, listed) = try await withAccess { access in
+            let made = try await access.createKey(idempotencyKey: "once") { _ in NewKey(name: "k", expiresIn: 60) }
+            let problem = await #expect(throws: Problem.self) {
+                try await access.createKey(idempotencyKey: "once") { _ in NewKey(name: "k", expiresIn: 60) }
+            }
+            return (made, problem, try await access.use { try await $0.listKeys(in: nil, PageRequest()) })
+        }
+        #expect(problem?.code == .idempotencyConflict)
+        #expect(problem?.message.contains(made.view.id.description) == true)
+        #expect(listed.data == [made.view])
     }
 
     @Test("without a platform the model inside the binary and the recipes are listed")
@@ -51,7 +65,7 @@ import Testing
         let lock = try #require(try FolderLock.take(in: folder))
         let code: ErrorCode? = try await withAccess { access in
             do {
-                _ = try await access.use { try await $0.listKeys(PageRequest()) }
+                _ = try await access.use { try await $0.listKeys(in: nil, PageRequest()) }
                 return nil
             } catch let problem as Problem {
                 return problem.code

@@ -48,6 +48,10 @@ struct DoctorTests {
         facts.models = [.init(name: "smollm2", bytes: 1, areHere: false)]
         facts.database = .failed(Problem(.storageUnavailable))
         facts.journal = .present(files: 2, setAside: ["00000008.vj.damaged"])
+        facts.sealing.masterKey = .failed(Problem(.configurationInvalid))
+        facts.sealing.secrets = nil
+        facts.sealing.anchors = .faulty(["It is gone."])
+        facts.sealing.certificate = .valid(left: .seconds(60))
         let rows = Doctor.rows(facts).filter { $0.check != "platform" }
         for row in rows {
             #expect(row.status != .ok, "\(row.check)")

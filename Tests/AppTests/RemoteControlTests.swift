@@ -20,20 +20,11 @@ import Testing
         _ body: @escaping @Sendable (any Control, MemoryUsageStore, Samples, WorkspaceID) async throws -> Void
     ) async throws {
         let samples = Samples()
-        let deployments = MemoryRegistryStore()
         let usage = MemoryUsageStore()
-        let workspace = samples.workspace()
-        let flow = ControlFlow(
-            workspace: workspace,
-            parts: ControlFlow.Parts(
-                keys: MemoryKeyStore(), hasher: TransparentHasher(), verifier: nil, deployments: deployments,
-                registry: RegistryRefresh(registry: Registry(), store: deployments), usage: usage, runtimes: { [] },
-                clock: samples.clock, ids: samples.ids, random: SeededRandom(seed: 5)))
-        let readiness = Readiness(
-            registry: RegistrySnapshot(), services: [], isDraining: false, blocked: [], version: "1")
-        let api = ControlAPI(
-            control: flow, readiness: { readiness }, openAPI: [], operatorToken: Self.token, ids: samples.ids,
-            clock: samples.clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let directory = MemoryDirectory(clock: samples.clock)
+        let workspace = try await directory.ensure(
+            tenant: "default", workspace: "default", ids: samples.ids, now: samples.clock.now)
+        let api = try await api(over: directory, workspace, usage: usage, samples)
         try await Application(router: api.makeRouter(), configuration: .init(address: .hostname("127.0.0.1", port: 0)))
             .test(.live) { server in
                 let port = try #require(server.port)
@@ -44,12 +35,53 @@ import Testing
             }
     }
 
+    private func api(
+        over directory: MemoryDirectory, _ workspace: Workspace, usage: MemoryUsageStore, _ samples: Samples
+    ) async throws -> ControlAPI {
+        let keys = MemoryKeyStore(in: directory)
+        let deployments = MemoryRegistryStore()
+        let clock = samples.clock
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let failures = FailedCredentials(clock: clock)
+        let parts = ControlParts(
+            home: workspace,
+            stores: ControlStores(
+                keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
+                rules: directory, audit: directory, providers: MemoryProviderStore(), secrets: MemorySecretStore(),
+                deployments: deployments, usage: usage),
+            hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
+            verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
+            verifier: nil, revocations: nil,
+            registry: RegistryRefresh(registry: Registry(), store: deployments), runtimes: { [] }, clock: clock,
+            ids: samples.ids, random: SeededRandom(seed: 5))
+        let signIn = try await SignInFlow(
+            SignInFlow.Parts(
+                users: directory, sessions: directory, audit: directory, hasher: TransparentHasher(),
+                sealer: PlainBox(), codes: PlainCodes(), digests: PlainSessionDigest(), failures: failures,
+                clock: clock, ids: samples.ids, random: SeededRandom(seed: 6), startTask: { _ in }))
+        let authentication = CallerAuthentication(
+            operatorToken: Self.token,
+            keys: KeyVerifier(store: keys, hasher: TransparentHasher(), digests: PlainDigest(), clock: clock),
+            sessions: directory,
+            directory: PrincipalDirectory(
+                users: directory, members: directory, tenants: directory, workspaces: directory, rules: directory),
+            digests: PlainSessionDigest(), clock: clock)
+        let readiness = Readiness(
+            registry: RegistrySnapshot(), services: [], isDraining: false, blocked: [], version: "1")
+        return ControlAPI(
+            control: { ControlFlow(caller: $0, parts: parts) }, authentication: authentication, signIn: signIn,
+            idempotency: IdempotencyFlow(
+                store: MemoryIdempotencyStore(clock: clock), digest: PlainRequestDigest(), clock: clock,
+                logger: logger),
+            readiness: { readiness }, openAPI: [], ids: samples.ids, clock: clock, logger: logger)
+    }
+
     @Test("everything that an operator can do works over the wire as it does in the process")
     func roundTrip() async throws {
         try await withRemote { remote, usage, samples, workspace in
             let key = try await remote.createKey(NewKey(name: "laptop", expires: samples.clock.now + .seconds(60)))
             #expect(key.token.reveal().hasPrefix("vk_\(key.view.prefix)_"))
-            #expect(try await remote.listKeys(PageRequest(limit: 1)).data == [key.view])
+            #expect(try await remote.listKeys(in: nil, PageRequest(limit: 1)).data == [key.view])
             #expect(try await remote.revokeKey(key.view.id).revoked == samples.clock.now)
 
             let made = try await remote.registerDeployment(
@@ -60,8 +92,8 @@ import Testing
 
             let record = samples.record(in: workspace, key: key.view.id)
             try await usage.insert([record])
-            #expect(try await remote.usageRows(PageRequest()).data == [UsageRowView(record)])
-            #expect(try await remote.usageSummary(days: 30).map(\.requests) == [1])
+            #expect(try await remote.usageRows(in: nil, PageRequest()).data == [UsageRowView(record)])
+            #expect(try await remote.usageSummary(in: nil, days: 30).map(\.requests) == [1])
             #expect(try await remote.runtimes().isEmpty)
         }
     }
@@ -72,7 +104,7 @@ import Testing
             let id: KeyID = samples.ids.next()
             let missing = await #expect(throws: Problem.self) { try await remote.revokeKey(id) }
             #expect(missing?.code == .notFound)
-            #expect(missing?.hint == "`volery keys list` shows the keys.")
+            #expect(missing?.hint == "`volery keys list` shows the keys of a workspace.")
             let bad = await #expect(throws: Problem.self) {
                 try await remote.registerDeployment(NewDeployment(model: "far", endpoint: "ftp://x"))
             }
@@ -83,13 +115,106 @@ import Testing
     @Test("another token is refused, and nobody there is silence")
     func refused() async throws {
         try await withRemote(token: Secret("vo_" + String(repeating: "8", count: 40))) { remote, _, _, _ in
-            let problem = await #expect(throws: Problem.self) { try await remote.listKeys(PageRequest()) }
+            let problem = await #expect(throws: Problem.self) { try await remote.listKeys(in: nil, PageRequest()) }
             #expect(problem?.code == .invalidAPIKey)
         }
         try await HTTPClient.withHTTPClient(configuration: .sameMachine) { client in
             let nobody = RemoteControl(client: client, url: "http://127.0.0.1:1", token: Self.token)
             let problem = await #expect(throws: Problem.self) { try await nobody.listDeployments() }
             #expect(problem?.code == .platformSilent)
+        }
+    }
+
+    @Test("tenants, workspaces, members and accounts work over the wire")
+    func directory() async throws {
+        try await withRemote { remote, _, _, _ in
+            let tenant = try await remote.createTenant(NewTenant(name: "acme"))
+            #expect(try await remote.tenant(tenant.id) == tenant)
+            #expect(try await remote.listTenants(PageRequest()).data.contains(tenant))
+            let space = try await remote.createWorkspace(NewWorkspace(name: "w", tenant: "acme"))
+            #expect(try await remote.listWorkspaces(in: tenant.id, PageRequest()).data == [space])
+            let change = DirectoryChangeRequest(name: "v", state: "suspended")
+            #expect(try await remote.changeWorkspace(space.id, change).state == "suspended")
+            #expect(try await remote.workspace(space.id).name == "v")
+            #expect(try await remote.deleteWorkspace(space.id, graceSeconds: 60).state == "deleted")
+            #expect(try await remote.changeTenant(tenant.id, DirectoryChangeRequest(name: "zeta")).name == "zeta")
+
+            let person = try await remote.createUser(NewUser(name: "ada"))
+            #expect(try await remote.listUsers(PageRequest()).data == [person])
+            let program = try await remote.createServiceAccount(
+                NewServiceAccount(name: "ci", tenant: tenant.id.description, role: "developer"))
+            #expect(try await remote.listServiceAccounts(in: tenant.id, PageRequest()).data == [program])
+            #expect(try await remote.changeUser(program.id, UserChange(state: "suspended")).state == "suspended")
+            let member = try await remote.addMember(
+                NewMember(user: "ada", role: "owner", tenant: tenant.id.description))
+            let listed = try await remote.listMembers(in: tenant.id, workspace: nil, PageRequest()).data
+            #expect(Set(listed.map(\.name)) == ["ada", "ci"])
+            let second = try await remote.addMember(NewMember(user: "eve", role: "owner", tenant: "zeta"))
+            #expect(try await remote.changeMember(member.id, MemberChange(role: "admin")).role == .admin)
+            #expect(try await remote.removeMember(member.id).id == member.id)
+            #expect(second.user != member.user)
+            #expect(try await remote.deleteTenant(tenant.id, graceSeconds: nil).state == "deleted")
+        }
+    }
+
+    @Test("rules, rotation, the audit log and the local owner work over the wire")
+    func access() async throws {
+        try await withRemote { remote, _, _, _ in
+            let made = try await remote.createRule(NewRule(name: "r", effect: "deny", models: ["gpt-*"]))
+            #expect(try await remote.listRules(in: nil) == [made])
+            #expect(try await remote.rule(made.id) == made)
+            let request = NewRule(name: "r", effect: "deny", models: ["o1"])
+            #expect(try await remote.replaceRule(made.id, request).models == ["o1"])
+            let key = try await remote.createKey(NewKey(name: "k"))
+            let question = AccessQuestion(
+                subject: key.view.id.description, action: "inference:execute", model: "o1")
+            #expect(try await remote.testAccess(question).allowed == false)
+            #expect(try await remote.removeRule(made.id).id == made.id)
+            #expect(try await remote.testAccess(question) == AccessAnswer(allowed: true, reason: nil))
+            let next = try await remote.rotateKey(key.view.id, KeyRotation(overlapSeconds: 60))
+            #expect(try await remote.key(key.view.id).successor == next.view.id)
+
+            let owner = try await remote.setPassword(
+                NewPassword(user: "owner", password: Secret("a long enough one")))
+            #expect(owner.isOperator)
+            #expect(try await remote.setOneTimeCodes(owner.id, on: true).uri != nil)
+            #expect(try await remote.setOneTimeCodes(owner.id, on: false).uri == nil)
+            let events = try await remote.auditEvents(of: nil, PageRequest()).data
+            let exported = try await remote.exportAudit(of: nil, after: 0, limit: 1000)
+            #expect(!events.isEmpty)
+            #expect(exported.map(\.sequence) == Array(1...Int64(exported.count)))
+            #expect(Set(events.map(\.id)).isSubset(of: exported.map(\.id)))
+            #expect(try await remote.exportAudit(of: nil, after: 0, limit: 1).count == 1)
+            #expect(try await remote.verifyAudit(of: nil).ok)
+        }
+    }
+
+    @Test("providers and their keys work over the wire, and no answer has a key in it")
+    func providers() async throws {
+        try await withRemote { remote, _, samples, _ in
+            let added = try await remote.addProvider(NewProvider(name: "groq", key: Secret("gsk-one")))
+            #expect(try await remote.listProviders() == [added])
+            #expect(added.hasKey)
+            let changed = try await remote.replaceProviderKey(added.id, NewProviderKey(key: Secret("gsk-two")))
+            #expect(changed.keyStored == samples.clock.now)
+            #expect(try await remote.listSecrets().map(\.name) == ["provider/\(added.id)"])
+            _ = try await remote.resealSecrets()
+            let far = try await remote.registerDeployment(NewDeployment(model: "far", provider: "groq"))
+            #expect(far.provider == "groq")
+            _ = try await remote.deregister(far.id)
+            #expect(try await remote.removeProvider(added.id).name == "groq")
+        }
+    }
+
+    @Test("under an idempotency key a second key is not made, and the first one is named")
+    func keyed() async throws {
+        try await withRemote { remote, _, _, _ in
+            let keyed = try #require(remote as? RemoteControl).keyed("once")
+            let made = try await keyed.createKey(NewKey(name: "k"))
+            let problem = await #expect(throws: Problem.self) { try await keyed.createKey(NewKey(name: "k")) }
+            #expect(problem?.code == .idempotencyConflict)
+            #expect(problem?.message.contains(made.view.id.description) == true)
+            #expect(try await remote.listKeys(in: nil, PageRequest()).data.count == 1)
         }
     }
 }

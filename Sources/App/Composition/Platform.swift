@@ -8,7 +8,6 @@ package import Flows
 import Gateway
 import HTTPAPI
 import Hummingbird
-import HummingbirdCore
 import Inference
 import Journal
 package import Kernel
@@ -36,6 +35,7 @@ package struct Platform: Sendable {
     private let random = SystemRandom()
     private let ids: IDSource
     private let announce: @Sendable (Announcement) async -> Void
+    private let settings: @Sendable () -> ConfigurationReport
 
     /// What a person wants to know once the ports are open.
     package struct Announcement: Sendable {
@@ -48,13 +48,16 @@ package struct Platform: Sendable {
 
     /// - Parameters:
     ///   - environment: of the process.
+    ///   - settings: reads them anew; their file may declare more than settings.
     ///   - announce: called once, when requests can come.
     package init(
         configuration: Configuration, environment: [String: String],
+        settings: @escaping @Sendable () -> ConfigurationReport,
         announce: @escaping @Sendable (Announcement) async -> Void
     ) {
         self.configuration = configuration
         self.environment = environment
+        self.settings = settings
         self.announce = announce
         ids = IDSource(clock: clock, random: random)
     }
@@ -62,6 +65,7 @@ package struct Platform: Sendable {
     /// Runs until SIGTERM or SIGINT, then drains; returns when nothing of it is left, children included.
     /// - Throws: a `Problem` when the start is not possible.
     package func run() async throws {
+        ReloadService.prepare()
         let folder = DataFolder(configuration.dataDir)
         try folder.create()
         let lock = try await takeLock(of: folder)
@@ -149,12 +153,12 @@ package struct Platform: Sendable {
     }
 
     private func serve(_ parts: Parts) async throws {
-        let storage = parts.storage
         let newKey = try await firstKey(parts)
         let operatorToken = try OperatorToken.ensure(in: parts.folder, random: random)
         let registry = Registry(builtIn: [DemoModel.deployment])
         let refresh = RegistryRefresh(
-            registry: registry, store: storage.deployments, announce: { storage.wakeUps.wake(.registry) })
+            registry: registry, store: parts.storage.deployments,
+            announce: { parts.storage.wakeUps.wake(.registry) })
         try await refresh.refresh()
         let machine = try MachineParts(
             dataDir: configuration.dataDir, environment: environment, client: parts.client, clock: clock,
@@ -163,55 +167,112 @@ package struct Platform: Sendable {
         let fleet = try machine.supervisor(
             clock: clock, random: random, threads: Int(volery_cpu_count()), logger: parts.logger,
             onChange: deployments.update)
-        let verifier = KeyVerifier(
-            store: storage.keys, hasher: storage.hasher, digests: HMACTokenDigest(random: random), clock: clock)
-        let flow = InferenceFlow(
-            registry: registry, keys: verifier, journal: parts.journal, clock: clock, ids: ids)
-        let group = parts.eventLoops
-        let core = try await GatewayCore(
-            flow: flow, limits: GatewayLimits(configuration.limits), eventLoops: group, logger: parts.logger,
-            certificates: configuration.limits.upstreamCertificates,
-            startTask: { work in Task { await work() } })
-        let control = ControlFlow(
-            workspace: storage.workspace,
-            parts: ControlFlow.Parts(
-                keys: storage.keys, hasher: storage.hasher, verifier: verifier, deployments: storage.deployments,
-                registry: refresh, usage: storage.usage, runtimes: { fleet.statuses }, clock: clock, ids: ids,
-                random: random))
-        addGauges(to: parts.metrics, core: core)
+        let data = try await dataPlane(parts, registry: registry)
+        let control = parts.storage.control(
+            registry: refresh, verifier: data.verifier, revocations: data.follower, clock: clock, ids: ids,
+            random: random, runtimes: { fleet.statuses })
+        addGauges(to: parts.metrics, core: data.core, failures: data.verifier.failures, denials: control.denials)
         let readiness: @Sendable () async -> Readiness = {
             Readiness(
                 registry: registry.snapshot, services: fleet.statuses.filter { $0.state != .stopped },
-                isDraining: core.isDraining,
+                isDraining: data.core.isDraining,
                 blocked: parts.journal.refusal.map { [$0.message] } ?? [],
                 version: Version.text)
         }
+        let entrance = try await ControlEntrance(
+            over: parts.storage, operatorToken: operatorToken, keys: data.verifier, clock: clock, ids: ids,
+            random: random)
         let api = ControlAPI(
-            control: control, readiness: readiness, openAPI: BundledAPI.description(), operatorToken: operatorToken,
-            ids: ids, clock: clock, logger: parts.logger)
-        let openings = Openings { [announce, folder = parts.folder, clock, configuration] url, metricsURL in
+            control: { ControlFlow(caller: $0, parts: control) }, authentication: entrance.authentication,
+            signIn: entrance.signIn, idempotency: data.idempotency, readiness: readiness,
+            openAPI: BundledAPI.description(), ids: ids, clock: clock, logger: parts.logger)
+        let upkeep = DeclarationUpkeep(
+            started: settings().effective, settings: settings,
+            control: ControlFlow(caller: Caller(principal: .platformOperator), parts: control),
+            environment: environment, folder: parts.folder, clock: clock, random: random, logger: parts.logger)
+        await upkeep.apply()
+        let openings = openings(parts, newKey: newKey, readiness: readiness)
+        // In order of dependency; the end comes in reverse.
+        let services =
+            storageServices(parts, data: data, refresh: refresh) + [
+                FleetService(supervisor: fleet, starting: starting(machine)),
+                metricsService(parts, group: parts.eventLoops, openings: openings),
+                EdgePorts(
+                    configuration: configuration, folder: parts.folder, core: data.core, api: api,
+                    group: parts.eventLoops, openings: openings, clock: clock, logger: parts.logger
+                ).service,
+            ] + certificates(data.core, logger: parts.logger)
+        let reload = ReloadService(logger: parts.logger, actions: [upkeep.apply, { upkeep.noteSettings() }])
+        try await ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { .init(service: $0) }
+                    + [.init(service: reload, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger)
+        ).run()
+    }
+
+    /// What answers inference requests.
+    private struct DataPlane {
+        let verifier: KeyVerifier
+        let idempotency: IdempotencyFlow
+        let core: GatewayCore
+        let follower: RevocationFollower
+    }
+
+    private func dataPlane(_ parts: Parts, registry: Registry) async throws -> DataPlane {
+        let storage = parts.storage
+        let verifier = verifier(over: storage)
+        let credentials = ProviderCredentials(providers: storage.providers, secrets: storage.secrets)
+        let flow = InferenceFlow(
+            registry: registry, keys: verifier, journal: parts.journal, clock: clock, ids: ids,
+            credentials: credentials)
+        let idempotency = IdempotencyFlow(
+            store: storage.idempotency, digest: SHA256RequestDigest(), clock: clock, logger: parts.logger,
+            hints: { storage.wakeUps.wakeUps(on: .idempotency) }, announce: { storage.wakeUps.wake(.idempotency) })
+        let core = try await GatewayCore(
+            flow: flow, limits: GatewayLimits(configuration.limits), eventLoops: parts.eventLoops,
+            logger: parts.logger, options: try edgeOptions(), idempotency: idempotency,
+            certificates: configuration.limits.upstreamCertificates,
+            startTask: { work in Task { await work() } })
+        let follower = RevocationFollower(
+            store: storage.revocations, keys: verifier, requests: core, credentials: credentials, clock: clock,
+            logger: parts.logger, announce: { storage.wakeUps.wake(.revocation) })
+        try await follower.catchUp()
+        return DataPlane(verifier: verifier, idempotency: idempotency, core: core, follower: follower)
+    }
+
+    /// What works between memory and the database, in the background.
+    private func storageServices(_ parts: Parts, data: DataPlane, refresh: RegistryRefresh) -> [any Service] {
+        let storage = parts.storage
+        let shipper = JournalShipper(
+            journal: parts.journal, store: storage.usage, clock: clock, random: random, logger: parts.logger)
+        return [
+            ShippingService(journal: parts.journal, shipper: shipper),
+            AuditAnchoringService(
+                anchoring: storage.anchoring, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
+            RegistryService(refresh: refresh, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
+            RevocationService(
+                follower: data.follower, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
+            KeyUseService(
+                uses: KeyUses(keys: data.verifier, store: storage.keys), clock: clock, logger: parts.logger),
+            Housekeeping(
+                chores: Housekeeping.chores(over: storage, clock: clock, ids: ids), clock: clock, logger: parts.logger),
+        ]
+    }
+
+    private func openings(
+        _ parts: Parts, newKey: Secret?, readiness: @escaping @Sendable () async -> Readiness
+    ) -> Openings {
+        Openings(needsSocket: configuration.edge.tls != nil) {
+            [announce, folder = parts.folder, clock, configuration] url, metricsURL in
             let file = PlatformFile(
                 pid: getpid(), url: url, metricsURL: metricsURL, version: Version.text, started: clock.now,
-                database: configuration.database.place)
+                database: configuration.database.place,
+                control: configuration.edge.tls == nil ? nil : PlatformFile.url(socket: folder.controlSocket))
             try file.write(in: folder)
             await announce(
                 Announcement(url: url, metricsURL: metricsURL, newKey: newKey, readiness: await readiness()))
         }
-        let shipper = JournalShipper(
-            journal: parts.journal, store: storage.usage, clock: clock, random: random, logger: parts.logger)
-        // In order of dependency; the end comes in reverse.
-        try await ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    ShippingService(journal: parts.journal, shipper: shipper),
-                    RegistryService(
-                        refresh: refresh, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
-                    FleetService(supervisor: fleet, starting: starting(machine)),
-                    metricsService(parts, group: group, openings: openings),
-                    edge(core: core, api: api, group: group, openings: openings, logger: parts.logger),
-                ].map { .init(service: $0) },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: parts.logger)
-        ).run()
     }
 
     /// The models that this machine runs from the start: those whose files are here, and the default ones.
@@ -231,7 +292,38 @@ package struct Platform: Sendable {
         }
     }
 
-    private func addGauges(to metrics: PrometheusRegistry, core: GatewayCore) {
+    private func verifier(over storage: StorageParts) -> KeyVerifier {
+        var limits = KeyVerifier.Limits()
+        limits.staleness = configuration.edge.keyMaxStaleness
+        limits.freshness = min(limits.freshness, limits.staleness)
+        return KeyVerifier(
+            store: storage.keys, hasher: storage.hasher, digests: HMACTokenDigest(random: random), clock: clock,
+            limits: limits,
+            failures: FailedCredentials(
+                clock: clock, limits: FailedCredentials.Limits(perMinute: configuration.edge.failedCredentialLimit)))
+    }
+
+    private func edgeOptions() throws(Problem) -> EdgeOptions {
+        let edge = configuration.edge
+        return EdgeOptions(
+            addresses: ClientAddress(trusting: edge.trustedProxies), origins: CrossOrigin(origins: edge.corsOrigins),
+            tls: try edge.tls.map { files throws(Problem) in
+                try EdgeTLS(certificate: files.certificate, key: files.key)
+            })
+    }
+
+    private func certificates(_ core: GatewayCore, logger: Logger) -> [any Service] {
+        guard let tls = core.options.tls else { return [] }
+        return [CertificateService(tls: tls, clock: clock, logger: logger)]
+    }
+
+    private func addGauges(
+        to metrics: PrometheusRegistry, core: GatewayCore, failures: FailedCredentials, denials: DenialLog
+    ) {
+        metrics.addCounter("volery_denials_total") { Double(denials.denials) }
+        metrics.addCounter("volery_denials_unrecorded_total") { Double(denials.unrecorded) }
+        metrics.addCounter("volery_failed_credentials_total") { Double(failures.failures) }
+        metrics.addCounter("volery_throttled_credentials_total") { Double(failures.refusals) }
         metrics.addGauge("volery_requests_in_flight") { Double(core.requestsInFlight) }
         metrics.addGauge("volery_connections_open") { Double(core.openConnections) }
         metrics.addGauge("volery_request_body_bytes") { Double(core.bodyBytesHeld) }
@@ -245,25 +337,5 @@ package struct Platform: Sendable {
         ) { [host = configuration.metricsHost] port in
             await openings.metrics(PlatformFile.url(host: host, port: port) + "/metrics")
         }
-    }
-
-    private func edge(
-        core: GatewayCore, api: ControlAPI, group: any EventLoopGroup, openings: Openings, logger: Logger
-    ) -> any Service {
-        var quiet = logger
-        // Hummingbird says at "info" what the banner says better.
-        quiet.logLevel = max(logger.logLevel, .notice)
-        let application = Application(
-            router: api.makeRouter(),
-            server: HTTPServerBuilder { EdgeChannel(core: core, responder: $0) },
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1024),
-            onServerRunning: { [host = configuration.host, port = configuration.port] channel in
-                await openings.edge(PlatformFile.url(host: host, port: channel.localAddress?.port ?? port))
-            },
-            eventLoopGroupProvider: .shared(group), logger: quiet)
-        return EdgeService(
-            server: application, core: core, drainTimeout: configuration.limits.drainTimeout, clock: clock,
-            logger: logger)
     }
 }

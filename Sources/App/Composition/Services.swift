@@ -11,8 +11,9 @@ import ServiceLifecycle
 
 /// The port that callers see. Stops accepting at once, lets running requests finish for a while, then ends them with
 /// an error that says why.
-struct EdgeService<Server: Service>: Service {
-    let server: Server
+struct EdgeService: Service {
+    /// The port, and with TLS the command line's own socket.
+    let servers: [any Service]
     let core: GatewayCore
     let drainTimeout: Duration
     let clock: any Kernel.Clock
@@ -21,7 +22,7 @@ struct EdgeService<Server: Service>: Service {
     func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await server.run() }
+                for server in servers { group.addTask { try await server.run() } }
                 group.addTask { try await endAfterDraining() }
                 try await group.next()
                 group.cancelAll()

@@ -54,7 +54,9 @@ extension Configuration {
         }
         let file = findFile(flags: flags, environment: environment, surroundings: surroundings, absolute: absolute)
         var reader = SettingsReader(flags: flags, environment: environment, file: file)
-        let configuration = read(&reader, absolute: absolute)
+        var configuration = read(&reader, absolute: absolute)
+        configuration.masterKey = readMasterKey(&reader, environment: environment, absolute: absolute)
+        configuration.edge = readEdge(&reader, dataDir: configuration.dataDir, absolute: absolute)
         checkDatabase(configuration.database, &reader)
         return ConfigurationReport(
             configuration: configuration, faults: reader.faults, warnings: strays(in: environment),
@@ -113,7 +115,9 @@ extension Configuration {
                 sync: reader.value(of: Settings.journalSync, or: .group),
                 maximumBytes: reader.value(of: Settings.journalMaxBytes, or: 0),
                 minimumFreeBytes: reader.value(of: Settings.journalMinFreeBytes, or: 0)),
-            databaseConnections: reader.value(of: Settings.databaseConnections, or: 8))
+            databaseConnections: reader.value(of: Settings.databaseConnections, or: 8),
+            masterKey: MasterKeySettings(),
+            secretStore: reader.value(of: Settings.secretStore, or: .auto))
     }
 
     private static func readLimits(_ reader: inout SettingsReader, absolute: (String) -> String) -> Limits {
@@ -140,8 +144,9 @@ extension Configuration {
     /// what is close to a setting is worth a word.
     private static func strays(in environment: [String: String]) -> [String] {
         let known = Settings.table.map(\.variable)
+        let others = ["VOLERY_CONFIG"] + MasterKeySettings.variables
         return environment.keys.sorted().compactMap { name in
-            guard name.hasPrefix("VOLERY_"), !known.contains(name), name != "VOLERY_CONFIG" else { return nil }
+            guard name.hasPrefix("VOLERY_"), !known.contains(name), !others.contains(name) else { return nil }
             let key = String(name.dropFirst("VOLERY_".count))
             guard let meant = Suggestion.closest(to: key, among: Settings.table.map { $0.key.uppercased() }) else {
                 return nil

@@ -20,6 +20,9 @@ package struct Configuration: Sendable, Equatable {
     package var journal: JournalSettings
     /// Connections to PostgreSQL in each of its pools.
     package var databaseConnections: Int
+    package var masterKey: MasterKeySettings
+    package var secretStore: SecretStoreChoice
+    package var edge = EdgeSettings()
 
     package struct JournalSettings: Sendable, Equatable {
         package var sync: JournalSync
@@ -48,6 +51,36 @@ package struct Configuration: Sendable, Equatable {
         /// A PEM file; nil takes the system's authorities.
         package var upstreamCertificates: String?
     }
+}
+
+/// Where the master key comes from, as far as somebody said.
+package struct MasterKeySettings: Sendable, Equatable {
+    /// `master_key_file`, absolute.
+    package var file: String?
+    /// `VOLERY_MASTER_KEY`.
+    package var text: Secret?
+    /// What systemd put there for us, when it did.
+    package var credential: String?
+    /// `master_key_previous_file`, absolute.
+    package var previousFile: String?
+    /// `VOLERY_MASTER_KEY_PREVIOUS`.
+    package var previousText: Secret?
+
+    package init(
+        file: String? = nil, text: Secret? = nil, credential: String? = nil, previousFile: String? = nil,
+        previousText: Secret? = nil
+    ) {
+        self.file = file
+        self.text = text
+        self.credential = credential
+        self.previousFile = previousFile
+        self.previousText = previousText
+    }
+}
+
+/// Where sealed secrets are kept.
+package enum SecretStoreChoice: String, Sendable, CaseIterable {
+    case auto, file, database
 }
 
 /// What a process does. All roles run in one process unless told otherwise.

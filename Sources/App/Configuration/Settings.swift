@@ -70,6 +70,19 @@ package enum Settings {
         "upstream_ca_file", nil,
         "A PEM file of the authorities that https upstreams are checked against; the system's when not set.")
 
+    static let masterKeyFile = Setting.path(
+        "master_key_file", nil,
+        "A file with the master key: 32 bytes in base64 or hexadecimal. Without it VOLERY_MASTER_KEY, then systemd's "
+            + "credential `master-key`, then `master-key` in the data folder, which the first start makes.")
+    static let masterKeyPreviousFile = Setting.path(
+        "master_key_previous_file", nil,
+        "A file with the master key before this one, until `volery secrets reseal` ran; or VOLERY_MASTER_KEY_PREVIOUS."
+    )
+    static let secretStore = Setting<SecretStoreChoice>.choice(
+        "secret_store", .auto,
+        "Where sealed secrets are kept: file (in the data folder), database (for several nodes), or auto: file with "
+            + "SQLite, database with PostgreSQL.")
+
     private static let shortest = Duration.milliseconds(10)
     private static let longest = Duration.seconds(24 * 3600)
 
@@ -80,6 +93,8 @@ package enum Settings {
         maxConnections.row, maxConcurrentRequests.row, upstreamMaxResponseBytes.row, headerTimeout.row,
         bodyTimeout.row, idleTimeout.row, requestTimeout.row, upstreamConnectTimeout.row,
         upstreamFirstByteTimeout.row, upstreamIdleTimeout.row, drainTimeout.row, upstreamCertificates.row,
+        masterKeyFile.row, masterKeyPreviousFile.row, secretStore.row, trustedProxies.row, failedCredentialLimit.row,
+        keyMaxStaleness.row, corsOrigins.row, tlsCertificateFile.row, tlsKeyFile.row,
     ]
 
     /// The table of docs/configuration.md.

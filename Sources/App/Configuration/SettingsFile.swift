@@ -1,7 +1,7 @@
 import Yams
 
-/// The settings file: one flat YAML mapping. Unknown keys, other shapes and repeated keys are faults, each with its
-/// line.
+/// The settings of a YAML file: flat, beside what the same file may declare. Unknown keys, other shapes and repeated
+/// keys are faults, each with its line.
 struct SettingsFile: Sendable, Equatable {
     struct Entry: Sendable, Equatable {
         let text: String
@@ -17,22 +17,16 @@ struct SettingsFile: Sendable, Equatable {
 
     init(path: String, yaml: String, known: [SettingRow]) {
         self.path = path
-        do {
-            guard let root = try Yams.compose(yaml: yaml) else { return }
-            guard let mapping = root.mapping else {
-                complain("file", line: 1, "must be a mapping of settings, such as `port: 8080`")
-                return
-            }
-            for (key, value) in mapping { read(key, value, known: known) }
-        } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
-            // The mark is the first of them: which one is wrong nobody can tell anyway.
-            complain(
-                keys.first.map { String($0.prefix(100)) } ?? "file", line: context.mark.line, "is given more than once")
-        } catch let error as YamlError {
-            complain("file", line: error.line ?? 1, "is not valid YAML")
-        } catch {
-            complain("file", line: 1, "is not valid YAML")
+        let text = YAMLText(yaml: yaml)
+        for fault in text.faults {
+            complain(fault.key.map { String($0.prefix(100)) } ?? "file", line: fault.line, fault.complaint)
         }
+        guard let root = text.root else { return }
+        guard let mapping = root.mapping else {
+            complain("file", line: 1, "must be a mapping of settings, such as `port: 8080`")
+            return
+        }
+        for (key, value) in mapping { read(key, value, known: known) }
     }
 
     private mutating func read(_ key: Node, _ value: Node, known: [SettingRow]) {
@@ -41,9 +35,11 @@ struct SettingsFile: Sendable, Equatable {
             complain("file", line: line, "has a key that is not text")
             return
         }
+        // What is declared beside the settings is read on its own, by those who need it.
+        if Declaration.keys.contains(name) || name.first == YAMLText.renamed { return }
         guard known.contains(where: { $0.key == name }) else {
-            let suggestion =
-                Suggestion.closest(to: name, among: known.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
+            let names = known.map(\.key) + Declaration.keys
+            let suggestion = Suggestion.closest(to: name, among: names).map { "; did you mean `\($0)`?" } ?? ""
             complain(String(name.prefix(100)), line: line, "is not a setting\(suggestion)")
             return
         }
@@ -66,16 +62,5 @@ struct SettingsFile: Sendable, Equatable {
 
     private mutating func complain(_ key: String, line: Int, _ complaint: String) {
         faults.append(SettingFault(key: key, origin: .file(path: path, line: line), complaint: complaint))
-    }
-}
-
-extension YamlError {
-    /// The message itself is not shown: it repeats the file's content, which may hold a password.
-    fileprivate var line: Int? {
-        switch self {
-        case .reader(_, _, _, _): nil
-        case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _): mark.line
-        default: nil
-        }
     }
 }

@@ -78,7 +78,7 @@ struct SettingsReader {
         faults.append(SettingFault(key: setting.key, origin: origin, complaint: complaint))
     }
 
-    private static func withoutPassword(_ whole: String) -> String {
+    static func withoutPassword(_ whole: String) -> String {
         let text = redacted(whole)
         return text.count > 200 ? text.prefix(200) + "…" : text
     }

@@ -9,6 +9,7 @@ package import Logging
 import NIOCore
 import NIOHTTP1
 import Runtimes
+import Tenancy
 
 /// The command line's way to the platform: over the admin API where one serves the data folder, else over the database,
 /// which this process then holds alone.
@@ -44,6 +45,42 @@ package struct ControlAccess: Sendable {
     package func use<Value: Sendable>(
         _ body: @Sendable (any Control) async throws -> Value
     ) async throws -> Value {
+        try await withWay { try await body($0.control) }
+    }
+
+    /// Makes a key; under an idempotency key once, whether a platform runs or not, and whether it is the same one.
+    /// - Parameter request: says what key.
+    /// - Throws: `IDEMPOTENCY_CONFLICT` that names the key which was made under the same idempotency key; as `use`.
+    package func createKey(
+        idempotencyKey: String?, _ request: @Sendable (any Control) async throws -> NewKey
+    ) async throws -> CreatedKey {
+        try await withWay { way in
+            let request = try await request(way.control)
+            guard let idempotencyKey else { return try await way.control.createKey(request) }
+            switch way {
+            case .remote(let remote): return try await remote.keyed(idempotencyKey).createKey(request)
+            case .database(let flow, let storage):
+                return try await KeyedCreation(
+                    control: flow, store: storage.idempotency, clock: clock,
+                    ids: IDSource(clock: clock, random: random), logger: logger
+                ).create(request, idempotencyKey: idempotencyKey)
+            }
+        }
+    }
+
+    private enum Way {
+        case remote(RemoteControl)
+        case database(ControlFlow, StorageParts)
+
+        var control: any Control {
+            switch self {
+            case .remote(let remote): remote
+            case .database(let flow, _): flow
+            }
+        }
+    }
+
+    private func withWay<Value: Sendable>(_ body: @Sendable (Way) async throws -> Value) async throws -> Value {
         try folder.create()
         let start = clock.uptime
         while true {
@@ -53,7 +90,7 @@ package struct ControlAccess: Sendable {
                 return try await useDatabase(body)
             }
             if let platform = try await answering(), let token = try OperatorToken.read(in: folder) {
-                return try await body(RemoteControl(client: client, url: platform.url, token: token))
+                return try await body(.remote(RemoteControl(client: client, url: platform.controlURL, token: token)))
             }
             guard clock.uptime - start < Self.patience else { throw silence }
             try await clock.sleep(for: Self.pause)
@@ -87,7 +124,7 @@ package struct ControlAccess: Sendable {
         guard let platform = try PlatformFile.read(in: folder) else { return nil }
         do {
             let response = try await client.execute(
-                HTTPClientRequest(url: platform.url + "/livez"), timeout: .seconds(2))
+                HTTPClientRequest(url: platform.controlURL + "/livez"), timeout: .seconds(2))
             _ = try await response.body.collect(upTo: 4096)
             return response.status.code == 200 ? platform : nil
         } catch let error as CancellationError {
@@ -98,14 +135,14 @@ package struct ControlAccess: Sendable {
     }
 
     private func useDatabase<Value: Sendable>(
-        _ body: @Sendable (any Control) async throws -> Value
+        _ body: @Sendable (Way) async throws -> Value
     ) async throws -> Value {
         let ids = IDSource(clock: clock, random: random)
         let storage = try await StorageParts.open(
             configuration, clock: clock, random: random, ids: ids, logger: logger)
         do {
             try await shipJournal(to: storage.usage)
-            let value = try await body(try await control(over: storage, ids: ids))
+            let value = try await body(.database(try await control(over: storage, ids: ids), storage))
             try await storage.close()
             return value
         } catch {
@@ -125,10 +162,10 @@ package struct ControlAccess: Sendable {
         let statuses = machine.library.recipes.map { recipe in
             ModelServiceStatus(recipe: recipe, machine: ServiceMachine(policy: recipe.restart, now: now), pid: nil)
         }
-        let parts = ControlFlow.Parts(
-            keys: storage.keys, hasher: storage.hasher, verifier: nil, deployments: storage.deployments,
-            registry: refresh, usage: storage.usage, runtimes: { statuses }, clock: clock, ids: ids, random: random)
-        return ControlFlow(workspace: storage.workspace, parts: parts)
+        return ControlFlow(
+            caller: Caller(principal: .platformOperator),
+            parts: storage.control(
+                registry: refresh, clock: clock, ids: ids, random: random, runtimes: { statuses }))
     }
 
     /// What the last platform recorded and could not store any more, as after `kill -9`. What cannot be stored now

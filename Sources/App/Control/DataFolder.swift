@@ -22,6 +22,10 @@ package struct DataFolder: Sendable, Equatable {
     /// Names the database that the folder was served on.
     package var databaseFile: String { path + "/database-id" }
     package var journal: String { path + "/journal" }
+    /// Where the command line reaches a platform whose port speaks TLS.
+    package var controlSocket: String { path + "/control.sock" }
+    /// Bytes of a socket's path in the file system that every system takes.
+    package static let longestSocketPath = 103
 
     /// Makes the folder, for its owner only. Folders above it are made too.
     /// - Throws: `STORAGE_UNAVAILABLE` or `STORAGE_FULL`.

@@ -12,9 +12,12 @@ package struct PlatformFile: Sendable, Codable, Equatable {
     package let started: Instant
     /// Where the database is, for people; never with a password. Nil in the file of an older version.
     package let database: String?
+    /// Where the command line reaches it, when that is not the port that callers see.
+    package let control: String?
 
     package init(
-        pid: Int32, url: String, metricsURL: String?, version: String, started: Instant, database: String? = nil
+        pid: Int32, url: String, metricsURL: String?, version: String, started: Instant, database: String? = nil,
+        control: String? = nil
     ) {
         self.pid = pid
         self.url = url
@@ -22,10 +25,24 @@ package struct PlatformFile: Sendable, Codable, Equatable {
         self.version = version
         self.started = started
         self.database = database
+        self.control = control
     }
 
     private enum CodingKeys: String, CodingKey {
-        case pid, url, metricsURL = "metrics_url", version, started, database
+        case pid, url, metricsURL = "metrics_url", version, started, database, control
+    }
+
+    /// Base URL for the command line.
+    package var controlURL: String { control ?? url }
+
+    /// The URL of a socket in the file system.
+    package static func url(socket path: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        let host = path.utf8.flatMap { byte -> [UInt8] in
+            let isPlain = (0x30...0x39) ~= byte || (0x41...0x5A) ~= byte || (0x61...0x7A) ~= byte
+            return isPlain ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+        return "http+unix://" + String(decoding: host, as: UTF8.self)
     }
 
     /// Nil when there is none that can be read.
@@ -42,11 +59,12 @@ package struct PlatformFile: Sendable, Codable, Equatable {
     }
 
     /// The URL under which a listener is reached from this machine.
-    package static func url(host: String, port: Int) -> String {
-        switch host {
-        case "0.0.0.0": "http://127.0.0.1:\(port)"
-        case "::": "http://[::1]:\(port)"
-        default: host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
+    package static func url(host: String, port: Int, isTLS: Bool = false) -> String {
+        let scheme = isTLS ? "https" : "http"
+        return switch host {
+        case "0.0.0.0": "\(scheme)://127.0.0.1:\(port)"
+        case "::": "\(scheme)://[::1]:\(port)"
+        default: host.contains(":") ? "\(scheme)://[\(host)]:\(port)" : "\(scheme)://\(host):\(port)"
         }
     }
 }

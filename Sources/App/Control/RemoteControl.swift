@@ -10,27 +10,26 @@ import NIOHTTP1
 package struct RemoteControl: Control {
     /// Bytes of an answer. A page of a thousand usage rows has about half a MiB.
     private static let answerLimit = 16 << 20
+    static let usualPatience = Duration.seconds(30)
+    /// For what reads or writes everything that there is.
+    static let longPatience = Duration.seconds(600)
 
     private let client: HTTPClient
     private let url: String
     private let token: Secret
+    private let idempotencyKey: String?
 
     /// - Parameter url: base URL without a path.
     package init(client: HTTPClient, url: String, token: Secret) {
+        self.init(client: client, url: url, token: token, idempotencyKey: nil)
+    }
+
+    private init(client: HTTPClient, url: String, token: Secret, idempotencyKey: String?) {
         self.client = client
         self.url = url
         self.token = token
+        self.idempotencyKey = idempotencyKey
     }
-
-    package func createKey(_ request: NewKey) async throws -> CreatedKey {
-        try await send(.POST, "keys", body: request)
-    }
-
-    package func listKeys(_ page: PageRequest) async throws -> Page<KeyView> {
-        try await send(.GET, "keys?" + page.query)
-    }
-
-    package func revokeKey(_ id: KeyID) async throws -> KeyView { try await send(.DELETE, "keys/\(id)") }
 
     package func registerDeployment(_ request: NewDeployment) async throws -> DeploymentView {
         try await send(.POST, "registry", body: request)
@@ -45,12 +44,13 @@ package struct RemoteControl: Control {
         try await send(.DELETE, "registry/\(id)")
     }
 
-    package func usageRows(_ page: PageRequest) async throws -> Page<UsageRowView> {
-        try await send(.GET, "usage?each=true&" + page.query)
+    package func usageRows(in workspace: WorkspaceID?, _ page: PageRequest) async throws -> Page<UsageRowView> {
+        try await send(.GET, "usage" + query(["each": "true", "workspace": workspace?.description], page))
     }
 
-    package func usageSummary(days: Int) async throws -> [UsageSummaryView] {
-        let page: Page<UsageSummaryView> = try await send(.GET, "usage?days=\(days)")
+    package func usageSummary(in workspace: WorkspaceID?, days: Int) async throws -> [UsageSummaryView] {
+        let page: Page<UsageSummaryView> = try await send(
+            .GET, "usage" + query(["days": String(days), "workspace": workspace?.description]))
         return page.data
     }
 
@@ -64,31 +64,61 @@ package struct RemoteControl: Control {
         return page.data
     }
 
-    private func send<Answer: Decodable>(_ method: HTTPMethod, _ path: String) async throws -> Answer {
-        try await execute(request(method, path))
+    /// Sends the requests that make something under this key, so that a repeat makes nothing twice.
+    package func keyed(_ idempotencyKey: String) -> RemoteControl {
+        RemoteControl(client: client, url: url, token: token, idempotencyKey: idempotencyKey)
     }
 
-    private func send<Answer: Decodable>(
+    func send<Answer: Decodable>(
+        _ method: HTTPMethod, _ path: String, patience: Duration = RemoteControl.usualPatience
+    ) async throws -> Answer {
+        try decode(try await answer(to: request(method, path), patience: patience))
+    }
+
+    func send<Answer: Decodable>(
         _ method: HTTPMethod, _ path: String, body: some Encodable
     ) async throws -> Answer {
         var request = request(method, path)
         request.headers.add(name: "content-type", value: "application/json")
-        request.body = .bytes(Array(try JSONEncoder().encode(body)))
-        return try await execute(request)
+        request.body = .bytes(try Self.encode(body))
+        return try decode(try await answer(to: request, patience: Self.usualPatience))
+    }
+
+    /// The same bytes for the same value, so that a repeat under an idempotency key is known again.
+    static func encode(_ body: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(body))
+    }
+
+    /// An answer of one JSON value in each line.
+    func lines<Item: Decodable>(_ path: String) async throws -> [Item] {
+        try await answer(to: request(.GET, path), patience: Self.usualPatience)
+            .split(separator: UInt8(ascii: "\n")).map { try decode(Array($0)) }
+    }
+
+    /// What is nil is left out.
+    func query(_ members: KeyValuePairs<String, String?>, _ page: PageRequest? = nil) -> String {
+        let own = members.compactMap { name, value in value.map { "\(name)=\($0)" } }
+        let all = own + (page.map { [$0.query] } ?? [])
+        return all.isEmpty ? "" : "?" + all.joined(separator: "&")
     }
 
     private func request(_ method: HTTPMethod, _ path: String) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: "\(url)/v1/admin/\(path)")
         request.method = method
         request.headers.add(name: "authorization", value: "Bearer \(token.reveal())")
+        if method == .POST, let idempotencyKey {
+            request.headers.add(name: "idempotency-key", value: idempotencyKey)
+        }
         return request
     }
 
-    private func execute<Answer: Decodable>(_ request: HTTPClientRequest) async throws -> Answer {
+    private func answer(to request: HTTPClientRequest, patience: Duration) async throws -> [UInt8] {
         let status: Int
         let bytes: [UInt8]
         do {
-            let response = try await client.execute(request, timeout: .seconds(30))
+            let response = try await client.execute(request, timeout: TimeAmount(patience))
             status = Int(response.status.code)
             bytes = Array(try await response.body.collect(upTo: Self.answerLimit).readableBytesView)
         } catch let error as CancellationError {
@@ -101,6 +131,10 @@ package struct RemoteControl: Control {
             throw ProblemBody.read(bytes)
                 ?? Problem(.internalError, "The platform answered with HTTP status \(status).")
         }
+        return bytes
+    }
+
+    private func decode<Answer: Decodable>(_ bytes: [UInt8]) throws -> Answer {
         do {
             return try JSONDecoder().decode(Answer.self, from: Data(bytes))
         } catch {

@@ -40,6 +40,22 @@ enum Expiry: Equatable {
     }
 }
 
+/// So long: `90d`, `12h`, `30m`, `45s`.
+struct Span: Equatable {
+    static let allowed = "a time span such as 90d, 12h, 30m or 45s"
+
+    let seconds: Int
+
+    init(argument: String) throws {
+        let units = ["d": 86_400, "h": 3600, "m": 60, "s": 1]
+        let digits = argument.dropLast()
+        guard let unit = argument.last.flatMap({ units[String($0)] }), digits.allSatisfy({ ("0"..."9").contains($0) }),
+            let count = Int(digits), count <= 1_000_000_000
+        else { throw ValidationError("`\(argument)` is no time span; give \(Self.allowed).") }
+        seconds = count * unit
+    }
+}
+
 extension Instant {
     /// For tables: to the second, in UTC.
     var short: String { description.prefix(19).replacing("T", with: " ") + "Z" }

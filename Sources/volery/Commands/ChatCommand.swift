@@ -37,7 +37,7 @@ struct ChatCommand: AsyncParsableCommand {
         let context = CommandContext(options)
         try await context.access { access, client in
             guard let platform = try await access.runningPlatform() else { throw try notRunning(context) }
-            let chat = ChatClient(client: client, base: platform.url, key: try key(context))
+            let chat = ChatClient(client: client, base: platform.controlURL, key: try key(context))
             var session = ChatSession(
                 client: chat, terminal: context.terminal, model: model, isStreamed: !noStream,
                 maximumTokens: maxTokens, system: system)

@@ -5,59 +5,65 @@ import Kernel
 
 struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keys", abstract: "Makes, lists and revokes API keys.",
-        subcommands: [Create.self, List.self, Revoke.self])
+        commandName: "keys", abstract: "Makes, lists, rotates and revokes API keys.",
+        subcommands: [Create.self, List.self, Show.self, Rotate.self, Revoke.self])
 }
 
 extension KeysCommand {
-    struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Makes a key. It is shown this once.",
-            discussion: "The key alone goes to standard output, so that KEY=$(volery keys create --name ci) works.")
-
-        @OptionGroup var options: GlobalOptions
-        @OptionGroup var listing: ListingOptions
-
-        @Option(help: "What the key is for, in words.") var name: String
-
-        @Option(
-            help: ArgumentHelp("When it ends: \(Expiry.allowed). Never otherwise.", valueName: "when"),
-            transform: Expiry.init(argument:))
-        var expires: Expiry?
-
-        func run() async throws {
-            let context = CommandContext(options)
-            let request = NewKey(name: name, expires: expires?.instant(now: context.clock.now))
-            let created = try await context.control { try await $0.createKey(request) }
-            if listing.json { return try context.terminal.write(json: created) }
-            try context.terminal.write(created.token.reveal() + "\n")
-            let end = created.view.expires.map { " It works until \($0.short)." } ?? ""
-            context.terminal.talk("\(created.view.id). Keep the key now: it cannot be shown again.\(end)\n")
-        }
-    }
-
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the keys, newest first.")
+        static let configuration = CommandConfiguration(abstract: "Lists a workspace's keys, newest first.")
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
+        @OptionGroup var place: WorkspaceOption
 
         func run() async throws {
             let context = CommandContext(options)
-            let keys = try await context.control { control in try await everyItem { try await control.listKeys($0) } }
+            let keys = try await context.control { [place] control in
+                let workspace = try await control.workspaceID(place)
+                return try await everyItem { try await control.listKeys(in: workspace, $0) }
+            }
             let now = context.clock.now
             try context.terminal.list(
                 keys, asJSON: listing.json, none: "No keys. `volery keys create --name NAME` makes one."
             ) { keys in
                 Table(
-                    [.init("ID"), .init("NAME"), .init("PREFIX"), .init("STATE"), .init("CREATED"), .init("EXPIRES")],
+                    [
+                        .init("ID"), .init("NAME"), .init("PREFIX"), .init("STATE"), .init("SCOPES"),
+                        .init("ENVIRONMENT"), .init("CREATED"), .init("EXPIRES"), .init("LAST USED"),
+                    ],
                     rows: keys.map { key in
                         [
-                            "\(key.id)", key.name, key.prefix, key.state(at: now), key.created.short,
-                            key.expires?.short ?? "never",
+                            "\(key.id)", key.name, key.prefix, key.state(at: now), key.scopes.joined(separator: " "),
+                            key.environment.rawValue, key.created.short, key.expires?.short ?? "never",
+                            key.lastUsed?.short ?? "never",
                         ]
                     })
             }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows a key; never its secret.")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @Argument(help: "The key's identifier, key_….", transform: identifier) var id: KeyID
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let key = try await context.control { [id] in try await $0.key(id) }
+            if listing.json { return try context.terminal.write(json: key) }
+            try context.terminal.write(
+                Facts.text([
+                    ("id", "\(key.id)"), ("name", key.name), ("prefix", key.prefix),
+                    ("state", key.state(at: context.clock.now)), ("tenant", "\(key.tenant)"),
+                    ("workspace", "\(key.workspace)"), ("user", key.user?.description),
+                    ("scopes", key.scopes.joined(separator: " ")), ("environment", key.environment.rawValue),
+                    ("addresses", key.addresses.joined(separator: " ")), ("created", key.created.short),
+                    ("expires", key.expires?.short ?? "never"), ("revoked", key.revoked?.short),
+                    ("successor", key.successor?.description), ("last used", key.lastUsed?.short ?? "never"),
+                ]))
         }
     }
 
@@ -73,8 +79,7 @@ extension KeysCommand {
         func run() async throws {
             let context = CommandContext(options)
             let key = try await context.control { [id] in try await $0.revokeKey(id) }
-            if listing.json { return try context.terminal.write(json: key) }
-            context.terminal.talk("\(key.id) (\(Terminal.printable(key.name))) is revoked.\n")
+            try context.terminal.changed(key, asJSON: listing.json, "\(key.id) (\(key.name)) is revoked.")
         }
     }
 }
@@ -83,6 +88,6 @@ extension KeyView {
     func state(at now: Instant) -> String {
         if revoked != nil { return "revoked" }
         if let expires, expires <= now { return "expired" }
-        return "usable"
+        return successor == nil ? "usable" : "rotated"
     }
 }

@@ -22,7 +22,9 @@ extension RegistryCommand {
         @OptionGroup var listing: ListingOptions
 
         @Option(help: "The name that callers use.") var model: String
-        @Option(help: "Base URL, http or https; /v1 at its end is usual.") var endpoint: String
+        @Option(help: "Base URL, http or https; /v1 at its end is usual. A provider's own otherwise.")
+        var endpoint: String?
+        @Option(help: "The provider whose key calls carry, by name.") var provider: String?
         @Option(name: .customLong("protocol"), help: "What it speaks: openai.") var wire = "openai"
         @Option(help: "development, staging or production.") var environment = "production"
         @Option(name: .customLong("alias"), help: "Another name for the model; may be repeated.")
@@ -36,10 +38,14 @@ extension RegistryCommand {
                 """)
         var capabilities: [String] = []
 
+        func validate() throws {
+            if endpoint == nil, provider == nil { throw ValidationError("Give --endpoint or --provider.") }
+        }
+
         func run() async throws {
             let context = CommandContext(options)
             let request = NewDeployment(
-                model: model, endpoint: endpoint, wire: wire, environment: environment,
+                model: model, endpoint: endpoint, provider: provider, wire: wire, environment: environment,
                 aliases: aliases.isEmpty ? nil : aliases, upstreamModel: upstreamModel, contextLimit: contextLimit,
                 capabilities: capabilities.isEmpty ? nil : capabilities)
             let made = try await context.control { try await $0.registerDeployment(request) }
@@ -65,12 +71,13 @@ extension RegistryCommand {
                 Table(
                     [
                         .init("ID"), .init("MODEL"), .init("ALIASES"), .init("ENVIRONMENT"), .init("PROTOCOL"),
-                        .init("ENDPOINT"), .init("UPSTREAM MODEL"), .init("CONTEXT", .right),
+                        .init("ENDPOINT"), .init("PROVIDER"), .init("UPSTREAM MODEL"), .init("CONTEXT", .right),
                     ],
                     rows: rows.map { row in
                         [
                             "\(row.id)", row.model.text, row.aliases.map(\.text).joined(separator: ", "),
-                            row.environment.rawValue, row.wire.rawValue, row.endpoint, row.upstreamModel,
+                            row.environment.rawValue, row.wire.rawValue, row.endpoint, row.provider ?? "",
+                            row.upstreamModel,
                             row.contextLimit.map(String.init) ?? "",
                         ]
                     })

@@ -38,15 +38,15 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let context = CommandContext(options, flags: flags)
-        if checkConfig {
-            try context.terminal.write(context.report.text)
-            guard context.report.faults.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
-            return
-        }
+        if checkConfig { return try check(context) }
         let started = context.clock.uptime
         let configuration = try context.configuration()
+        // What the file declares is applied later; that it can be read is seen to before anything starts.
+        _ = try context.report.file.map(DeclarationFile.read)?.checked()
         for warning in context.report.warnings { context.terminal.talk("warning: \(warning)\n") }
-        let platform = Platform(configuration: configuration, environment: context.environment) { announcement in
+        let platform = Platform(
+            configuration: configuration, environment: context.environment, settings: context.settingsNow
+        ) { announcement in
             let seconds = (context.clock.uptime - started).seconds
             let found = await adoptable(context)
             let banner = Banner(
@@ -56,6 +56,19 @@ struct ServeCommand: AsyncParsableCommand {
             try? context.terminal.write(banner.text)
         }
         try await platform.run()
+    }
+
+    private func check(_ context: CommandContext) throws {
+        // That a file cannot be read is in the report, and so are the faults of its settings.
+        let file = context.report.file.flatMap { try? DeclarationFile.read($0) }
+        let faults = (file?.faults ?? []).filter { fault in
+            !context.report.faults.contains { $0.key == fault.place }
+        }
+        for fault in faults {
+            try context.terminal.write("error: " + Terminal.printable("\(file?.path ?? ""):\(fault)") + "\n")
+        }
+        try context.terminal.write(context.report.text)
+        guard context.report.faults.isEmpty, faults.isEmpty else { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 
     private func adoptable(_ context: CommandContext) async -> [Adoptable] {

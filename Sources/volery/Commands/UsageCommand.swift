@@ -10,6 +10,7 @@ struct UsageCommand: AsyncParsableCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var listing: ListingOptions
+    @OptionGroup var place: WorkspaceOption
 
     @Flag(help: "A row for each finished request, newest first.") var each = false
     @Option(help: "At most so many rows, 1 to 100000; 100 otherwise.") var limit = 100
@@ -26,8 +27,9 @@ struct UsageCommand: AsyncParsableCommand {
     }
 
     private func showRows(_ context: CommandContext) async throws {
-        let rows = try await context.control { [limit] control in
-            try await everyItem(limit: limit) { try await control.usageRows($0) }
+        let rows = try await context.control { [limit, place] control in
+            let workspace = try await control.workspaceID(place)
+            return try await everyItem(limit: limit) { try await control.usageRows(in: workspace, $0) }
         }
         try context.terminal.list(rows, asJSON: listing.json, none: "No request has finished yet.") { rows in
             Table(
@@ -47,7 +49,9 @@ struct UsageCommand: AsyncParsableCommand {
     }
 
     private func showSums(_ context: CommandContext) async throws {
-        let sums = try await context.control { [days] in try await $0.usageSummary(days: days) }
+        let sums = try await context.control { [days, place] control in
+            try await control.usageSummary(in: control.workspaceID(place), days: days)
+        }
         try context.terminal.list(
             Array(sums.prefix(limit)), asJSON: listing.json, none: "Nothing was used in the last \(days) days."
         ) { rows in

@@ -1,0 +1,29 @@
+import Fleet
+import Flows
+import Kernel
+import Tenancy
+
+extension StorageParts {
+    /// What `ControlFlow` works with over this database.
+    /// - Parameters:
+    ///   - verifier: of the platform that runs here; nil without one.
+    ///   - revocations: likewise.
+    func control(
+        registry: RegistryRefresh, verifier: KeyVerifier? = nil, revocations: (any RevocationListener)? = nil,
+        clock: any Clock, ids: IDSource, random: any RandomSource,
+        runtimes: @escaping @Sendable () async -> [ModelServiceStatus]
+    ) -> ControlParts {
+        ControlParts(
+            home: workspace,
+            stores: ControlStores(
+                keys: keys, tenants: tenants, workspaces: workspaces, users: users, members: members, rules: rules,
+                audit: audit, providers: providers, secrets: secrets, deployments: deployments, usage: usage),
+            hasher: hasher, sealer: platformKeys.ring, codes: codes, verification: verification, verifier: verifier,
+            revocations: revocations, registry: registry, runtimes: runtimes, clock: clock, ids: ids, random: random)
+    }
+
+    /// What people may do, as it stands in this database.
+    var directory: PrincipalDirectory {
+        PrincipalDirectory(users: users, members: members, tenants: tenants, workspaces: workspaces, rules: rules)
+    }
+}
