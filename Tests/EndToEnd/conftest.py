@@ -92,8 +92,9 @@ def platform(downloads, tmp_path_factory) -> Iterator[Platform]:
 
 @pytest.fixture(scope="module")
 def echo(tmp_path_factory) -> Iterator[Platform]:
-    """The platform with demo-echo alone, for a module's tests."""
-    running = Platform(tmp_path_factory.mktemp("echo") / "data", ("--no-default-models",)).start()
+    """The platform with demo-echo alone, for a module's tests, which may ask with wrong keys as often as they like."""
+    settings = {"VOLERY_FAILED_CREDENTIAL_LIMIT": "0"}
+    running = Platform(tmp_path_factory.mktemp("echo") / "data", ("--no-default-models",), settings).start()
     try:
         yield running
     finally:
