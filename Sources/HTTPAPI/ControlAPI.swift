@@ -77,7 +77,7 @@ package struct ControlAPI: Sendable {
     }
 
     /// Who it is comes before anything else of the request is looked at.
-    private func asked(_ request: Request, _ context: ControlContext) async throws -> AdminRequest {
+    func asked(_ request: Request, _ context: ControlContext) async throws -> AdminRequest {
         let id = context.requestID ?? ids.next()
         let caller = try await caller(of: request, id)
         return AdminRequest(request: request, context: context, caller: caller, control: control(caller), id: id)

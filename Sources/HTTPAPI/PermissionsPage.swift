@@ -17,8 +17,13 @@ package enum PermissionsPage {
         A key's limits (endpoints, models, environment, addresses) and the tenant's access rules then only take away.
 
         Nobody hands on more than they have: a key's scopes and limits are within its maker's, a role is not above the
-        giver's, and a key in another user's name takes `member:write`. A key that is limited to models, endpoints or
-        addresses gives no roles. A tenant keeps its last owner.
+        giver's, and a key in another user's name takes `member:write`. A key that ends makes no key that ends later. A
+        key that is limited to models, endpoints or addresses gives no roles. A tenant keeps its last owner. Taking away
+        is another matter: `key:write` revokes every key of its workspace, also one that holds more, so that whoever
+        sees a key leak can end it.
+
+        Who has `member:write` in a tenant adds new people, who get an account, and people of the tenant to another
+        workspace of it, up to 1000 members. Only the operator adds a person of elsewhere who has an account already.
 
         What belongs to another tenant is `404 NOT_FOUND`, exactly like what is not there; what the role does not allow
         is `403 POLICY_DENIED` with the reason.

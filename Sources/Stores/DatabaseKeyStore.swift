@@ -167,13 +167,28 @@ package struct DatabaseKeyStore: KeyStore {
                 """,
                 [key.tenant, key.workspace]
             ).map(AccessRule.init(row:))
+            let forebears = rules.contains { !$0.keys.isEmpty } ? try Self.forebears(of: key, tx) : []
             let userSuspended: Instant? = try row.value("user_suspended")
             return KeyFacts(
                 key: key, tenant: try Standing(row: row, prefix: "tenant_"),
                 workspace: try Standing(row: row, prefix: "workspace_"),
                 user: key.user.map { _ in userSuspended.map { .suspended(since: $0) } ?? .active }, members: members,
-                rules: rules)
+                rules: rules.map { $0.following(key.id, in: forebears) })
         }
+    }
+
+    /// The keys that rotations put this one in the place of.
+    private static func forebears(of key: APIKey, _ tx: any Tx) throws -> Set<KeyID> {
+        let rows = try tx.rows(
+            """
+            WITH RECURSIVE forebear (id) AS (
+                SELECT id FROM api_key WHERE successor_id = $1 AND workspace_id = $2
+                UNION SELECT k.id FROM api_key k JOIN forebear f ON k.successor_id = f.id WHERE k.workspace_id = $2
+            )
+            SELECT id FROM forebear
+            """,
+            [key.id, key.workspace])
+        return Set(try rows.map { try $0.value("id") })
     }
 
     private static let factsSQL =

@@ -73,6 +73,7 @@ package struct DatabaseMemberStore: MemberStore {
             let before = try tx.row("SELECT * FROM member WHERE id = $1 AND tenant_id = $2", [id, tenant])
             guard let member = try before.map(Member.init(row:)) else { return nil }
             if member.role == role { return member }
+            if member.ownsTenant { try Self.checkAnotherOwner(than: member, tx) }
             try tx.run("UPDATE member SET role = $3 WHERE id = $1 AND tenant_id = $2", [id, tenant, role.rawValue])
             try tx.revoke(.user(member.user), of: tenant)
             try audit.append(entry, to: tenant, tx)
@@ -82,10 +83,22 @@ package struct DatabaseMemberStore: MemberStore {
         }
     }
 
+    /// In the transaction of the change: of two owners who demote each other at once, one finds the other gone.
+    private static func checkAnotherOwner(than member: Member, _ tx: any Tx) throws {
+        let others = try tx.row(
+            """
+            SELECT 1 AS n FROM member WHERE tenant_id = $1 AND role = 'owner' AND workspace_id IS NULL AND id <> $2
+            LIMIT 1
+            """,
+            [member.tenant, member.id])
+        guard others != nil else { throw Problem.lastOwner }
+    }
+
     package func remove(_ id: MemberID, in tenant: TenantID, audit entry: AuditEntry) async throws -> Member? {
         try await database.storing(.tenant(tenant)) { tx in
             let row = try tx.row("DELETE FROM member WHERE id = $1 AND tenant_id = $2 RETURNING *", [id, tenant])
             guard let member = try row.map(Member.init(row:)) else { return nil }
+            if member.ownsTenant { try Self.checkAnotherOwner(than: member, tx) }
             try tx.revoke(.user(member.user), of: tenant)
             try audit.append(entry, to: tenant, tx)
             return member

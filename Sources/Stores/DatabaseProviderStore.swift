@@ -44,8 +44,9 @@ package struct DatabaseProviderStore: ProviderStore {
             let count: Int = try users?.value("n") ?? 0
             guard count == 0 else {
                 throw Problem(
-                    .validationError, "\(count) deployments use the provider.",
-                    hint: "Deregister them first; `volery models list` shows them.")
+                    .conflict,
+                    count == 1 ? "A deployment uses the provider." : "\(count) deployments use the provider.",
+                    parameter: "id", hint: "Deregister it first; `volery registry list` shows the deployments.")
             }
             let row = try tx.row("DELETE FROM provider WHERE id = $1 RETURNING *", [id])
             guard let provider = try row.map(Provider.init(row:)) else { return nil }

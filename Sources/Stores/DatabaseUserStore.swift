@@ -123,7 +123,7 @@ extension Standing {
     fileprivate var suspended: Instant? {
         switch self {
         case .active: nil
-        case .suspended(let since), .deleted(let since, _): since
+        case .suspended(let since), .deleted(let since, _, _): since
         }
     }
 }

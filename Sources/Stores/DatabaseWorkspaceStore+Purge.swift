@@ -17,8 +17,17 @@ extension DatabaseWorkspaceStore {
             ).map(Workspace.init(row:))
         }
         var purged = 0
-        for workspace in due where try await purge(workspace, at: now, audit: entry(workspace)) { purged += 1 }
+        // One that cannot go holds up no other.
+        var failure: (any Error)?
+        for workspace in due {
+            do {
+                if try await purge(workspace, at: now, audit: entry(workspace)) { purged += 1 }
+            } catch {
+                failure = error
+            }
+        }
         try await purgeTenants(at: now, limit: limit)
+        if let failure { throw failure }
         return purged
     }
 
@@ -27,12 +36,12 @@ extension DatabaseWorkspaceStore {
         try await database.storing(.system) { tx in
             let isDue = try tx.run(
                 """
-                UPDATE workspace SET purged = $2, name = name || '~' || id, deleted = COALESCE(deleted, $2),
+                UPDATE workspace SET purged = $2, name = name || $3, deleted = COALESCE(deleted, $2),
                     purge = COALESCE(purge, $2)
                 WHERE id = $1 AND purged IS NULL AND (purge <= $2
                     OR EXISTS (SELECT 1 FROM tenant t WHERE t.id = workspace.tenant_id AND t.purge <= $2))
                 """,
-                [workspace.id, now])
+                [workspace.id, now, Self.tail(of: workspace.id)])
             guard isDue == 1 else { return false }
             for sql in [
                 "DELETE FROM api_key WHERE workspace_id = $1", "DELETE FROM member WHERE workspace_id = $1",
@@ -42,6 +51,9 @@ extension DatabaseWorkspaceStore {
             return true
         }
     }
+
+    /// Makes a name free again. No name that somebody gives can end so: a line break is refused.
+    private static func tail(of id: some CustomStringConvertible) -> String { "\n" + id.description }
 
     /// Those whose workspaces are all gone. The name is free again.
     private func purgeTenants(at now: Instant, limit: Int) async throws {
@@ -59,7 +71,9 @@ extension DatabaseWorkspaceStore {
                     "DELETE FROM member WHERE tenant_id = $1", "DELETE FROM access_rule WHERE tenant_id = $1",
                     "DELETE FROM account WHERE tenant_id = $1",
                 ] { try tx.run(sql, [tenant]) }
-                try tx.run("UPDATE tenant SET purged = $2, name = name || '~' || id WHERE id = $1", [tenant, now])
+                try tx.run(
+                    "UPDATE tenant SET purged = $2, name = name || $3 WHERE id = $1",
+                    [tenant, now, Self.tail(of: tenant)])
             }
         }
     }

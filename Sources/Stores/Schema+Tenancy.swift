@@ -84,6 +84,7 @@ extension Schema {
         "ALTER TABLE api_key ADD COLUMN successor_id TEXT",
         "ALTER TABLE api_key ADD COLUMN last_used {int64}",
         "CREATE INDEX api_key_by_user ON api_key (user_id) WHERE user_id IS NOT NULL",
+        "CREATE INDEX api_key_by_successor ON api_key (successor_id) WHERE successor_id IS NOT NULL",
         "{bind api_key}",
     ]
 

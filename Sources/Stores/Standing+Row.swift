@@ -11,7 +11,7 @@ extension Standing {
             guard let purge: Instant = try row.value(prefix + "purge", as: Instant?.self) else {
                 throw DatabaseFailure.corrupt("what is deleted has no time to go")
             }
-            self = .deleted(since: deleted, purge: purge)
+            self = .deleted(since: deleted, purge: purge, suspended: suspended)
         } else {
             self = suspended.map { .suspended(since: $0) } ?? .active
         }
@@ -22,7 +22,7 @@ extension Standing {
         switch self {
         case .active: [Instant?.none, Instant?.none, Instant?.none]
         case .suspended(let since): [since, Instant?.none, Instant?.none]
-        case .deleted(let since, let purge): [Instant?.none, since, purge]
+        case .deleted(let since, let purge, let suspended): [suspended, since, purge]
         }
     }
 

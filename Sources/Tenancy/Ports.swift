@@ -104,6 +104,7 @@ package protocol MemberStore: Sendable {
     func list(in tenant: TenantID, workspace: WorkspaceID?, page: PageRequest) async throws -> Page<Member>
     /// All places of a user.
     func places(of user: UserID) async throws -> [Member]
+    /// - Throws: `Problem.lastOwner`, as `remove` does.
     func change(_ id: MemberID, in tenant: TenantID, to role: Role, audit: AuditEntry) async throws -> Member?
     func remove(_ id: MemberID, in tenant: TenantID, audit: AuditEntry) async throws -> Member?
 }

@@ -9,7 +9,8 @@ struct Volery: AsyncParsableCommand {
         discussion: """
             Data goes to standard output, talk to standard error. NO_COLOR is respected.
 
-            Exit codes: 0 ok, 1 failed, 3 not found, 4 credential not good, 5 refused, 64 wrong usage.
+            Exit codes: 0 ok, 1 failed, 3 not found, 4 credential not good, 5 refused (not allowed, not valid, or in \
+            conflict), 64 wrong usage.
             """,
         version: "volery \(Version.text)",
         subcommands: [

@@ -198,6 +198,19 @@ struct DeclarationReadTests {
         #expect(!"\(missing.keyFaults(environment: [:]))".contains("hidden"))
     }
 
+    @Test("a variable that is not set is named when it is one for sure")
+    func variables() {
+        func faults(_ variable: String) -> String {
+            let file = DeclarationFile(path: "f", yaml: "providers: [{name: groq, key_env: \(variable)}]")
+            return file.keyFaults(environment: [:]).joined()
+        }
+        #expect(faults("GROQ_API_KEY") == "`GROQ_API_KEY`, which `key_env` of the provider `groq` names, is not set.")
+        #expect(faults("KEY_2").hasPrefix("`KEY_2`, which"))
+        for secret in ["gsk_hidden", "AKIAIOSFODNN7EXAMPLE", "SK_1A2B3C4D"] {
+            #expect(faults(secret) == "The variable that `key_env` of the provider `groq` names is not set.")
+        }
+    }
+
     @Test("an empty file, and one of settings alone, declare nothing", arguments: ["", "# nothing\n", "port: 80\n"])
     func nothing(yaml: String) throws {
         #expect(try DeclarationFile(path: "f", yaml: yaml).checked().isEmpty)

@@ -57,6 +57,8 @@ struct CommandTreeTests {
             "owner set-password --password-file f",
             "owner totp off", "config check f --json", "config diff --prune", "config apply f --prune --dry-run",
             "rules test --subject key_01M7YW6KHVRTG9C6CMVMKBKX5S --action inference:execute --model m --address ::1",
+            "rules test --subject ada --action key:read --workspace W --tenant T", "keys list --all",
+            "keys show vk_9m6m4zq0ab", "service-accounts create --name ci --role developer --workspace W --tenant T",
         ])
     func contract(line: String) {
         #expect(throws: Never.self) { try Volery.parseAsRoot(line.split(separator: " ").map(String.init)) }
@@ -67,12 +69,12 @@ struct CommandTreeTests {
 struct SpanTests {
     @Test(
         "a time span has digits and a unit",
-        arguments: [("0s", 0), ("45s", 45), ("30m", 1800), ("12h", 43_200), ("90d", 7_776_000)])
+        arguments: [("0s", 0), ("45s", 45), ("30m", 1800), ("12h", 43_200), ("2w", 1_209_600), ("90d", 7_776_000)])
     func spans(text: String, seconds: Int) throws {
         #expect(try Span(argument: text).seconds == seconds)
     }
 
-    @Test("what is none is refused", arguments: ["", "d", "5", "1w", "-1d", "+1d", "1.5h", "99999999999d", "٣d"])
+    @Test("what is none is refused", arguments: ["", "d", "5", "1y", "-1d", "+1d", "1.5h", "99999999999d", "٣d"])
     func noSpans(text: String) {
         #expect(throws: ValidationError.self) { try Span(argument: text) }
     }

@@ -35,13 +35,18 @@ struct ExitStatusTests {
             (["models", "pull"], 64), (["usage", "--limit", "0"], 64), (["keys", "list", "--no-such-flag"], 64),
             (["keys", "create", "--name", "x", "--expires", "soon"], 64), (["--version"], 0),
             (["keys", "create", "--name", "x", "--expires", "1d", "--expires-in", "1d"], 64),
-            (["keys", "rotate", "key_01M7YW6KHVRTG9C6CMVMKBKX5S", "--overlap", "1w"], 64),
+            (["keys", "rotate", "key_01M7YW6KHVRTG9C6CMVMKBKX5S", "--overlap", "1y"], 64),
             (["tenants", "create", "acme"], 64), (["members", "add", "--user", "ada"], 64), (["tenant", "list"], 64),
             (["members", "change", "key_01M7YW6KHVRTG9C6CMVMKBKX5S", "--role", "owner"], 64),
             (["rules", "create", "--name", "r"], 64), (["audit", "list", "--limit", "0"], 64),
             (["audit", "export", "--after", "-1"], 64), (["owner", "totp", "maybe"], 64),
             (["registry", "register", "--model", "m"], 64),
             (["providers", "add", "p", "--key-file", "f", "--key-env", "V"], 64), (["config", "aply"], 64),
+            (["keys", "create", "--name", "x", "--tenant", "t"], 64), (["keys", "list", "--tenant", "t"], 64),
+            (["keys", "list", "--all", "--workspace", "w"], 64),
+            (["keys", "show", "vk_9m6m4zq0ab_0123456789012345678901234567890123456789"], 64),
+            (["service-accounts", "create", "--name", "ci", "--workspace", "w"], 64),
+            (["service-accounts", "create", "--name", "ci", "--workspace", "w", "--role", "boss"], 64),
         ] as [([String], Int32)])
     func usage(arguments: [String], status: Int32) throws {
         do {

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import Kernel
 import Testing
@@ -31,15 +30,23 @@ struct SecretInputTests {
     @Test("an empty file, one that is not text, one that is too long, and none at all are refused")
     func badFiles() throws {
         for bytes in [[], [0x0A], [0xFF, 0xFE], [UInt8](repeating: 0x61, count: 70_000)] {
-            try withFile(bytes) { path in #expect(throws: ValidationError.self) { try read(.file(path)) } }
+            try withFile(bytes) { path in #expect(throws: Problem.self) { try read(.file(path)) } }
         }
-        #expect(throws: ValidationError.self) { try read(.file("/nowhere")) }
+    }
+
+    @Test("a file that is not there is named, unless it may be the secret itself")
+    func missingFiles() {
+        let path = #expect(throws: Problem.self) { try read(.file("/nowhere")) }
+        #expect(path?.code == .notFound)
+        #expect(path?.message == "The file /nowhere with the key cannot be read, or is empty.")
+        let pasted = #expect(throws: Problem.self) { try read(.file("sk-pasted")) }
+        #expect(pasted?.message.contains("pasted") == false)
     }
 
     @Test("a variable is read, and one that is not set is refused without a guess at what it was")
     func variables() throws {
         #expect(try read(.environment("KEY"), environment: ["KEY": "secret"]) == "secret")
-        let error = #expect(throws: ValidationError.self) { try read(.environment("sk-pasted"), environment: [:]) }
-        #expect(error.map { "\($0)".contains("sk-pasted") } == false)
+        let error = #expect(throws: Problem.self) { try read(.environment("sk-pasted"), environment: [:]) }
+        #expect(error.map { "\($0.message) \($0.hint)".contains("sk-pasted") } == false)
     }
 }

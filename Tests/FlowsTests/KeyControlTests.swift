@@ -70,6 +70,48 @@ import Testing
         #expect(try await maker.createKey(good).view.scopes.contains("model=tiny-1"))
     }
 
+    @Test("a key that ends makes and rotates no key that outlives it, and one that does not end makes any")
+    func ends() async throws {
+        let scopes = ["inference:execute", "model:read", "key:write"]
+        let endless = try await house.flow.createKey(NewKey(name: "endless", scopes: scopes))
+        let made = try await house.flow.createKey(NewKey(name: "maker", expiresIn: 3600, scopes: scopes))
+        let maker = try await house.holder(of: made)
+        let attempts: [@Sendable () async throws -> CreatedKey] = [
+            { try await maker.createKey(NewKey(name: "k")) },
+            { try await maker.createKey(NewKey(name: "k", expiresIn: 3601)) },
+            { try await maker.rotateKey(endless.view.id, KeyRotation()) },
+        ]
+        for attempt in attempts {
+            let problem = await problem { try await attempt() }
+            #expect(problem?.code == .policyDenied)
+            #expect(problem?.parameter == "expires")
+        }
+        #expect(try await maker.createKey(NewKey(name: "k", expiresIn: 3600)).view.expires == made.view.expires)
+        #expect(try await maker.rotateKey(made.view.id, KeyRotation()).view.expires == made.view.expires)
+        let free = try await house.holder(of: endless)
+        #expect(try await free.createKey(NewKey(name: "k")).view.expires == nil)
+    }
+
+    @Test("an act with a key in somebody's name tells of the key")
+    func credential() async throws {
+        let acme = try await house.house("acme")
+        let dave = try await house.person("dave", .developer, in: acme.tenant)
+        let made = try await house.flow.createKey(
+            NewKey(
+                name: "k", workspace: acme.workspace.description, user: "dave",
+                scopes: ["inference:execute", "key:write"]))
+        let holder = try await house.holder(of: made)
+        _ = try await holder.createKey(NewKey(name: "by key", scopes: ["inference:execute"]))
+        #expect(await problem { try await holder.listRules(in: acme.tenant) }?.code == .policyDenied)
+        _ = try await dave.createKey(NewKey(name: "by dave", workspace: "main", scopes: ["inference:execute"]))
+        let events = try await house.directory.events(of: acme.tenant, after: 0, limit: 1000).map(\.entry).suffix(3)
+        #expect(events.map(\.action) == ["key.create", "rule.list", "key.create"])
+        #expect(Set(events.map(\.actor)).count == 1)
+        let credentials = events.map { $0.details["credential"] }
+        #expect(credentials.prefix(2) == [made.view.id.description, made.view.id.description])
+        #expect(credentials.last??.hasPrefix("ses_") == true)
+    }
+
     @Test("a rotated key and its successor work beside each other until the overlap ends")
     func rotation() async throws {
         let old = try await house.flow.createKey(NewKey(name: "ci", scopes: ["endpoint=chat"]))

@@ -87,7 +87,7 @@ import Testing
         #expect(try await flow.listUsers(PageRequest()).data.map(\.name).contains("owner"))
     }
 
-    @Test("a person of another tenant is unknown by identifier, and joins by name without a word about it")
+    @Test("only the operator gives a person of another tenant a place")
     func people() async throws {
         let acme = try await house.house("acme")
         let other = try await house.house("other")
@@ -96,8 +96,37 @@ import Testing
         let bob = try #require(try await house.flow.listUsers(PageRequest()).data.first { $0.name == "bob" })
         let byID = NewMember(user: bob.id.description, role: "analyst")
         #expect(await problem { try await admin.addMember(byID) }?.code == .notFound)
-        #expect(try await admin.addMember(NewMember(user: "bob", role: "analyst")).user == bob.id)
+        let byName = NewMember(user: "bob", role: "analyst")
+        let refused = await problem { try await admin.addMember(byName) }
+        #expect(refused?.code == .policyDenied)
+        #expect(refused?.message == "The operator adds people who have an account already.")
+        #expect(try await house.signedIn(bob.id).listWorkspaces(in: nil, PageRequest()).data.count == 1)
+        // An account without any place is nobody's to take either, and is answered in the same words.
+        _ = try await house.flow.createUser(NewUser(name: "dora"))
+        #expect(await problem { try await admin.addMember(NewMember(user: "dora", role: "analyst")) } == refused)
         #expect(try await admin.addMember(NewMember(user: "carl", role: "analyst")).name == "carl")
+        let second = NewMember(user: "carl", role: "developer", workspace: "main")
+        #expect(try await admin.addMember(second).workspace == acme.workspace)
+        let place = NewMember(user: "bob", role: "analyst", tenant: "acme")
+        #expect(try await house.flow.addMember(place).user == bob.id)
+        #expect(try await admin.addMember(NewMember(user: "bob", role: "developer", workspace: "main")).user == bob.id)
+    }
+
+    @Test("the people of a tenant bring it to 1000 members, and the operator further")
+    func mostMembers() async throws {
+        let acme = try await house.house("acme")
+        let admin = try await house.person("ann", .admin, in: acme.tenant)
+        for _ in 0..<998 {
+            let member = Member(
+                id: house.samples.ids.next(), tenant: acme.tenant, workspace: nil, user: house.samples.ids.next(),
+                role: .analyst, created: house.clock.now)
+            try await house.directory.insert(member, audit: Samples.entry)
+        }
+        _ = try await admin.addMember(NewMember(user: "last", role: "analyst"))
+        let next = NewMember(user: "next", role: "analyst", tenant: "acme")
+        #expect(await problem { try await admin.addMember(next) }?.code == .conflict)
+        #expect(try await house.flow.listUsers(PageRequest()).data.contains { $0.name == "next" } == false)
+        #expect(try await house.flow.addMember(next).name == "next")
     }
 
     @Test("an account of another tenant's is answered like one that never was")

@@ -75,5 +75,22 @@ import Testing
             let question = AccessQuestion(subject: subject, action: "inference:execute")
             #expect(await problem { try await admin.testAccess(question) }?.code == .notFound)
         }
+        // A foreign workspace is answered like one that never was, whomever the question is about.
+        let members = try await admin.listMembers(in: nil, workspace: nil, PageRequest()).data
+        let ann = try #require(members.first { $0.name == "ann" }).user
+        let own = try await admin.createKey(NewKey(name: "k", workspace: acme.workspace.description)).view.id
+        let never: WorkspaceID = house.samples.ids.next()
+        let unknown: UserID = house.samples.ids.next()
+        for subject in [ann, bob.user, unknown].map(\.description) + [own, key.id].map(\.description) {
+            var said: [String?] = []
+            for workspace in [other.workspace, never] {
+                let question = AccessQuestion(
+                    subject: subject, action: "key:read", workspace: workspace.description)
+                let refused = await problem { try await admin.testAccess(question) }
+                #expect(refused?.code == .notFound)
+                said.append(refused?.message.replacing(workspace.description, with: "X"))
+            }
+            #expect(said[0] == said[1])
+        }
     }
 }

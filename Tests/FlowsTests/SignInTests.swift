@@ -161,4 +161,25 @@ import Testing
         #expect(await problem { try await caller(Secret("vk_x")) }?.code == .rateLimited)
         #expect(try await caller(key.token).workspace == house.workspace.id)
     }
+
+    @Test("a session that was never seen here is looked up also where an address failed too often")
+    func newSessionBesideGuesses() async throws {
+        let session = try await begin()
+        for _ in 0..<20 { _ = await problem { try await caller(Secret("vk_x")) } }
+        #expect(try await caller(session.token).principal.user == ann)
+        #expect(await problem { try await begin() }?.code == .rateLimited)
+    }
+
+    @Test("a session goes on while somebody else at its address guesses, until it ends")
+    func sessionBesideGuesses() async throws {
+        let session = try await begin()
+        _ = try await caller(session.token)
+        for _ in 0..<21 { _ = await problem { try await caller(Secret("vs_wrong")) } }
+        let guess = SessionToken.make(random: SeededRandom(seed: 3)).text
+        #expect(await problem { try await caller(guess) }?.code == .rateLimited)
+        let same = try await caller(session.token)
+        #expect(same.principal.user == ann)
+        _ = try await signIn.end(same)
+        #expect(await problem { try await caller(session.token) }?.code == .rateLimited)
+    }
 }

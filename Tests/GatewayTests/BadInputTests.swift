@@ -70,6 +70,14 @@ import Testing
         Case(
             name: "gzip", status: 415, code: "UNSUPPORTED_MEDIA_TYPE", parameter: "Content-Encoding",
             headers: "content-encoding: gzip\r\n"),
+        Case(
+            name: "unknown transfer coding",
+            request: "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n{}",
+            status: 400, code: "VALIDATION_ERROR", parameter: "transfer-encoding"),
+        Case(
+            name: "unknown transfer coding, for the control plane",
+            request: "POST /v1/admin/keys HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n{}",
+            status: 400, code: "VALIDATION_ERROR", parameter: "transfer-encoding"),
         Case(name: "no HTTP", request: "hello world\r\n\r\n", status: 400, code: "VALIDATION_ERROR"),
     ]
 

@@ -51,6 +51,40 @@ import Testing
             ], "what credentials can do is told both ways, and a name is not")
     }
 
+    @Test("what was suspended before it was deleted is suspended when it comes back", arguments: StoreAdapter.allCases)
+    func restored(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        let now = world.samples.clock.now
+        let home = try await world.workspace()
+        let suspended = Standing.suspended(since: now)
+        let deleted = suspended.deleted(at: now, purge: now + .seconds(60))
+        for standing in [suspended, deleted] {
+            _ = try await world.workspaces.change(
+                home.id, in: home.tenant, DirectoryChange(standing: standing), audit: world.entry())
+        }
+        let found = try #require(try await world.workspaces.find(home.id))
+        #expect(found.standing == deleted)
+        #expect(found.standing.restored == suspended)
+        #expect(Standing.deleted(since: now, purge: now).restored == .active)
+    }
+
+    @Test("a name that looks like a purged one stops no purge", arguments: StoreAdapter.allCases)
+    func squatted(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        let now = world.samples.clock.now
+        let home = try await world.workspace("gone")
+        for name in ["gone~\(home.id)", home.id.description, "\(home.id)"] {
+            _ = try? await world.workspaces.insert(
+                Workspace(id: world.samples.ids.next(), tenant: home.tenant, name: name, created: now),
+                audit: world.entry())
+        }
+        _ = try await world.workspaces.change(
+            home.id, in: home.tenant, DirectoryChange(standing: .deleted(since: now, purge: now)),
+            audit: world.entry())
+        let purged = try await world.workspaces.purge(at: now, limit: 10) { _ in world.entry() }
+        #expect(purged == 1)
+    }
+
     @Test("a change that changes nothing leaves no trace", arguments: StoreAdapter.allCases)
     func noChange(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()

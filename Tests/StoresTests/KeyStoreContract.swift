@@ -116,6 +116,31 @@ import Testing
         #expect(try await world.keys.list(in: home.id, page: PageRequest()).data.count == 4)
     }
 
+    @Test(
+        "a rule about a key is about what rotations put in its place, and about no other",
+        arguments: StoreAdapter.allCases)
+    func ruleFollows(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        let home = try await world.workspace()
+        let now = world.samples.clock.now
+        let first = try await world.key(in: home)
+        let rule = AccessRule(
+            id: world.samples.ids.next(), tenant: home.tenant, workspace: nil, name: "no", effect: .deny,
+            actions: [.inferenceExecute], keys: [first.id], conditions: RuleConditions(), created: now)
+        try await world.rules.insert(rule, audit: world.entry())
+        var last = first
+        for _ in 1...2 {
+            let next = world.newKey(in: home)
+            let rotated = try await world.keys.rotate(
+                last.id, in: home.id, to: next, oldEndsAt: now + .seconds(60), audit: world.entry())
+            #expect(rotated != nil)
+            last = next
+        }
+        let other = try await world.key(in: home)
+        #expect(try await world.keys.find(prefix: last.prefix)?.rules.first?.keys.contains(last.id) == true)
+        #expect(try await world.keys.find(prefix: other.prefix)?.rules.first?.keys.contains(other.id) == false)
+    }
+
     @Test("of many who rotate one key at once, one does", arguments: StoreAdapter.allCases)
     func rotationTogether(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()

@@ -126,13 +126,43 @@ import Testing
         #expect(try await world.members.remove(place.id, in: other.tenant, audit: entry) == nil)
         #expect(try await world.members.find(place.id, in: other.tenant) == nil)
         #expect(try await world.members.find(place.id, in: home.tenant) == place)
-        #expect(try await world.members.change(place.id, in: home.tenant, to: .owner, audit: entry)?.role == .owner)
-        #expect(try await world.members.find(place.id, in: home.tenant)?.role == .owner)
+        #expect(try await world.members.change(place.id, in: home.tenant, to: .admin, audit: entry)?.role == .admin)
+        #expect(try await world.members.find(place.id, in: home.tenant)?.role == .admin)
         let removal = world.entry("member.remove")
         #expect(try await world.members.remove(place.id, in: home.tenant, audit: removal)?.id == place.id)
         #expect(try await world.members.remove(place.id, in: home.tenant, audit: removal) == nil)
         #expect(try await world.subjects() == [.user(ada.id), .user(ada.id), .user(ada.id)])
         #expect(try await world.actions(in: home.tenant) == ["member.add", "member.change", "member.remove"])
         #expect(try await world.actions(in: other.tenant) == [])
+    }
+
+    @Test("a tenant keeps one owner, also when its owners demote each other at once", arguments: StoreAdapter.allCases)
+    func lastOwner(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        let home = try await world.workspace()
+        let owners = [
+            member(world, try await world.person("ada"), in: home, whole: true, .owner),
+            member(world, try await world.person("bob"), in: home, whole: true, .owner),
+        ]
+        for owner in owners { try await world.members.insert(owner, audit: world.entry()) }
+        let demoted = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for owner in owners {
+                group.addTask {
+                    do {
+                        let tenant = home.tenant
+                        return try await world.members.change(
+                            owner.id, in: tenant, to: .analyst, audit: world.entry()) != nil
+                    } catch let problem as Problem where problem.code == .conflict {
+                        return false
+                    }
+                }
+            }
+            return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(demoted == 1)
+        let left = try await world.members.list(in: home.tenant, workspace: nil, page: PageRequest()).data
+        let last = try #require(left.first { $0.role == .owner })
+        let removal = await code { _ = try await world.members.remove(last.id, in: home.tenant, audit: world.entry()) }
+        #expect(removal == .conflict)
     }
 }

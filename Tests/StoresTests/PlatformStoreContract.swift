@@ -26,7 +26,7 @@ import Testing
             upstreamModel: "b", capabilities: [.chat], provider: router.id, origin: .registered, registered: now)
         try await world.registry.insert(deployment)
         #expect(try await world.registry.all() == [deployment])
-        #expect(await code { _ = try await providers.remove(router.id) } == .validationError)
+        #expect(await code { _ = try await providers.remove(router.id) } == .conflict)
         _ = try await world.registry.remove(deployment.id)
         #expect(try await providers.remove(router.id) == router)
         #expect(try await providers.all() == [groq])

@@ -36,6 +36,27 @@ import Testing
         #expect(failures.refusals == 3)
     }
 
+    @Test("a hash holds a place while it runs, keeps it when it was wrong, and gives it back when it was not")
+    func hashes() throws {
+        let failures = make(2)
+        let address = try address("192.0.2.1")
+        #expect(failures.beginHash(for: address) == nil)
+        #expect(failures.beginHash(for: address) == nil)
+        #expect(failures.beginHash(for: address)?.code == .overloaded)
+        #expect(failures.beginHash(for: try self.address("192.0.2.2")) == nil)
+        failures.endHash(for: address, .right)
+        failures.endHash(for: address, .none)
+        #expect(failures.failures == 0)
+        #expect(failures.beginHash(for: address) == nil)
+        #expect(failures.beginHash(for: address) == nil)
+        failures.endHash(for: address, .wrong)
+        #expect(failures.beginHash(for: address)?.code == .overloaded)
+        failures.endHash(for: address, .unknown)
+        #expect(failures.beginHash(for: address)?.code == .rateLimited)
+        #expect(failures.failures == 1)
+        #expect(failures.refusals == 3)
+    }
+
     @Test("one address does not use up another's measure; a /64 of IPv6 is one")
     func sources() throws {
         let failures = make(1)

@@ -147,6 +147,59 @@ import Testing
         #expect(verdict == .accepted(KeyHolder(KeyFacts(key: world.keys[0]))))
     }
 
+    @Test("guesses at one moment are hashed no oftener than guesses one after the other", .timeLimit(.minutes(1)))
+    func parallelGuesses() async throws {
+        let gate = Gate()
+        let world = World(hashGate: gate)
+        let address = try #require(IPAddress("192.0.2.1"))
+        let codes = try await withThrowingTaskGroup(of: ErrorCode?.self) { group in
+            for number in 0..<100 {
+                let wrong = "vk_\(world.tokens[0].prefix)_" + String(repeating: "0", count: 37) + "\(100 + number)"
+                group.addTask {
+                    do {
+                        _ = try await world.verifier.verify(wrong, from: address)
+                        return nil
+                    } catch let problem as Problem {
+                        return problem.code
+                    }
+                }
+            }
+            var codes: [ErrorCode?] = []
+            // Those that found no place: the others wait for the gate.
+            while codes.count < 80, let code = try await group.next() { codes.append(code) }
+            #expect(codes.allSatisfy { $0 == .overloaded })
+            gate.open()
+            while let code = try await group.next() { codes.append(code) }
+            return codes
+        }
+        #expect(codes.count { $0 == nil } == 20)
+        #expect(world.hasher.verifications == 20)
+        #expect(world.verifier.failures.failures == 20)
+        #expect(world.verifier.failures.refusal(for: address)?.code == .rateLimited)
+        // Good ones take nothing, however many there are.
+        let other = try #require(IPAddress("192.0.2.2"))
+        for _ in 0..<30 {
+            world.verifier.forgetAll()
+            _ = try await world.verifier.verify(world.tokens[1].text.reveal(), from: other)
+        }
+        #expect(world.verifier.failures.refusal(for: other) == nil)
+    }
+
+    @Test("a hundred requests with one good key that nobody knows yet are no guesses", .timeLimit(.minutes(1)))
+    func coldKey() async throws {
+        let gate = Gate()
+        let world = World(hashGate: gate)
+        let address = try #require(IPAddress("192.0.2.1"))
+        try await withThrowingTaskGroup(of: KeyVerifier.Verdict.self) { group in
+            for _ in 0..<100 { group.addTask { try await world.verifier.verify(world.text, from: address) } }
+            try await eventually("the hash began") { gate.waiting > 0 }
+            gate.open()
+            for try await verdict in group { #expect(verdict != .refused) }
+        }
+        #expect(world.hasher.verifications == 1)
+        #expect(world.verifier.failures.failures == 0)
+    }
+
     // MARK: Uses
 
     @Test("a key's last use is told once, also when its verdict was forgotten meanwhile")

@@ -53,7 +53,7 @@ struct RepositoryTests {
         let link = try Pattern(#"\]\(([^)#\s]+)(?:#[^)]*)?\)"#)
         let pages =
             try repository.paths(below: "docs", ending: ".md")
-            + ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+            + ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
         var broken: [String] = []
         for page in pages {
             let folder = repository.root.appendingPathComponent(page).deletingLastPathComponent()

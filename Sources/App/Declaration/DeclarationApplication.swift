@@ -61,7 +61,7 @@ struct DeclarationApplication {
             _ = try await control.changeWorkspace(try workspace(name, step), change)
         case .deleteWorkspace(let name):
             _ = try await control.deleteWorkspace(try workspace(name, step), graceSeconds: nil)
-        default: return
+        default: throw Self.misled(step)
         }
     }
 
@@ -78,7 +78,7 @@ struct DeclarationApplication {
             try await addMember(try account(name, step).description, role: role, workspace, step)
         case .changeMember(let id, let change): _ = try await control.changeMember(id, change)
         case .removeMember(let id): _ = try await control.removeMember(id)
-        default: return
+        default: throw Self.misled(step)
         }
     }
 
@@ -101,8 +101,13 @@ struct DeclarationApplication {
             let changed = try await control.replaceProviderKey(id, NewProviderKey(key: key))
             try await memory.remember(key, of: name, stored: changed.keyStored)
         case .removeProvider(let id): _ = try await control.removeProvider(id)
-        default: return
+        default: throw Self.misled(step)
         }
+    }
+
+    /// A step that came to the wrong one of these: rather a failure than a step that was not done and is told as done.
+    private static func misled(_ step: DeclarationStep) -> Problem {
+        Problem(.internalError, "Nothing carries out the step `\(step.text)`.")
     }
 
     private func filled(_ rule: NewRule, _ step: DeclarationStep) throws(Problem) -> NewRule {

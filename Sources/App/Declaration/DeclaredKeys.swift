@@ -7,7 +7,7 @@ import Tenancy
 struct DeclaredKeys: Sendable {
     /// By provider.
     let keys: [String: Secret]
-    /// What could not be read. Says no variable, and only what is a path for sure: somebody may have put the key itself
+    /// What could not be read. Says only what is a variable or a path for sure: somebody may have put the key itself
     /// there.
     let faults: [String]
 
@@ -30,7 +30,10 @@ struct DeclaredKeys: Sendable {
             case .environment(let variable):
                 text = environment[variable]
                 if text == nil {
-                    faults.append("The variable that `key_env` of the provider `\(provider.name)` names is not set.")
+                    let source = "`key_env` of the provider `\(provider.name)` names"
+                    faults.append(
+                        isName(variable)
+                            ? "`\(variable)`, which \(source), is not set." : "The variable that \(source) is not set.")
                 }
             }
             guard let text else { continue }
@@ -44,10 +47,20 @@ struct DeclaredKeys: Sendable {
         return DeclaredKeys(keys: keys, faults: faults)
     }
 
+    /// Words in capitals, which no provider's key is.
+    private static func isName(_ variable: String) -> Bool {
+        let isDigit = { (byte: UInt8) in (0x30...0x39).contains(byte) }
+        let words = variable.utf8.split(separator: UInt8(ascii: "_"))
+        return variable.utf8.allSatisfy { (0x41...0x5A).contains($0) || isDigit($0) || $0 == UInt8(ascii: "_") }
+            && variable.utf8.filter(isDigit).count <= 2 && words.count <= 8 && words.allSatisfy { $0.count <= 16 }
+    }
+
     /// - Throws: `CONFIGURATION_INVALID` that names every fault.
     func checked() throws(Problem) -> [String: Secret] {
         guard !faults.isEmpty else { return keys }
-        throw Problem(.configurationInvalid, faults.joined(separator: "\n"), parameter: "providers")
+        throw Problem(
+            .configurationInvalid, faults.joined(separator: "\n"), parameter: "providers",
+            hint: "Put the key where the file says that it is. `volery config check` only warns of it.")
     }
 }
 

@@ -51,7 +51,9 @@ struct AccessGate: Sendable {
             id: ids.next(), tenant: tenant, workspace: denial == .foreign ? nil : target.resource.workspace,
             at: clock.now, actor: caller.actor, action: act, subject: target.subject, address: caller.address,
             request: caller.request, outcome: .denied,
-            details: ["permission": action.rawValue, "reason": denial == .foreign ? "foreign" : denial.words])
+            details: caller.details([
+                "permission": action.rawValue, "reason": denial == .foreign ? "foreign" : denial.words,
+            ]))
         do {
             try await audit.append(entry)
         } catch {

@@ -25,6 +25,22 @@ package struct Caller: Sendable {
         }
     }
 
+    /// The credential by which a user acts; nil where `actor` is the credential itself.
+    package var credential: String? {
+        guard principal.user != nil else { return nil }
+        return switch principal.identity {
+        case .operatorToken: nil
+        case .key(let id): id.description
+        case .session(let id): id.description
+        }
+    }
+
+    /// What audit writes down of an act. Somebody else may hold a key in a user's name, so the credential is there too.
+    func details(_ details: [String: String] = [:]) -> [String: String] {
+        guard let credential else { return details }
+        return details.merging(["credential": credential]) { _, new in new }
+    }
+
     /// The one workspace that the credential is for; nil for whoever has none or several.
     package var workspace: WorkspaceID? {
         var only: WorkspaceID?

@@ -57,10 +57,14 @@ package struct CallerAuthentication: Sendable {
     private func principal(of text: String, from address: IPAddress?) async throws -> Principal {
         if Secret(text) == operatorToken { return .platformOperator }
         if KeyToken(text) != nil { return try await principal(ofKey: text, from: address) }
-        if let refusal = keys.failures.refusal(for: address) { throw refusal }
-        guard let token = SessionToken(text), let principal = try await principal(of: token) else {
-            throw wrong(from: address)
-        }
+        guard let token = SessionToken(text) else { throw wrong(from: address) }
+        return try await principal(ofSession: digests.digest(of: token), from: address)
+    }
+
+    /// A living session goes on, whoever else shares its address: it is found by a digest, which costs no hash. Only
+    /// what is wrong is throttled.
+    private func principal(ofSession digest: [UInt8], from address: IPAddress?) async throws -> Principal {
+        guard let principal = try await principal(ofSession: digest) else { throw wrong(from: address) }
         return principal
     }
 
@@ -77,8 +81,8 @@ package struct CallerAuthentication: Sendable {
         return holder.principal
     }
 
-    private func principal(of token: SessionToken) async throws -> Principal? {
-        guard let session = try await sessions.find(digest: digests.digest(of: token)), session.ended == nil,
+    private func principal(ofSession digest: [UInt8]) async throws -> Principal? {
+        guard let session = try await sessions.find(digest: digest), session.ended == nil,
             clock.now < session.expires
         else { return nil }
         return try await directory.principal(of: session.user, identity: .session(session.id))

@@ -71,7 +71,24 @@ package struct SignInFlow: Sendable {
                 .validationError, "`password` must have 1 to \(PasswordRule.length.upperBound) bytes.",
                 parameter: "password")
         }
-        if let refusal = parts.failures.refusal(for: address) ?? parts.throttle.take(request.user) { throw refusal }
+        if let refusal = parts.failures.beginHash(for: address) { throw refusal }
+        do {
+            let session = try await check(request, from: address, id)
+            parts.failures.endHash(for: address, .right)
+            return session
+        } catch {
+            parts.failures.endHash(for: address, Self.outcome(of: error))
+            throw error
+        }
+    }
+
+    private static func outcome(of error: any Error) -> FailedCredentials.Outcome {
+        if error is CancellationError { return .unknown }
+        return (error as? Problem)?.code == .invalidAPIKey ? .wrong : .none
+    }
+
+    private func check(_ request: SignIn, from address: IPAddress?, _ id: RequestID) async throws -> NewSession {
+        if let refusal = parts.throttle.take(request.user) { throw refusal }
         let user = try await parts.users.find(person: request.user)
         let secrets = try await parts.users.secrets(of: user?.id ?? nobodysID)
         let isRight = try await parts.hasher.verify(request.password, against: secrets?.passwordHash ?? nobody)
@@ -106,7 +123,8 @@ package struct SignInFlow: Sendable {
             id, at: now,
             audit: AuditEntry(
                 id: parts.ids.next(), tenant: nil, at: now, actor: caller.actor, action: "session.end",
-                subject: id.description, address: caller.address, request: caller.request))
+                subject: id.description, address: caller.address, request: caller.request,
+                details: caller.details()))
         return EndedSession(id: id, ended: now)
     }
 
@@ -136,7 +154,6 @@ package struct SignInFlow: Sendable {
     /// A wrong try at an account that exists is an event, at most once a minute; one at an account that does not is
     /// only counted.
     private func refused(_ user: User?, from address: IPAddress?, _ request: RequestID) -> Problem {
-        parts.failures.note(from: address)
         if let user, parts.notes.notes(user.id) {
             let entry = AuditEntry(
                 id: parts.ids.next(), tenant: nil, at: parts.clock.now, actor: user.id.description,

@@ -4,7 +4,6 @@ import Tenancy
 extension ControlFlow {
     package func testAccess(_ question: AccessQuestion) async throws -> AccessAnswer {
         let subject = try await subject(of: question)
-        try await gate.authorize(.ruleRead, on: subject.target, as: "rule.test")
         let action = try Checks.oneOf(Permission.self, question.action, parameter: "action")
         let address = try question.address.map { text throws(Problem) in
             guard let address = IPAddress(text) else {
@@ -29,24 +28,30 @@ extension ControlFlow {
     }
 
     private struct Subject {
-        /// What the question is about, which the asker must be allowed to look at.
+        /// What the question is about, which the asker may look at.
         let target: Target
         /// Nil when the credential does not work at all, for the reason in `obstacle`.
         let principal: Principal?
         let obstacle: String?
     }
 
+    /// Nothing is looked at beside what is somebody else's: the answers would differ by what is there.
     private func subject(of question: AccessQuestion) async throws -> Subject {
         if let id = KeyID(question.subject) { return try await subject(id, question) }
         let missing = Self.missing("key or user", question.subject, parameter: "subject")
-        guard let id = UserID(question.subject), let user = try await stores.users.find(id) else { throw missing }
+        guard let id = UserID(question.subject) else { throw missing }
         let target = try await place(of: question, missing: missing)
+        if gate.decision(.ruleRead, on: target.resource) == .deny(.foreign) {
+            try await gate.authorize(.ruleRead, on: target, as: "rule.test")
+        }
+        guard let user = try await stores.users.find(id) else { throw missing }
         // Somebody who has no place in the tenant is unknown there.
         let places = try await stores.members.places(of: id)
         let isKnown =
             user.tenant == target.resource.tenant || places.contains { $0.tenant == target.resource.tenant }
             || caller.principal.isOperator
         guard isKnown else { throw missing }
+        try await gate.authorize(.ruleRead, on: target, as: "rule.test")
         let directory = PrincipalDirectory(
             users: stores.users, members: stores.members, tenants: stores.tenants, workspaces: stores.workspaces,
             rules: stores.rules)
@@ -63,8 +68,9 @@ extension ControlFlow {
         else { throw missing }
         let home = Target(
             Resource(tenant: place.tenant, workspace: place.workspace), subject: id.description, missing: missing)
+        try await gate.authorize(.ruleRead, on: home, as: "rule.test")
         let target = if let text = question.workspace { self.target(try await workspace(named: text)) } else { home }
-        if target.resource != home.resource { try await gate.authorize(.ruleRead, on: home, as: "rule.test") }
+        if target.resource != home.resource { try await gate.authorize(.ruleRead, on: target, as: "rule.test") }
         let obstacle = facts.obstacle(at: question.at ?? now)
         return Subject(target: target, principal: obstacle == nil ? facts.principal : nil, obstacle: obstacle)
     }

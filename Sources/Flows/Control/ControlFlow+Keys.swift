@@ -157,7 +157,8 @@ extension ControlFlow: KeyControl {
         try await gate.authorize(.memberWrite, on: target, as: "key.create")
     }
 
-    /// Nobody makes a key that can do more than they can: not by its permissions, and not by what it is limited to.
+    /// Nobody makes a key that can do more than they can: not by its permissions, not by what it is limited to, and
+    /// not for longer.
     private func mayGive(_ key: APIKey) throws(Problem) {
         let held = caller.principal.permissions(in: key.tenant, workspace: key.workspace)
         let beyond = key.scopes.permissions.subtracting(held).map(\.rawValue).sorted()
@@ -189,6 +190,9 @@ extension KeyLimits {
                 addresses.contains { $0.prefix <= wanted.prefix && $0.contains(wanted.first) }
             }
             if key.addresses.isEmpty || !isWithin { return "addresses" }
+        }
+        if let expires {
+            guard let end = key.expires, end <= expires else { return "expires" }
         }
         return nil
     }

@@ -2,6 +2,9 @@ package import Kernel
 import Tenancy
 
 extension ControlFlow {
+    /// Places in a tenant that its own people can fill: each may take a new account, which the platform keeps.
+    static let mostMembers = 1000
+
     package func addMember(_ request: NewMember) async throws -> MemberView {
         let place = try await place(request)
         try await gate.authorize(.memberWrite, on: place.target, as: "member.add")
@@ -11,6 +14,7 @@ extension ControlFlow {
         if let workspace = place.workspace {
             try mustNotBeDeleted(workspace.standing, "workspace", parameter: "workspace")
         }
+        try await mayGrow(place.tenant.id)
         let user = try await member(named: request.user, for: place.tenant.id)
         let member = try await insertMember(user, role, in: place.tenant.id, workspace: place.workspace?.id)
         return MemberView(member, user: user)
@@ -44,7 +48,6 @@ extension ControlFlow {
         let role = try Checks.oneOf(Role.self, change.role, parameter: "role")
         try mayGive(role, in: member.tenant, workspace: member.workspace)
         try mayGive(member.role, in: member.tenant, workspace: member.workspace)
-        if role != .owner { try await mustNotBeLastOwner(member) }
         let entry = entry(
             "member.change", on: id, tenant: member.tenant, workspace: member.workspace,
             ["user": member.user.description, "role": role.rawValue, "role_before": member.role.rawValue])
@@ -58,7 +61,6 @@ extension ControlFlow {
     package func removeMember(_ id: MemberID) async throws -> MemberView {
         let member = try await authorizedMember(id, as: "member.remove")
         try mayGive(member.role, in: member.tenant, workspace: member.workspace)
-        try await mustNotBeLastOwner(member)
         let entry = entry(
             "member.remove", on: id, tenant: member.tenant, workspace: member.workspace,
             ["user": member.user.description, "role": member.role.rawValue])
@@ -88,8 +90,8 @@ extension ControlFlow {
         return Place(tenant: named.value, workspace: nil, target: target(named))
     }
 
-    /// A person by name, who gets an account when there is none; by identifier a person whom the tenant knows, or one
-    /// of its programs.
+    /// A person by name, who gets an account when there is none; by identifier one of the tenant's programs. Somebody
+    /// who has an account is taken from outside of the tenant by the operator alone.
     private func member(named text: String, for tenant: TenantID) async throws -> User {
         let missing = Self.missing("user", text, parameter: "user")
         if let id = UserID(text) {
@@ -108,13 +110,36 @@ extension ControlFlow {
                 .validationError, "The name `\(Self.owner)` belongs to the local owner.", parameter: "user",
                 hint: "Only the operator gives it a place.")
         }
-        if let person = try await stores.users.find(person: text) { return person }
+        if let person = try await stores.users.find(person: text) { return try await known(person, in: tenant) }
         do {
             return try await insertPerson(text, parameter: "user")
         } catch let problem as Problem where problem.code == .alreadyExists {
             // Somebody else has just made it.
             guard let person = try await stores.users.find(person: text) else { throw problem }
-            return person
+            return try await known(person, in: tenant)
+        }
+    }
+
+    /// An account may be somebody's of another tenant, who would find their name, keys and sessions in this one too.
+    private func known(_ person: User, in tenant: TenantID) async throws -> User {
+        if caller.principal.isOperator { return person }
+        guard try await stores.members.places(of: person.id).contains(where: { $0.tenant == tenant }) else {
+            throw Problem(
+                .policyDenied, "The operator adds people who have an account already.", parameter: "user",
+                hint: "Ask the operator, or give a new person another name.")
+        }
+        return person
+    }
+
+    private func mayGrow(_ tenant: TenantID) async throws {
+        if caller.principal.isOperator { return }
+        let members = try await stores.members.list(
+            in: tenant, workspace: nil, page: PageRequest(limit: Self.mostMembers)
+        ).data
+        guard members.count < Self.mostMembers else {
+            throw Problem(
+                .conflict, "The tenant has \(Self.mostMembers) members, which is the most.", parameter: "tenant",
+                hint: "Remove some, or ask the operator, who can add more.")
         }
     }
 
@@ -156,21 +181,6 @@ extension ControlFlow {
                 .policyDenied, "The role `\(role.rawValue)` holds more than the caller's own permissions.",
                 parameter: "role", hint: "Ask somebody with that role, or with a higher one.")
         }
-    }
-
-    private func mustNotBeLastOwner(_ member: Member) async throws {
-        guard member.role == .owner, member.workspace == nil else { return }
-        var after: String?
-        repeat {
-            let page = try await stores.members.list(
-                in: member.tenant, workspace: nil,
-                page: PageRequest(limit: PageRequest.allowed.upperBound, after: after))
-            if page.data.contains(where: { $0.role == .owner && $0.workspace == nil && $0.id != member.id }) { return }
-            after = page.hasMore ? page.lastID : nil
-        } while after != nil
-        throw Problem(
-            .conflict, "This is the tenant's last owner.", parameter: "id",
-            hint: "Make somebody else an owner first, or delete the tenant.")
     }
 
     private func view(_ member: Member) async throws -> MemberView {

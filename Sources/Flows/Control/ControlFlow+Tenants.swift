@@ -52,7 +52,7 @@ extension ControlFlow: TenantControl {
         let tenant = try await authorizedTenant(id, .tenantWrite, as: "tenant.delete")
         guard id != parts.home.tenant else { throw belongsToInstallation("tenant") }
         if case .deleted = tenant.standing { return TenantView(tenant) }
-        let change = try deletion(graceSeconds)
+        let change = try deletion(of: tenant.standing, graceSeconds)
         let entry = entry("tenant.delete", on: id, tenant: id, ["grace_seconds": "\(graceSeconds ?? Self.usualGrace)"])
         guard let deleted = try await stores.tenants.change(id, change, audit: entry) else {
             throw Self.missing("tenant", id, parameter: "id")
@@ -88,10 +88,10 @@ extension ControlFlow: TenantControl {
         }
         if let state = request.state, state != standing.word {
             switch (state, standing) {
-            case ("active", .deleted(_, let purge)):
+            case ("active", .deleted(_, let purge, _)):
                 guard now < purge else { throw missing }
                 verb = "restore"
-                change.standing = .active
+                change.standing = standing.restored
             case ("active", _):
                 verb = "resume"
                 change.standing = .active
@@ -110,9 +110,9 @@ extension ControlFlow: TenantControl {
         return CheckedChange(change: change, verb: verb, details: details)
     }
 
-    func deletion(_ graceSeconds: Int?) throws(Problem) -> DirectoryChange {
+    func deletion(of standing: Standing, _ graceSeconds: Int?) throws(Problem) -> DirectoryChange {
         let grace = try Checks.seconds(graceSeconds, "grace_seconds", in: Self.grace, usual: Self.usualGrace)
-        return DirectoryChange(standing: .deleted(since: now, purge: now + grace))
+        return DirectoryChange(standing: standing.deleted(at: now, purge: now + grace))
     }
 
     func belongsToInstallation(_ what: String) -> Problem {

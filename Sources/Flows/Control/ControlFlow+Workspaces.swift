@@ -62,7 +62,7 @@ extension ControlFlow {
         let workspace = try await authorizedWorkspace(id, .workspaceWrite, as: "workspace.delete")
         guard id != parts.home.id else { throw belongsToInstallation("workspace") }
         if case .deleted = workspace.standing { return WorkspaceView(workspace) }
-        let change = try deletion(graceSeconds)
+        let change = try deletion(of: workspace.standing, graceSeconds)
         let entry = entry(
             "workspace.delete", on: id, tenant: workspace.tenant, workspace: id,
             ["grace_seconds": "\(graceSeconds ?? Self.usualGrace)"])

@@ -28,7 +28,7 @@ package struct ControlFlow: Control, Sendable {
         AuditEntry(
             id: parts.ids.next(), tenant: tenant, workspace: workspace, at: now, actor: caller.actor, action: action,
             subject: subject.description, address: caller.address, request: caller.request, outcome: outcome,
-            details: details.mapValues { String(decoding: $0.utf8.prefix(500), as: UTF8.self) })
+            details: caller.details(details).mapValues { String(decoding: $0.utf8.prefix(500), as: UTF8.self) })
     }
 
     /// After a change that took something away from credentials: this node has it in force when the call returns.

@@ -151,6 +151,15 @@ final class EdgeHandler: ChannelDuplexHandler {
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         isFirst = false
         deadline = loop.eventLoop.now + TimeAmount(core.limits.bodyTimeout)
+        let codings = head.headers["transfer-encoding"]
+        // Where such a body ends nobody can tell, nor where the next request begins.
+        guard codings.isEmpty || codings.count == 1 && codings[0].lowercased() == "chunked" else {
+            return refuse(
+                Problem(
+                    .validationError, "The transfer coding is not one that this server knows.",
+                    parameter: "transfer-encoding", hint: "Send `chunked`, or `content-length`."),
+                on: context)
+        }
         let route = core.headers.origins.isPreflight(head) ? .preflight : EdgeRoute.of(head)
         if head.headers.first(name: "expect")?.lowercased() == "100-continue" { sendContinue(head, context: context) }
         guard route == .cold else {

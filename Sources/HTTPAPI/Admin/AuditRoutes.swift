@@ -27,7 +27,8 @@ extension ControlAPI {
     }
 
     /// One event a line, oldest first. A page is read when the one before is written, so a slow reader holds no more
-    /// than one. The first is read before the answer begins: what is refused has its status.
+    /// than one. The first is read before the answer begins: what is refused has its status. Before each of the others
+    /// the caller is found anew, and the answer is cut off when the credential has ended or may no longer.
     private func export(_ asked: AdminRequest) async throws -> Response {
         let query = try asked.query("tenant", "limit", "after")
         let chain: TenantID? = try query.identifier("tenant")
@@ -35,12 +36,15 @@ extension ControlAPI {
         if let limit { _ = try PageRequest(limit: limit) }
         let first = try await asked.control.exportAudit(
             of: chain, after: query.sequence() ?? 0, limit: limit ?? Self.exportPage)
-        let body = ResponseBody { [control = asked.control] writer in
+        // Whoever named no chain stays in the one that it was.
+        let own = chain ?? first.first?.tenant
+        let body = ResponseBody { writer in
             var page = first
             while let last = page.last {
                 try await writer.write(try Self.lines(page))
                 guard limit == nil, page.count == Self.exportPage else { break }
-                page = try await control.exportAudit(of: chain, after: last.sequence, limit: Self.exportPage)
+                page = try await self.asked(asked.request, asked.context).control.exportAudit(
+                    of: own, after: last.sequence, limit: Self.exportPage)
             }
             try await writer.finish(nil)
         }

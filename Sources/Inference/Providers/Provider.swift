@@ -28,7 +28,7 @@ package protocol ProviderStore: Sendable {
     func insert(_ provider: Provider) async throws
     /// By name.
     func all() async throws -> [Provider]
-    /// - Throws: `Problem(.validationError)` while deployments use it.
+    /// - Throws: `Problem(.conflict)` while deployments use it.
     /// - Returns: what was removed; nil when there was none.
     func remove(_ id: ProviderID) async throws -> Provider?
 }

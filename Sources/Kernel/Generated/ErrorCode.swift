@@ -332,7 +332,7 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authenticationRequired:
             "The request carries no API key."
         case .invalidAPIKey:
-            "The API key is unknown, revoked or expired."
+            "The API key is unknown, revoked or expired, or its workspace, tenant or user is suspended."
         case .policyDenied:
             "The credential is valid but may not do this."
         case .notFound:

@@ -15,7 +15,8 @@ package struct AccessRule: Sendable, Hashable {
     package let workspace: WorkspaceID?
     package let name: String
     package let effect: Effect
-    /// What it is about; empty for every action.
+    /// What it is about; empty for every action but reading and changing rules: a mistake must not take away the means
+    /// to mend it. A rule may name those too.
     package let actions: Set<Permission>
     /// Whom it is about: keys by identifier; empty for everybody.
     package let keys: Set<KeyID>
@@ -37,22 +38,33 @@ package struct AccessRule: Sendable, Hashable {
         self.created = created
     }
 
+    /// The rule as it holds for a key that a rotation put in the place of others: what is about them is about it.
+    package func following(_ key: KeyID, in forebears: Set<KeyID>) -> AccessRule {
+        guard !keys.isDisjoint(with: forebears) else { return self }
+        return AccessRule(
+            id: id, tenant: tenant, workspace: workspace, name: name, effect: effect, actions: actions,
+            keys: keys.union([key]), conditions: conditions, created: created)
+    }
+
     func denial(
         _ principal: Principal, _ action: Permission, _ resource: Resource, _ context: AccessContext
     ) -> Denial? {
         guard resource.tenant == tenant, workspace == nil || workspace == resource.workspace,
-            actions.isEmpty || actions.contains(action)
+            actions.isEmpty ? action != .ruleRead && action != .ruleWrite : actions.contains(action)
         else { return nil }
         if !keys.isEmpty {
             guard case .key(let id) = principal.identity, keys.contains(id) else { return nil }
         }
+        // What is about no model is not what a rule about models means.
+        if !conditions.models.isEmpty, resource.model == nil { return nil }
+        if !conditions.environments.isEmpty, resource.environment == nil { return nil }
         let holds = conditions.hold(for: resource, in: context)
         return holds == (effect == .deny) ? .rule(id, name: name) : nil
     }
 }
 
 /// What a rule asks about a request. Each list that is not empty must have a match; several must all have one.
-/// With no condition at all, it holds.
+/// With no condition at all, it holds. One about models or environments is about acts on a model only.
 package struct RuleConditions: Sendable, Hashable {
     package var models: [ModelPattern]
     package var environments: Set<ModelEnvironment>

@@ -54,6 +54,9 @@ package struct Member: Sendable, Hashable {
         self.created = created
     }
 
+    /// Whether the tenant must not lose it, unless there is another one.
+    package var ownsTenant: Bool { role == .owner && workspace == nil }
+
     package var grant: Grant {
         let extent: Grant.Extent = workspace.map { .workspace($0, of: tenant) } ?? .tenant(tenant)
         return Grant(extent, role.permissions)
@@ -96,4 +99,10 @@ package struct Session: Sendable, Hashable {
         self.expires = expires
         self.ended = ended
     }
+}
+
+extension Problem {
+    package static let lastOwner = Problem(
+        .conflict, "This is the tenant's last owner.", parameter: "id",
+        hint: "Make somebody else an owner first, or delete the tenant.")
 }

@@ -5,9 +5,21 @@ package enum Standing: Sendable, Hashable {
     case active
     case suspended(since: Instant)
     /// Refused from then on like something that is not there; can be restored until `purge`, when it goes for good.
-    case deleted(since: Instant, purge: Instant)
+    /// `suspended` is since when it was suspended before, if it was: a restored one is suspended again.
+    case deleted(since: Instant, purge: Instant, suspended: Instant? = nil)
 
     package var isActive: Bool { self == .active }
+
+    /// What a restoration gives back.
+    package var restored: Standing {
+        guard case .deleted(_, _, let suspended) = self else { return self }
+        return suspended.map { .suspended(since: $0) } ?? .active
+    }
+
+    package func deleted(at now: Instant, purge: Instant) -> Standing {
+        guard case .suspended(let since) = self else { return .deleted(since: now, purge: purge) }
+        return .deleted(since: now, purge: purge, suspended: since)
+    }
 }
 
 /// The organization that pays.

@@ -88,7 +88,7 @@ package struct KeyFacts: Sendable, Hashable {
     package var principal: Principal {
         let limits = KeyLimits(
             endpoints: key.scopes.endpoints, models: key.scopes.models, environment: key.environment,
-            addresses: key.addresses)
+            addresses: key.addresses, expires: key.expires)
         var permissions = key.scopes.permissions
         if key.user != nil {
             let held = members.filter { $0.workspace == nil || $0.workspace == key.workspace }

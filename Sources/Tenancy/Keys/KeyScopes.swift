@@ -39,16 +39,33 @@ package struct KeyScopes: Sendable, Hashable {
             } else if word.hasPrefix("model="), let model = ModelPattern(String(word.dropFirst(6))) {
                 models.append(model)
             } else {
-                throw Problem(
-                    .validationError, "`scopes[\(index)]` is not a scope.", parameter: "scopes[\(index)]",
-                    hint: "A permission such as inference:execute, `endpoint=` and one of "
-                        + KeyEndpoint.allCases.map(\.rawValue).joined(separator: ", ")
-                        + ", or `model=NAME` or `model=PREFIX*`.")
+                throw Self.fault(word, at: index)
             }
         }
         self.init(
             permissions: permissions.isEmpty ? Self.usual.permissions : permissions, endpoints: endpoints,
             models: models)
+    }
+
+    private static func fault(_ word: String, at index: Int) -> Problem {
+        let shown = word.utf8.count <= 40 && word.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? ", `\(word)`," : ""
+        return Problem(
+            .validationError, "`scopes[\(index)]`\(shown) is not a scope.", parameter: "scopes[\(index)]",
+            hint: meant(by: word) + "A scope is a permission such as inference:execute, `endpoint=` and one of "
+                + KeyEndpoint.allCases.map(\.rawValue).joined(separator: ", ")
+                + ", or `model=NAME` or `model=PREFIX*`.")
+    }
+
+    /// What is known of a word that is no scope.
+    private static func meant(by word: String) -> String {
+        if KeyEndpoint(rawValue: word) != nil { return "Did you mean `endpoint=\(word)`? " }
+        if let permission = Permission(rawValue: word), Permission.ofPlatform.contains(permission) {
+            return "Only the operator has that permission. "
+        }
+        let near = Permission.allCases.first { permission in
+            !Permission.ofPlatform.contains(permission) && permission.rawValue.hasPrefix(word + ":")
+        }
+        return near.map { "Did you mean `\($0.rawValue)`? " } ?? ""
     }
 
     /// The words that read as this again, sorted.
@@ -66,15 +83,18 @@ package struct KeyLimits: Sendable, Hashable {
     package let environment: ModelEnvironment?
     /// From where it may be used; empty for everywhere.
     package let addresses: [AddressRange]
+    /// When the key ends. What it may do until then does not depend on it; what keys it makes does.
+    package let expires: Instant?
 
     package init(
         endpoints: Set<KeyEndpoint> = [], models: [ModelPattern] = [], environment: ModelEnvironment? = nil,
-        addresses: [AddressRange] = []
+        addresses: [AddressRange] = [], expires: Instant? = nil
     ) {
         self.endpoints = endpoints
         self.models = models
         self.environment = environment
         self.addresses = addresses
+        self.expires = expires
     }
 
     func denial(on resource: Resource, in context: AccessContext) -> Denial? {

@@ -11,7 +11,8 @@ import Synchronization
 /// - While the store is away, a proven verdict goes on to hold, without waiting, until `staleness` after the row was
 ///   last read; then it fails closed. A refusal, an expired key and one that this process revoked never hold.
 /// - When the list of revocations has not been read for as long as `staleness`, nothing in memory holds.
-/// - An address that has sent too many wrong tokens is refused before a token of its is hashed.
+/// - An address that has sent too many wrong tokens is refused before a token of its is hashed, and no more are hashed
+///   at once than it may send.
 package final class KeyVerifier: Sendable {
     package enum Verdict: Sendable, Equatable {
         case accepted(KeyHolder)
@@ -99,12 +100,12 @@ package final class KeyVerifier: Sendable {
         if state.withLock({ $0.cache.provenHash(of: digest) == nil }), let refusal = failures.refusal(for: address) {
             throw refusal
         }
-        let verdict = try await verify(text)
-        switch verdict {
+        let decision = try await decision(on: text, from: address)
+        switch decision.verdict {
         case .accepted: state.withLock { $0.cache.noteUse(of: digest, at: clock.uptime) }
-        case .refused: failures.note(from: address)
+        case .refused: if !decision.isCounted { failures.note(from: address) }
         }
-        return verdict
+        return decision.verdict
     }
 
     /// What a caller is told whose token is known to be wrong. Counts it.
@@ -116,8 +117,11 @@ package final class KeyVerifier: Sendable {
 
     /// The verdict by the row as it is now; by the last one read when the store is away and that verdict still holds.
     /// - Throws: the store's or the hasher's `Problem`; `CancellationError`.
-    package func verify(_ text: String) async throws -> Verdict {
-        guard let token = KeyToken(text) else { return .refused }
+    package func verify(_ text: String) async throws -> Verdict { try await decision(on: text, from: nil).verdict }
+
+    /// - Parameter address: whom a hash counts against; nil for nobody.
+    private func decision(on text: String, from address: IPAddress?) async throws -> Decision {
+        guard let token = KeyToken(text) else { return Decision(verdict: .refused) }
         let digest = digests.digest(of: text)
         let (verification, isFirst, generation) = state.withLock { state in
             if let running = state.running[digest] { return (running, false, state.generation) }
@@ -125,10 +129,10 @@ package final class KeyVerifier: Sendable {
             state.running[digest] = verification
             return (verification, true, state.generation)
         }
-        guard isFirst else { return try await verification.result() }
-        let outcome: Result<Verdict, any Error>
+        guard isFirst else { return Decision(verdict: try await verification.result()) }
+        let outcome: Result<Decision, any Error>
         do {
-            outcome = .success(try await decide(token, digest: digest, generation: generation))
+            outcome = .success(try await decide(token, from: address, digest: digest, generation: generation))
         } catch is CancellationError {
             // The first caller went away. Its followers did not: they are told to try again.
             outcome = .failure(Problem(.overloaded, retryAfter: 1))
@@ -139,7 +143,7 @@ package final class KeyVerifier: Sendable {
             // An invalidation may have dropped it, and a newer one may stand in its place.
             if state.running[digest] === verification { state.running[digest] = nil }
         }
-        verification.finish(outcome)
+        verification.finish(outcome.map(\.verdict))
         return try outcome.get()
     }
 
@@ -204,31 +208,48 @@ package final class KeyVerifier: Sendable {
         state.withLock { $0.cache.putBack(uses.mapValues { uptime + ($0 - now) }) }
     }
 
-    private func decide(_ token: KeyToken, digest: Digest256, generation: UInt64) async throws -> Verdict {
+    private struct Decision {
+        let verdict: Verdict
+        /// Whether `failures` knows of this refusal.
+        var isCounted = false
+    }
+
+    private func decide(
+        _ token: KeyToken, from address: IPAddress?, digest: Digest256, generation: UInt64
+    ) async throws -> Decision {
         let asked = clock.uptime
         let facts: KeyFacts
         switch try await find(token, digest: digest) {
         case .row(let row): facts = row
         case .unknown:
             state.withLock { $0.cache.forget(digest) }
-            return .refused
-        case .away(let held): return held
+            return Decision(verdict: .refused)
+        case .away(let held): return Decision(verdict: held)
         }
         let key = facts.key
         guard facts.isUsable(at: clock.now) else {
             remember(.refused, key: key, proven: false, digest: digest, generation: generation, asked: asked)
-            return .refused
+            return Decision(verdict: .refused)
         }
         let known = state.withLock { $0.cache.provenHash(of: digest) }
-        let isProven: Bool
-        if let known, known == key.hash {
-            isProven = true
-        } else {
-            isProven = try await hasher.verify(token.text, against: key.hash)
-        }
+        let isHashed = known != key.hash
+        let isProven = isHashed ? try await proves(token, key.hash, from: address) : true
         let verdict: Verdict = isProven ? .accepted(KeyHolder(facts)) : .refused
         remember(verdict, key: key, proven: isProven, digest: digest, generation: generation, asked: asked)
-        return verdict
+        return Decision(verdict: verdict, isCounted: isHashed && !isProven && address != nil)
+    }
+
+    private func proves(_ token: KeyToken, _ hash: String, from address: IPAddress?) async throws -> Bool {
+        guard let address else { return try await hasher.verify(token.text, against: hash) }
+        if let refusal = failures.beginHash(for: address) { throw refusal }
+        do {
+            let isProven = try await hasher.verify(token.text, against: hash)
+            failures.endHash(for: address, isProven ? .right : .wrong)
+            return isProven
+        } catch {
+            failures.endHash(for: address, error is CancellationError ? .unknown : .none)
+            throw error
+        }
     }
 
     private enum Finding {

@@ -103,9 +103,10 @@ extension MemoryDirectory: MemberStore {
     package func change(
         _ id: MemberID, in tenant: TenantID, to role: Role, audit: AuditEntry
     ) async throws -> Member? {
-        state.withLock { state in
+        try state.withLock { state in
             guard let before = state.members[id], before.tenant == tenant else { return nil }
             if before.role == role { return before }
+            try state.checkAnotherOwner(than: before)
             let after = Member(
                 id: id, tenant: tenant, workspace: before.workspace, user: before.user, role: role,
                 created: before.created)
@@ -117,13 +118,22 @@ extension MemoryDirectory: MemberStore {
     }
 
     package func remove(_ id: MemberID, in tenant: TenantID, audit: AuditEntry) async throws -> Member? {
-        state.withLock { state in
+        try state.withLock { state in
             guard let member = state.members[id], member.tenant == tenant else { return nil }
+            try state.checkAnotherOwner(than: member)
             state.members[id] = nil
             state.revoke(.user(member.user), at: now)
             state.note(audit, in: tenant)
             return member
         }
+    }
+}
+
+extension MemoryDirectory.State {
+    fileprivate func checkAnotherOwner(than member: Member) throws {
+        guard member.ownsTenant else { return }
+        let others = members.values.filter { $0.tenant == member.tenant && $0.ownsTenant && $0.id != member.id }
+        guard !others.isEmpty else { throw Problem.lastOwner }
     }
 }
 

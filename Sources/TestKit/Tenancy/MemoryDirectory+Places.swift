@@ -136,7 +136,7 @@ extension MemoryDirectory: WorkspaceStore {
 
 extension Standing {
     fileprivate func isGone(at now: Instant) -> Bool {
-        if case .deleted(_, let purge) = self { purge <= now } else { false }
+        if case .deleted(_, let purge, _) = self { purge <= now } else { false }
     }
 }
 

@@ -43,11 +43,17 @@ package final class MemoryKeyStore: KeyStore {
             let rules = state.rules.values.filter {
                 $0.tenant == key.tenant && ($0.workspace == nil || $0.workspace == key.workspace)
             }
+            var forebears: Set<KeyID> = []
+            while let older = state.keys.values.first(where: {
+                $0.successor == key.id && !forebears.contains($0.id)
+                    || $0.successor.map(forebears.contains) == true && !forebears.contains($0.id)
+            }) { forebears.insert(older.id) }
             return KeyFacts(
                 key: key, tenant: state.tenants[key.tenant]?.standing ?? .active,
                 workspace: state.workspaces[key.workspace]?.standing ?? .active,
                 user: key.user.map { state.users[$0]?.standing ?? .active },
-                members: members.sorted { $0.id < $1.id }, rules: rules.sorted { $0.id < $1.id })
+                members: members.sorted { $0.id < $1.id },
+                rules: rules.sorted { $0.id < $1.id }.map { $0.following(key.id, in: forebears) })
         }
         await gate.pass()
         return facts

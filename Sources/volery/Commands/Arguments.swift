@@ -15,10 +15,10 @@ enum Expiry: Equatable {
     case at(Instant)
     case after(Duration)
 
-    static let allowed = "a time such as 2027-01-31T00:00:00Z, a day such as 2027-01-31, or 90d, 12h"
+    static let allowed = "a time such as 2027-01-31T00:00:00Z, a day such as 2027-01-31, or 90d, 2w, 12h"
 
     init(argument: String) throws {
-        if let unit = argument.last, let seconds = ["d": 86400, "h": 3600][unit],
+        if let unit = argument.last, let seconds = ["w": 604_800, "d": 86400, "h": 3600][unit],
             let count = Int64(argument.dropLast()), (1...36500).contains(count)
         {
             self = .after(.seconds(count * Int64(seconds)))
@@ -42,12 +42,12 @@ enum Expiry: Equatable {
 
 /// So long: `90d`, `12h`, `30m`, `45s`.
 struct Span: Equatable {
-    static let allowed = "a time span such as 90d, 12h, 30m or 45s"
+    static let allowed = "a time span such as 90d, 2w, 12h, 30m or 45s"
 
     let seconds: Int
 
     init(argument: String) throws {
-        let units = ["d": 86_400, "h": 3600, "m": 60, "s": 1]
+        let units = ["w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1]
         let digits = argument.dropLast()
         guard let unit = argument.last.flatMap({ units[String($0)] }), digits.allSatisfy({ ("0"..."9").contains($0) }),
             let count = Int(digits), count <= 1_000_000_000

@@ -15,6 +15,12 @@ struct AuditCommand: ParsableCommand {
 struct ChainOption: ParsableArguments {
     @Option(help: ArgumentHelp("A tenant's log, by identifier or name; the platform's own otherwise."))
     var tenant: String?
+
+    /// After a listing without anything in it.
+    var nothing: String {
+        guard let tenant else { return "No events in the platform's own log. --tenant shows a tenant's." }
+        return "No events in the log of the tenant `\(Terminal.printable(tenant))`."
+    }
 }
 
 extension AuditCommand {
@@ -36,7 +42,7 @@ extension AuditCommand {
                 let tenant = try await control.tenantID(orNil: chain.tenant)
                 return try await everyItem(limit: limit) { try await control.auditEvents(of: tenant, $0) }
             }
-            try context.terminal.list(events, asJSON: listing.json, none: "No events.") { rows in
+            try context.terminal.list(events, asJSON: listing.json, none: chain.nothing) { rows in
                 Table(
                     [
                         .init("#", .right), .init("AT"), .init("ACTOR"), .init("ACTION"), .init("SUBJECT"),

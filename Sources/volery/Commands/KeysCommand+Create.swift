@@ -53,11 +53,7 @@ extension KeysCommand {
             let context = CommandContext(options)
             let created = try await context.access { [self] access, _ in
                 try await access.createKey(idempotencyKey: idempotencyKey) { control in
-                    // A name alone is looked for by the platform, in the default tenant.
-                    let workspace =
-                        place.tenant == nil
-                        ? place.workspace : try await control.workspaceID(place)?.description
-                    return request(workspace)
+                    request(try await control.workspaceID(place)?.description)
                 }
             }
             try show(created, context.terminal, asJSON: listing.json)

@@ -16,10 +16,16 @@ extension KeysCommand {
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
         @OptionGroup var place: WorkspaceOption
+        @Flag(help: "The keys of all workspaces of all tenants.") var all = false
+
+        func validate() throws {
+            if all, place.workspace != nil { throw ValidationError("Give --all or --workspace, not both.") }
+        }
 
         func run() async throws {
             let context = CommandContext(options)
-            let keys = try await context.control { [place] control in
+            let keys = try await context.control { [place, all] control in
+                if all { return try await control.everyKey() }
                 let workspace = try await control.workspaceID(place)
                 return try await everyItem { try await control.listKeys(in: workspace, $0) }
             }
@@ -31,13 +37,13 @@ extension KeysCommand {
                     [
                         .init("ID"), .init("NAME"), .init("PREFIX"), .init("STATE"), .init("SCOPES"),
                         .init("ENVIRONMENT"), .init("CREATED"), .init("EXPIRES"), .init("LAST USED"),
-                    ],
+                    ] + (all ? [.init("WORKSPACE")] : []),
                     rows: keys.map { key in
                         [
                             "\(key.id)", key.name, key.prefix, key.state(at: now), key.scopes.joined(separator: " "),
                             key.environment.rawValue, key.created.short, key.expires?.short ?? "never",
                             key.lastUsed?.short ?? "never",
-                        ]
+                        ] + (all ? [key.workspace.description] : [])
                     })
             }
         }
@@ -48,11 +54,14 @@ extension KeysCommand {
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
-        @Argument(help: "The key's identifier, key_….", transform: identifier) var id: KeyID
+        @Argument(
+            help: "The key's identifier, key_…, or its prefix, vk_ and ten characters.",
+            transform: KeyName.init(argument:))
+        var key: KeyName
 
         func run() async throws {
             let context = CommandContext(options)
-            let key = try await context.control { [id] in try await $0.key(id) }
+            let key = try await context.control { [key] in try await $0.key(key) }
             if listing.json { return try context.terminal.write(json: key) }
             try context.terminal.write(
                 Facts.text([

@@ -5,6 +5,7 @@ import Kernel
 
 /// The roles, for help texts.
 enum RoleText {
+    static let names = ["owner", "admin", "developer", "analyst"]
     static let allowed = "owner, admin, developer or analyst"
 }
 
@@ -33,8 +34,11 @@ extension MembersCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let request = NewMember(user: user, role: role, tenant: tenant, workspace: workspace)
-            let member = try await context.control { try await $0.addMember(request) }
+            let member = try await context.control { [self] control in
+                let place = try await control.place(tenant: tenant, workspace: workspace)
+                return try await control.addMember(
+                    NewMember(user: user, role: role, tenant: place.tenant, workspace: place.workspace))
+            }
             try context.terminal.made(
                 member.id, member, asJSON: listing.json, "`\(member.name)` is \(member.role) now.")
         }

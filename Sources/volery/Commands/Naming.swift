@@ -15,6 +15,11 @@ struct WorkspaceOption: ParsableArguments {
     var workspace: String?
     @Option(help: ArgumentHelp("The tenant that the workspace's name is looked for in.", valueName: "tenant"))
     var tenant: String?
+
+    func validate() throws {
+        guard tenant != nil, workspace == nil else { return }
+        throw ValidationError("Give --workspace too: --tenant says where its name is looked for.")
+    }
 }
 
 /// What people name, found.
@@ -42,7 +47,8 @@ extension Control {
             throw missing(
                 "workspace", text,
                 hint: tenant == nil
-                    ? "It was looked for in the default tenant; --tenant names another." : "`volery workspaces list`.")
+                    ? "Names are looked for in the default tenant: add --tenant, or give the identifier, ws_…."
+                    : "`volery workspaces list --tenant TENANT` shows those of a tenant.")
         }
         return found.id
     }
@@ -50,6 +56,37 @@ extension Control {
     func workspaceID(_ option: WorkspaceOption) async throws -> WorkspaceID? {
         guard let text = option.workspace else { return nil }
         return try await workspaceID(named: text, in: option.tenant)
+    }
+
+    /// A tenant and a workspace in it, for a request that has both. Whoever gives a workspace's identifier need not
+    /// name its tenant.
+    func place(tenant: String?, workspace: String?) async throws -> (tenant: String?, workspace: String?) {
+        guard let workspace else { return (tenant, nil) }
+        let id = try await workspaceID(named: workspace, in: tenant)
+        if let tenant { return (tenant, id.description) }
+        return (try await self.workspace(id).tenant.description, id.description)
+    }
+
+    /// Of all workspaces of all tenants, newest first in each.
+    func everyKey() async throws -> [KeyView] {
+        var keys: [KeyView] = []
+        for tenant in try await everyItem({ try await listTenants($0) }) {
+            for workspace in try await everyItem({ try await listWorkspaces(in: tenant.id, $0) }) {
+                keys += try await everyItem { try await listKeys(in: workspace.id, $0) }
+            }
+        }
+        return keys
+    }
+
+    func key(_ name: KeyName) async throws -> KeyView {
+        switch name {
+        case .id(let id): return try await key(id)
+        case .prefix(let prefix):
+            guard let found = try await everyKey().first(where: { $0.prefix == prefix }) else {
+                throw missing("key", prefix, hint: "`volery keys list --all` shows every key.")
+            }
+            return found
+        }
     }
 
     /// A person by identifier or name; a service account by identifier.
@@ -71,6 +108,25 @@ extension Control {
 
     private func missing(_ what: String, _ text: String, hint: String) -> Problem {
         Problem(.notFound, "There is no \(what) `\(Terminal.printable(text))`.", hint: hint)
+    }
+}
+
+/// Which key: by identifier, or by the part of it that lists and logs show.
+enum KeyName: Equatable {
+    case id(KeyID)
+    case prefix(String)
+
+    init(argument: String) throws {
+        if let id = KeyID(argument) {
+            self = .id(id)
+            return
+        }
+        let prefix = argument.hasPrefix("vk_") ? String(argument.dropFirst(3)) : argument
+        // What is longer may be the whole key, which is repeated nowhere.
+        guard (1...20).contains(prefix.utf8.count), prefix.utf8.allSatisfy({ $0 != UInt8(ascii: "_") }) else {
+            throw ValidationError("Give the identifier, key_…, or the prefix alone: the rest of a key is secret.")
+        }
+        self = .prefix(prefix)
     }
 }
 

@@ -16,7 +16,10 @@ extension OwnerCommand {
     struct SetPassword: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "set-password", abstract: "Sets the password. Running sessions end.",
-            discussion: "It is asked for on the terminal, without echo, unless --password-file says where it is.")
+            discussion: """
+                The account is `owner`, unless --user names another. The password is asked for on the terminal, \
+                without echo, unless --password-file says where it is. Signing in: docs/cli.md.
+                """)
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
@@ -41,7 +44,8 @@ extension OwnerCommand {
             commandName: "totp", abstract: "Asks for a one-time code at sign-in, or no longer.",
             discussion: """
                 `on` makes a new shared secret and prints it as otpauth:// to standard output, this once: an \
-                authenticator app takes it. Running sessions end.
+                authenticator app takes it. Running sessions end. Should the app not have it, `off` on this machine \
+                lets the password alone do again.
                 """)
 
         enum Wish: String, ExpressibleByArgument, CaseIterable { case on, off }
@@ -57,10 +61,12 @@ extension OwnerCommand {
                 try await control.setOneTimeCodes(control.userID(named: user), on: wish == .on)
             }
             if listing.json { return try context.terminal.write(json: setup) }
+            let other = user == OwnerCommand.name ? "" : " --user \(Terminal.printable(user))"
             if let uri = setup.uri { try context.terminal.write(uri + "\n") }
             context.terminal.talk(
                 setup.enabled
-                    ? "Codes are asked for from now on. Keep the line now: it cannot be shown again.\n"
+                    ? "Codes are asked for from now on. Keep the line now: it cannot be shown again. If it is lost, "
+                        + "`volery owner totp off\(other)` turns them off.\n"
                     : "Codes are no longer asked for.\n")
         }
     }

@@ -166,8 +166,13 @@ extension SecretsCommand {
         func run() async throws {
             let context = CommandContext(options)
             let done = try await context.control { try await $0.resealSecrets() }
-            try context.terminal.changed(
-                done, asJSON: listing.json, "\(done.secrets) secrets are sealed under the current master key.")
+            let talk =
+                switch done.secrets {
+                case 0: "Nothing is to be sealed anew: everything is under the current master key already."
+                case 1: "1 secret was sealed anew, under the current master key."
+                default: "\(done.secrets) secrets were sealed anew, under the current master key."
+                }
+            try context.terminal.changed(done, asJSON: listing.json, talk)
         }
     }
 }

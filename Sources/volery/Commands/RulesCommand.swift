@@ -16,7 +16,8 @@ struct RuleOptions: ParsableArguments {
     @Option(help: "The tenant, by identifier or name; the default one otherwise.") var tenant: String?
     @Option(help: "The only workspace that it holds in, by identifier or name.") var workspace: String?
     @Option(
-        name: .customLong("action"), help: "A permission such as inference:execute; may be repeated. All otherwise.")
+        name: .customLong("action"),
+        help: "A permission such as inference:execute; may be repeated. All otherwise, but rule:read and rule:write.")
     var actions: [String] = []
     @Option(name: .customLong("key"), help: "The identifier of a key that it is about; may be repeated. All otherwise.")
     var keys: [String] = []
@@ -29,7 +30,9 @@ struct RuleOptions: ParsableArguments {
     @Option(name: .customLong("time"), help: "Condition: \"mon-fri 08:00-18:00 +03:30\"; may be repeated.")
     var times: [String] = []
 
-    var request: NewRule {
+    var request: NewRule { request(tenant: tenant, workspace: workspace) }
+
+    func request(tenant: String?, workspace: String?) -> NewRule {
         NewRule(
             name: name, effect: effect, tenant: tenant, workspace: workspace, actions: actions, keys: keys,
             models: models, environments: environments, addresses: addresses, times: times)
@@ -42,7 +45,11 @@ extension RulesCommand {
             abstract: "Makes a rule.",
             discussion: """
                 volery rules create --tenant acme --name "no gpt" --effect deny --model "gpt-*"
-                volery rules create --tenant acme --name "from the office" --effect require --address 10.0.0.0/8
+                volery rules create --tenant acme --name "from the office" --effect require \\
+                  --action inference:execute --address 10.0.0.0/8
+
+                Without --action a rule is about administration too, and may refuse the tenant's own owner. The \
+                operator, as whom this command line acts, is under no rule and can take every one away.
                 """)
 
         @OptionGroup var options: GlobalOptions
@@ -51,8 +58,10 @@ extension RulesCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let request = rule.request
-            let made = try await context.control { try await $0.createRule(request) }
+            let made = try await context.control { [rule] control in
+                let place = try await control.place(tenant: rule.tenant, workspace: rule.workspace)
+                return try await control.createRule(rule.request(tenant: place.tenant, workspace: place.workspace))
+            }
             try context.terminal.made(made.id, made, asJSON: listing.json, "The rule `\(made.name)` is in force.")
         }
     }
@@ -141,13 +150,16 @@ extension RulesCommand {
     struct Test: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says what a key or user could do, and why not. Nothing happens.",
-            discussion: "Ends with 5 when it is refused.")
+            discussion: """
+                Ends with 5 when it is refused. Without --workspace a key is asked about in its own, and a person in \
+                the default tenant.
+                """)
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
-        @Option(help: "Whose access: a key's or user's identifier.") var subject: String
+        @Option(help: "Whose access: a key's or user's identifier, or a person's name.") var subject: String
         @Option(help: "A permission such as inference:execute.") var action: String
-        @Option(help: "The workspace, by identifier or name; a key's own otherwise.") var workspace: String?
+        @OptionGroup var place: WorkspaceOption
         @Option(help: "The model's name.") var model: String?
         @Option(help: "From where it is asked.") var address: String?
         @Option(
@@ -157,10 +169,15 @@ extension RulesCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let question = AccessQuestion(
-                subject: subject, action: action, workspace: workspace, model: model, address: address,
-                at: at?.instant(now: context.clock.now))
-            let answer = try await context.control { try await $0.testAccess(question) }
+            let now = context.clock.now
+            let answer = try await context.control { [self] control in
+                let workspace = try await control.workspaceID(place)
+                let subject = KeyID(subject) == nil ? try await control.userID(named: subject).description : subject
+                return try await control.testAccess(
+                    AccessQuestion(
+                        subject: subject, action: action, workspace: workspace?.description, model: model,
+                        address: address, at: at?.instant(now: now)))
+            }
             if listing.json {
                 try context.terminal.write(json: answer)
             } else {

@@ -88,8 +88,7 @@ extension TenantsCommand {
         @Option(help: "The new name.") var name: String
 
         func run() async throws {
-            try await change(
-                which, DirectoryChangeRequest(name: name), CommandContext(options), listing, "is its name now")
+            try await change(which, DirectoryChangeRequest(name: name), CommandContext(options), listing)
         }
     }
 
@@ -102,8 +101,7 @@ extension TenantsCommand {
         @OptionGroup var which: TenantArgument
 
         func run() async throws {
-            try await change(
-                which, DirectoryChangeRequest(state: "suspended"), CommandContext(options), listing, "is suspended")
+            try await change(which, DirectoryChangeRequest(state: "suspended"), CommandContext(options), listing)
         }
     }
 
@@ -116,13 +114,15 @@ extension TenantsCommand {
 
         func run() async throws {
             try await change(
-                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing, "is active")
+                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing,
+                from: StateChange.resumed)
         }
     }
 
     struct Restore: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Takes back a deletion, as long as its grace lasts.")
+            abstract: "Takes back a deletion, as long as its grace lasts.",
+            discussion: "What was suspended before is suspended again.")
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
@@ -130,7 +130,8 @@ extension TenantsCommand {
 
         func run() async throws {
             try await change(
-                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing, "is active")
+                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing,
+                from: StateChange.restored)
         }
     }
 
@@ -164,17 +165,35 @@ struct GraceOption: ParsableArguments {
     var grace: Span?
 
     static func text(_ what: String, _ name: String, since: Instant?, purge: Instant?) -> String {
-        guard let purge, since.map({ $0 < purge }) ?? true else { return "\(what) `\(name)` is deleted for good." }
+        guard let purge, since.map({ $0 < purge }) ?? true else {
+            return "\(what) `\(name)` goes for good within a minute."
+        }
         return "\(what) `\(name)` is deleted. It can be restored until \(purge.short)."
     }
 }
 
 private func change(
     _ which: TenantArgument, _ change: DirectoryChangeRequest, _ context: CommandContext, _ listing: ListingOptions,
-    _ outcome: String
+    from states: Set<String>? = nil
 ) async throws {
     let tenant = try await context.control { control in
-        try await control.changeTenant(control.tenantID(named: which.tenant), change)
+        let id = try await control.tenantID(named: which.tenant)
+        if let states { try StateChange.check(try await control.tenant(id).state, isOf: states, "tenant") }
+        return try await control.changeTenant(id, change)
     }
-    try context.terminal.changed(tenant, asJSON: listing.json, "Tenant \(tenant.id): `\(tenant.name)` \(outcome).")
+    let outcome = change.name == nil ? "`\(tenant.name)` is \(tenant.state)" : "the name is `\(tenant.name)` now"
+    try context.terminal.changed(tenant, asJSON: listing.json, "Tenant \(tenant.id): \(outcome).")
+}
+
+/// One change of the API ends a suspension and takes back a deletion. Here each is a command, so that nobody who means
+/// the one does the other.
+enum StateChange {
+    static let resumed: Set = ["active", "suspended"]
+    static let restored: Set = ["active", "deleted"]
+
+    static func check(_ state: String, isOf states: Set<String>, _ what: String) throws(Problem) {
+        guard !states.contains(state) else { return }
+        let command = state == "deleted" ? "restore` takes that back" : "resume` ends that"
+        throw Problem(.conflict, "The \(what) is \(state).", hint: "`volery \(what)s \(command).")
+    }
 }

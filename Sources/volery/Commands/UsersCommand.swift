@@ -83,15 +83,33 @@ extension ServiceAccountsCommand {
         @OptionGroup var place: TenantOption
 
         @Option(help: "Unique among the tenant's service accounts.") var name: String
-        @Option(help: "Its role in the whole tenant: \(RoleText.allowed). None otherwise.") var role: String?
+        @Option(help: "Its role: \(RoleText.allowed). None otherwise.") var role: String?
+        @Option(help: "The only workspace that the role holds in, by identifier or name. The whole tenant otherwise.")
+        var workspace: String?
+
+        func validate() throws {
+            guard workspace != nil else { return }
+            // The role is given after the account is made, which could not be taken back.
+            guard let role, RoleText.names.contains(role) else {
+                throw ValidationError("--workspace needs a --role: \(RoleText.allowed).")
+            }
+        }
 
         func run() async throws {
             let context = CommandContext(options)
-            let request = NewServiceAccount(name: name, tenant: place.tenant, role: role)
-            let user = try await context.control { try await $0.createServiceAccount(request) }
+            let user = try await context.control { [self] control in
+                let at = try await control.place(tenant: place.tenant, workspace: workspace)
+                let user = try await control.createServiceAccount(
+                    NewServiceAccount(name: name, tenant: at.tenant, role: at.workspace == nil ? role : nil))
+                guard let workspace = at.workspace, let role else { return user }
+                _ = try await control.addMember(
+                    NewMember(user: user.id.description, role: role, tenant: at.tenant, workspace: workspace))
+                return user
+            }
             try context.terminal.made(
                 user.id, user, asJSON: listing.json,
-                "`\(user.name)` has an account. `volery keys create --user \(user.id)` makes a key of it.")
+                "`\(user.name)` has an account. `volery keys create --name NAME --workspace WORKSPACE "
+                    + "--user \(user.id)` makes a key of it.")
         }
     }
 

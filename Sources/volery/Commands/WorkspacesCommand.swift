@@ -37,7 +37,9 @@ extension WorkspacesCommand {
             }
             try context.terminal.made(
                 workspace.id, workspace, asJSON: listing.json,
-                "Workspace `\(workspace.name)` is made. `volery keys create --workspace \(workspace.id)` makes a key.")
+                "Workspace `\(workspace.name)` is made. "
+                    + "`volery keys create --name NAME --workspace \(workspace.id)` makes a key."
+            )
         }
     }
 
@@ -98,8 +100,7 @@ extension WorkspacesCommand {
         @Option(help: "The new name.") var name: String
 
         func run() async throws {
-            try await change(
-                which, DirectoryChangeRequest(name: name), CommandContext(options), listing, "is its name now")
+            try await change(which, DirectoryChangeRequest(name: name), CommandContext(options), listing)
         }
     }
 
@@ -112,8 +113,7 @@ extension WorkspacesCommand {
         @OptionGroup var which: WorkspaceArgument
 
         func run() async throws {
-            try await change(
-                which, DirectoryChangeRequest(state: "suspended"), CommandContext(options), listing, "is suspended")
+            try await change(which, DirectoryChangeRequest(state: "suspended"), CommandContext(options), listing)
         }
     }
 
@@ -126,13 +126,15 @@ extension WorkspacesCommand {
 
         func run() async throws {
             try await change(
-                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing, "is active")
+                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing,
+                from: StateChange.resumed)
         }
     }
 
     struct Restore: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Takes back a deletion, as long as its grace lasts.")
+            abstract: "Takes back a deletion, as long as its grace lasts.",
+            discussion: "What was suspended before is suspended again.")
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
@@ -140,7 +142,8 @@ extension WorkspacesCommand {
 
         func run() async throws {
             try await change(
-                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing, "is active")
+                which, DirectoryChangeRequest(state: "active"), CommandContext(options), listing,
+                from: StateChange.restored)
         }
     }
 
@@ -168,12 +171,14 @@ extension WorkspacesCommand {
 
 private func change(
     _ which: WorkspaceArgument, _ change: DirectoryChangeRequest, _ context: CommandContext, _ listing: ListingOptions,
-    _ outcome: String
+    from states: Set<String>? = nil
 ) async throws {
     let workspace = try await context.control { control in
-        try await control.changeWorkspace(
-            control.workspaceID(named: which.workspace, in: which.tenant), change)
+        let id = try await control.workspaceID(named: which.workspace, in: which.tenant)
+        if let states { try StateChange.check(try await control.workspace(id).state, isOf: states, "workspace") }
+        return try await control.changeWorkspace(id, change)
     }
-    try context.terminal.changed(
-        workspace, asJSON: listing.json, "Workspace \(workspace.id): `\(workspace.name)` \(outcome).")
+    let outcome =
+        change.name == nil ? "`\(workspace.name)` is \(workspace.state)" : "the name is `\(workspace.name)` now"
+    try context.terminal.changed(workspace, asJSON: listing.json, "Workspace \(workspace.id): \(outcome).")
 }

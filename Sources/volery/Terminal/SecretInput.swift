@@ -28,11 +28,11 @@ enum SecretInput: Equatable, Sendable {
         case .file(let path):
             guard let handle = FileHandle(forReadingAtPath: path),
                 let data = try handle.read(upToCount: Self.longest + 1)
-            else { throw ValidationError("The file with the \(what) cannot be read, or is empty.") }
+            else { throw Self.missing("The file\(Self.shown(path)) with the \(what) cannot be read, or is empty.") }
             return try Self.checked(data, what)
         case .environment(let name):
             guard let text = environment[name], !text.isEmpty else {
-                throw ValidationError("The environment variable with the \(what) is not set.")
+                throw Self.missing("The environment variable with the \(what) is not set.")
             }
             return Secret(text)
         case .standardInput:
@@ -47,12 +47,25 @@ enum SecretInput: Equatable, Sendable {
         }
     }
 
+    /// No wrong usage: the command is written as it must be, and something that it names is not there.
+    private static func missing(_ message: String) -> Problem {
+        Problem(.notFound, message, hint: "Check what the option names, and whether this account may read it.")
+    }
+
+    /// A path, as far as it is one for sure: somebody may have put the secret itself there.
+    private static func shown(_ path: String) -> String {
+        path.contains("/") || path.hasSuffix(".txt") || path.hasSuffix(".key")
+            ? " \(Terminal.printable(String(path.prefix(200))))" : ""
+    }
+
     /// One line's worth: an editor ends a file with a line break that is no part of the secret.
     private static func checked(_ data: Data, _ what: String) throws -> Secret {
         var bytes = Array(data)
         while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { bytes.removeLast() }
         guard !bytes.isEmpty, bytes.count <= longest, let text = String(validating: bytes, as: UTF8.self) else {
-            throw ValidationError("What was given as the \(what) is empty, too long, or not UTF-8.")
+            throw Problem(
+                .validationError, "What was given as the \(what) is empty, too long, or not UTF-8.",
+                hint: "A secret is one line of text.")
         }
         return Secret(text)
     }

@@ -43,7 +43,12 @@ struct Terminal: Sendable {
     func write(json value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
+        try write(Self.tight(String(decoding: try encoder.encode(value), as: UTF8.self)) + "\n")
+    }
+
+    /// The encoder spreads what is empty over three lines. No text in JSON has a line break of its own.
+    static func tight(_ json: String) -> String {
+        json.replacing(/\[\n\s*\]/, with: "[]").replacing(/\{\n\s*\}/, with: "{}")
     }
 
     /// Writes a listing: an array as JSON, or a table; talk says it when there is nothing.

@@ -111,11 +111,11 @@ extension Standing {
     var since: Instant? {
         switch self {
         case .active: nil
-        case .suspended(let since), .deleted(let since, _): since
+        case .suspended(let since), .deleted(let since, _, _): since
         }
     }
 
     var purge: Instant? {
-        if case .deleted(_, let purge) = self { purge } else { nil }
+        if case .deleted(_, let purge, _) = self { purge } else { nil }
     }
 }
