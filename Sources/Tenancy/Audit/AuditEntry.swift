@@ -33,7 +33,7 @@ package struct AuditEntry: Sendable, Hashable {
     package let tenant: TenantID?
     package let workspace: WorkspaceID?
     package let at: Instant
-    /// `operator`, `platform`, or the identifier of a key or user.
+    /// `operator`, `platform`, or the identifier of a key, user or session.
     package let actor: String
     /// `key.create`, `workspace.suspend`, `session.begin`: what was done, as `subject.verb`.
     package let action: String
