@@ -69,7 +69,7 @@ struct UsageScenarioTests {
     /// Seeds within which each mistake is found, from seed 1.
     static let bounds: [(bug: PlantedBug, seeds: UInt64)] = [
         (.skippedSync, 60), (.doubleShipping, 40), (.closeAfterBytes, 150), (.lostOpen, 60), (.shortReplay, 60),
-        (.tornTail, 2000),
+        (.tornTail, 600),
     ]
 
     @Test("every planted mistake is found within its number of seeds", arguments: PlantedBug.allCases)

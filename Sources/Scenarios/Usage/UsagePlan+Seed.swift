@@ -25,6 +25,7 @@ extension UsagePlan {
                 clients[client].requests[request].delivery = random.pick([.lost, .twice])
             }
         }
+        if random.hits(in: 8) { crashes.append(Crash(withinRecord: random)) }
     }
 
     private static func conditions(_ random: some RandomSource, faults: Bool) -> NetworkConditions {
@@ -81,6 +82,13 @@ extension UsagePlan.Answer {
 }
 
 extension UsagePlan.Crash {
+    /// Leaves a part of a record behind: what other crashes do too seldom for recovery to be tried on it.
+    fileprivate init(withinRecord random: some RandomSource) {
+        self.init(
+            moment: .operation(random.integer(in: 1...20), on: .journalWrite), kind: .process, place: .within,
+            share: random.integer(in: 4...15), downtime: random.integer(in: 1...400))
+    }
+
     fileprivate init(_ random: some RandomSource) {
         let moment: Moment =
             switch random.next(below: 4) {
