@@ -54,7 +54,7 @@ import Testing
             verifier: nil, revocations: nil,
             registry: RegistryRefresh(registry: Registry(), store: deployments), runtimes: { [] }, clock: clock,
             ids: samples.ids, random: SeededRandom(seed: 5))
-        let signIn = try await SignInFlow(
+        let signIn = SignInFlow(
             SignInFlow.Parts(
                 users: directory, sessions: directory, audit: directory, hasher: TransparentHasher(),
                 sealer: PlainBox(), codes: PlainCodes(), digests: PlainSessionDigest(), failures: failures,

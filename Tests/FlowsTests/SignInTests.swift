@@ -19,7 +19,7 @@ import Testing
         let house = try await ControlHarness()
         self.house = house
         let failures = house.verifier.failures
-        signIn = try await SignInFlow(
+        signIn = SignInFlow(
             SignInFlow.Parts(
                 users: house.directory, sessions: house.directory, audit: house.directory, hasher: hasher,
                 sealer: PlainBox(), codes: PlainCodes(), digests: PlainSessionDigest(), failures: failures,

@@ -51,7 +51,7 @@ struct House {
             ids: samples.ids, random: SeededRandom(seed: 5))
         self.parts = parts
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let signIn = try await SignInFlow(
+        let signIn = SignInFlow(
             SignInFlow.Parts(
                 users: directory, sessions: directory, audit: directory, hasher: TransparentHasher(),
                 sealer: PlainBox(), codes: PlainCodes(), digests: PlainSessionDigest(), failures: failures,

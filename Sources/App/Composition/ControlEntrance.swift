@@ -11,12 +11,12 @@ struct ControlEntrance {
     init(
         over storage: StorageParts, operatorToken: Secret, keys: KeyVerifier, clock: any Clock, ids: IDSource,
         random: any RandomSource
-    ) async throws {
+    ) {
         let digests = SHA256SessionDigest()
         authentication = CallerAuthentication(
             operatorToken: operatorToken, keys: keys, sessions: storage.sessions, directory: storage.directory,
             digests: digests, clock: clock)
-        signIn = try await SignInFlow(
+        signIn = SignInFlow(
             SignInFlow.Parts(
                 users: storage.users, sessions: storage.sessions, audit: storage.audit, hasher: storage.hasher,
                 sealer: storage.platformKeys.ring, codes: storage.codes, digests: digests, failures: keys.failures,

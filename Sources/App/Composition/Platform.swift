@@ -179,7 +179,7 @@ package struct Platform: Sendable {
                 blocked: parts.journal.refusal.map { [$0.message] } ?? [],
                 version: Version.text)
         }
-        let entrance = try await ControlEntrance(
+        let entrance = ControlEntrance(
             over: parts.storage, operatorToken: operatorToken, keys: data.verifier, clock: clock, ids: ids,
             random: random)
         let api = ControlAPI(
