@@ -82,9 +82,10 @@ let package = Package(
         room("Tenancy", ["Kernel"]),
         room("Inference", ["Kernel"]),
         room("Fleet", ["Kernel"]),
+        room("Billing", ["Kernel"]),
 
         // What crosses domains.
-        room("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", logging]),
+        room("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", "Billing", logging, metrics]),
 
         // Storage.
         room("Database", ["Kernel"]),
@@ -95,11 +96,11 @@ let package = Package(
                 product("GRDBSQLite", "GRDB.swift"),
             ]),
         room("PostgresEngine", ["Kernel", "Database", "CPostgres", logging, metrics]),
-        room("Stores", ["Kernel", "Database", "Tenancy", "Inference"]),
+        room("Stores", ["Kernel", "Database", "Tenancy", "Inference", "Billing", "Flows"]),
         room("Journal", ["Kernel", "Inference", "CSupport", logging, metrics]),
 
         // Adapters.
-        room("Cryptography", ["Kernel", "Tenancy", "CArgon2", crypto]),
+        room("Cryptography", ["Kernel", "Tenancy", "Billing", "CArgon2", crypto]),
         room(
             "Runtimes",
             [
@@ -120,21 +121,21 @@ let package = Package(
         room(
             "Gateway",
             [
-                "Kernel", "Flows", "Tenancy", "Inference", logging, metrics, nioCore, nioPosix, nioHTTP1, nioSSL,
+                "Kernel", "Flows", "Tenancy", "Inference", "Billing", logging, metrics, nioCore, nioPosix, nioHTTP1,
+                nioSSL,
                 hummingbirdCore, product("NIOHTTPTypes", "swift-nio-extras"),
                 product("NIOHTTPTypesHTTP1", "swift-nio-extras"), "CSupport",
             ]),
         room(
             "HTTPAPI",
-            ["Kernel", "Flows", "Tenancy", "Inference", "Fleet", logging, hummingbird, httpTypes, nioCore]),
+            ["Kernel", "Flows", "Tenancy", "Inference", "Fleet", "Billing", logging, hummingbird, httpTypes, nioCore]),
 
         // Composition and the command line.
         room(
             "App",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "PostgresEngine",
-                "Stores",
-                "Journal",
+                "Kernel", "Tenancy", "Inference", "Fleet", "Billing", "Flows", "Database", "SQLiteEngine",
+                "PostgresEngine", "Stores", "Journal",
                 "Cryptography", "Runtimes", "Telemetry", "Gateway", "HTTPAPI", "BundledAPI", "CSupport", crypto,
                 logging, metrics,
                 lifecycle, hummingbird, hummingbirdCore, httpClient, nioCore, nioPosix, nioHTTP1, httpTypes,
@@ -144,7 +145,7 @@ let package = Package(
         .executableTarget(
             name: "volery",
             dependencies: [
-                "App", "CSupport", "Kernel", "Flows", "Fleet", "Inference", logging, httpClient,
+                "App", "CSupport", "Kernel", "Flows", "Fleet", "Inference", "Billing", logging, httpClient,
                 argumentParser,
             ],
             swiftSettings: strict
@@ -154,8 +155,8 @@ let package = Package(
         room(
             "Scenarios",
             [
-                "TestKit", "Kernel", "Tenancy", "Inference", "Flows", "Database", "SQLiteEngine", "Stores", "Journal",
-                "Gateway", logging, nioCore, nioHTTP1,
+                "TestKit", "Kernel", "Tenancy", "Inference", "Billing", "Flows", "Database", "SQLiteEngine", "Stores",
+                "Journal", "Gateway", logging, nioCore, nioHTTP1,
             ]),
         .executableTarget(
             name: "simulate", dependencies: ["Scenarios", "TestKit", argumentParser], swiftSettings: strict),
@@ -169,6 +170,15 @@ let package = Package(
             path: "Benchmarks/storage", exclude: ["run.py"],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "ledger-bench",
+            dependencies: [
+                "Kernel", "Inference", "Billing", "Flows", "Database", "SQLiteEngine", "PostgresEngine", "Stores",
+                logging, crypto,
+            ],
+            path: "Benchmarks/ledger", exclude: ["run.sh"],
+            swiftSettings: strict
+        ),
 
         // Tests. TidyTests reads the sources; it holds the walls and the bans.
         tests("Tidy", []),
@@ -177,24 +187,26 @@ let package = Package(
         room(
             "TestKit",
             [
-                "Kernel", "Tenancy", "Inference", "Database", "Journal", nioCore, product("GRDBSQLite", "GRDB.swift"),
+                "Kernel", "Tenancy", "Inference", "Billing", "Database", "Journal", nioCore,
+                product("GRDBSQLite", "GRDB.swift"),
             ]),
         tests("Kernel", ["Kernel", "TestKit"]),
         tests("Tenancy", ["Kernel", "Tenancy", "TestKit"]),
         tests("Inference", ["Kernel", "Inference", "TestKit"]),
+        tests("Billing", ["Kernel", "Billing", "TestKit"]),
         tests("Database", ["Kernel", "Database", "SQLiteEngine", "PostgresEngine", "TestKit", logging]),
         tests("SQLiteEngine", ["Kernel", "Database", "SQLiteEngine", "TestKit", logging]),
         tests("PostgresEngine", ["Kernel", "Database", "PostgresEngine", "TestKit", logging]),
         tests("TestKit", ["Kernel", "Journal", "TestKit"]),
-        tests("Scenarios", ["Scenarios", "TestKit", "Kernel", nioCore]),
+        tests("Scenarios", ["Scenarios", "TestKit", "Kernel", "Billing", nioCore]),
         tests(
             "Stores",
             [
-                "Kernel", "Tenancy", "Inference", "Database", "SQLiteEngine", "PostgresEngine", "Stores", "TestKit",
-                logging,
+                "Kernel", "Tenancy", "Inference", "Billing", "Flows", "Database", "SQLiteEngine", "PostgresEngine",
+                "Stores", "TestKit", logging,
             ]),
         tests("Journal", ["Kernel", "Inference", "Journal", "CSupport", "TestKit", logging]),
-        tests("Cryptography", ["Kernel", "Tenancy", "Cryptography", "CArgon2", "TestKit"]),
+        tests("Cryptography", ["Kernel", "Tenancy", "Billing", "Cryptography", "CArgon2", "TestKit"]),
         tests("Fleet", ["Kernel", "Fleet", "TestKit"]),
         // The guard's tests run the binary itself.
         tests(
@@ -203,26 +215,27 @@ let package = Package(
                 "Kernel", "Fleet", "Runtimes", "CSupport", "TestKit", "volery", logging, httpClient, crypto, nioCore,
                 nioPosix, product("SystemPackage", "swift-system"),
             ]),
-        tests("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", "Flows", "TestKit"]),
+        tests("Flows", ["Kernel", "Tenancy", "Inference", "Fleet", "Billing", "Flows", "TestKit", logging]),
         tests(
             "HTTPAPI",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "HTTPAPI", "TestKit", logging, hummingbird,
-                httpTypes,
-                nioCore, product("HummingbirdTesting", "hummingbird"),
+                "Kernel", "Tenancy", "Inference", "Fleet", "Billing", "Flows", "HTTPAPI", "TestKit", logging,
+                hummingbird, httpTypes, nioCore, product("HummingbirdTesting", "hummingbird"),
             ]),
         tests(
             "App",
             [
-                "Kernel", "Tenancy", "Inference", "Fleet", "Flows", "Database", "SQLiteEngine", "PostgresEngine",
-                "Stores", "Cryptography", "App", "HTTPAPI", "TestKit", logging, httpClient, hummingbird, lifecycle,
+                "Kernel", "Tenancy", "Inference", "Fleet", "Billing", "Flows", "Database", "SQLiteEngine",
+                "PostgresEngine", "Stores", "Cryptography", "App", "HTTPAPI", "TestKit", logging, httpClient,
+                hummingbird, lifecycle,
                 product("HummingbirdTesting", "hummingbird"),
             ]),
-        tests("CommandLine", ["volery", "Kernel", "Fleet", argumentParser]),
+        tests("CommandLine", ["volery", "Kernel", "Fleet", "Flows", "Billing", argumentParser]),
         tests(
             "Gateway",
             [
-                "Gateway", "Flows", "Inference", "Kernel", "Tenancy", logging, lifecycle, hummingbird, hummingbirdCore,
+                "Gateway", "Flows", "Inference", "Billing", "Kernel", "Tenancy", logging, lifecycle, hummingbird,
+                hummingbirdCore,
                 nioCore, nioPosix, nioHTTP1, nioSSL,
             ]),
         tests("Telemetry", ["Telemetry", "Kernel", logging, product("CoreMetrics", "swift-metrics")]),

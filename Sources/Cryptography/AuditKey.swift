@@ -2,10 +2,10 @@ import Crypto
 package import Kernel
 package import Tenancy
 
-/// The key of the audit log's chains: 32 random bytes of their own, kept sealed under the master key. So another master
-/// key changes only its wrapping, and chains hold for as long as the log is kept.
+/// The key of the audit log's chains, and of the ledger's: 32 random bytes of their own, kept sealed under the master
+/// key. So another master key changes only its wrapping, and chains hold for as long as they are kept.
 package struct AuditKey: Sendable {
-    private let key: SymmetricKey
+    let key: SymmetricKey
 
     package init(random: any RandomSource) { key = SymmetricKey(data: random.bytes(32)) }
 

@@ -65,6 +65,27 @@ private let systemScopeFiles: Set<String> = [
     // Providers and sealed secrets belong to the platform.
     "Sources/Stores/DatabaseProviderStore.swift",
     "Sources/Stores/DatabaseSealedRows.swift",
+    // The ledger's proof is over everybody's rows, and its chain over everybody's postings.
+    "Sources/Stores/DatabaseLedgerReports.swift", "Sources/Stores/DatabaseLedgerReports+Statement.swift",
+    "Sources/Stores/DatabaseLedgerChain.swift",
+    // Price books are the platform's.
+    "Sources/Stores/DatabasePriceStore.swift",
+    // What waits in suspense is of all tenants.
+    "Sources/Stores/DatabaseLedger+Suspense.swift",
+    // A posting of the ledger touches accounts of the platform, and of many tenants; so does a node's escrow.
+    "Sources/Stores/DatabaseLedger.swift",
+    "Sources/Stores/DatabaseLedger+Reading.swift",
+    "Sources/Stores/DatabaseLedger+Escrow.swift",
+    "Sources/Stores/DatabaseLedger+EscrowEnds.swift",
+    "Sources/Stores/DatabaseLedger+Settlement.swift",
+    // Accounts are written by the system alone, and a budget's identifier may be of any tenant.
+    "Sources/Stores/DatabaseBudgetStore.swift", "Sources/Stores/DatabaseSpendingStore.swift",
+    // So are credit and plans; months end for all tenants at once.
+    "Sources/Stores/DatabaseWalletStore.swift", "Sources/Stores/DatabaseWalletStore+Plans.swift",
+    // Windows move for all tenants.
+    "Sources/Stores/DatabaseRollingBudgets.swift",
+    // Nodes share the limits of all tenants.
+    "Sources/Stores/DatabaseRateStore.swift",
     // Asks only whether the database answers.
     "Sources/App/Doctor/Examination.swift",
 ]
@@ -108,11 +129,11 @@ func makeBans() throws -> [Ban] {
             #"\b(class|struct|enum|protocol|actor|typealias)\s+\w*(Managers?|Helpers?|Utils?|Base|Impl)\b"#,
             "the name says nothing about what the type is for; use the words of DESIGN.md section 2"),
         try Ban(
-            "system-scope", #"\b(read|write|execute|fetching|storing)\(\s*\.system\b|^\s*\.system\)"#,
+            "system-scope", #"\b(read|write|guarded|execute|fetching|storing|guarding)\(\s*\.system\b|^\s*\.system\)"#,
             "the system's scope sees every workspace; only the files on the list in Bans.swift may name it",
             where: { whereScopesAreChosen($0) && !systemScopeFiles.contains($0.path) }),
         try Ban(
-            "schema-scope", #"\b(read|write|execute|fetching|storing)\(\s*\.schema\b"#,
+            "schema-scope", #"\b(read|write|guarded|execute|fetching|storing|guarding)\(\s*\.schema\b"#,
             "only migrations change the schema",
             where: { whereScopesAreChosen($0) && $0.path != "Sources/Database/Migrator.swift" }),
         // NIO's `Channel` names its requirement so.

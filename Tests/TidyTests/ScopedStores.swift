@@ -10,7 +10,9 @@ struct ScopedStores: Sendable {
     /// Stores whose tables belong to the platform.
     static let platformStores: Set<String> = [
         "DatabaseRegistryStore", "DatabaseProviderStore", "DatabaseSealedRows", "DatabaseSessionStore",
-        "DatabaseRevocationStore",
+        "DatabaseRevocationStore", "DatabasePriceStore",
+        // Nodes and what they hold; a batch of settlements is of many workspaces.
+        "DatabaseLedger+Escrow", "DatabaseLedger+EscrowEnds", "DatabaseLedger+Settlement",
     ]
 
     /// Functions that look across workspaces, and why each may.
@@ -36,6 +38,12 @@ struct ScopedStores: Sendable {
         "DatabaseAuditStore.append(_:)": "an entry names the chain that it belongs to",
         "DatabaseAuditStore.heads(changedAfter:)": "the heads of all chains are anchored together",
         "DatabaseIdempotencyStore.prune(limit:)": "old records go, whosever they are",
+        "DatabaseLedger.open(_:)": "accounts name whose they are; the platform's are nobody's",
+        "DatabaseLedger.openPlatformAccounts()": "accounts of the platform are nobody's",
+        "DatabaseLedger.post(_:)": "a transfer has an account of the platform, or two tenants', on its other side",
+        "DatabaseLedger+Reading.account(_:)": "it says whose it is, and flows ask that before they show it",
+        "DatabaseLedger+Reading.transfers(of:page:)": "an account is looked at first, and says whose it is",
+        "DatabaseLedger+Reading.transfers(of:)": "operators look at a request; flows ask whose accounts those are",
     ]
 
     private let start: Pattern

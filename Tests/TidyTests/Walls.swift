@@ -10,7 +10,7 @@ struct Room: Sendable {
     }
 }
 
-private let domains: Set<String> = ["Tenancy", "Inference", "Fleet"]
+private let domains: Set<String> = ["Tenancy", "Inference", "Fleet", "Billing"]
 private let pure = domains.union(["Kernel", "Database"])
 
 let rooms: [Room] = [
@@ -22,13 +22,15 @@ let rooms: [Room] = [
     Room("Tenancy", ["Kernel"]),
     Room("Inference", ["Kernel"]),
     Room("Fleet", ["Kernel"]),
+    Room("Billing", ["Kernel"]),
     Room("Flows", domains.union(["Kernel"])),
     Room("Database", ["Kernel"]),
     Room("SQLiteEngine", ["Kernel", "Database"]),
     Room("PostgresEngine", ["Kernel", "Database", "CPostgres"]),
-    Room("Stores", domains.union(["Kernel", "Database"])),
+    // What settles usage and money in one transaction is a port of a flow, since neither domain knows the other.
+    Room("Stores", domains.union(["Kernel", "Database", "Flows"])),
     Room("Journal", ["Kernel", "Inference", "CSupport"]),
-    Room("Cryptography", ["Kernel", "Tenancy", "CArgon2"]),
+    Room("Cryptography", ["Kernel", "Tenancy", "Billing", "CArgon2"]),
     Room("Runtimes", ["Kernel", "Fleet", "BundledRecipes", "BundledWorkers", "CSupport"]),
     Room("BundledRecipes"),
     Room("BundledWorkers"),
@@ -41,7 +43,7 @@ let rooms: [Room] = [
         "Scenarios",
         domains.union(["Kernel", "Flows", "Database", "SQLiteEngine", "Stores", "Journal", "Gateway", "TestKit"])),
     Room("simulate", ["Scenarios", "TestKit"]),
-    Room("Gateway", ["Kernel", "Flows", "Tenancy", "Inference", "CSupport"]),
+    Room("Gateway", ["Kernel", "Flows", "Tenancy", "Inference", "Billing", "CSupport"]),
     Room("HTTPAPI", domains.union(["Kernel", "Flows"])),
     // Only App names a concrete adapter.
     Room(
@@ -51,7 +53,7 @@ let rooms: [Room] = [
             "Runtimes",
             "Telemetry", "Gateway", "HTTPAPI", "CSupport", "BundledAPI",
         ])),
-    Room("volery", ["App", "CSupport", "Kernel", "Flows", "Fleet", "Inference"]),
+    Room("volery", ["App", "CSupport", "Kernel", "Flows", "Fleet", "Inference", "Billing"]),
 ]
 
 /// A module of somebody else's, by the beginning of its name, and the only rooms that may know it.

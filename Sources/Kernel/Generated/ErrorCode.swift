@@ -9,6 +9,7 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
     case authenticationRequired = "AUTHENTICATION_REQUIRED"
     case invalidAPIKey = "INVALID_API_KEY"
     case policyDenied = "POLICY_DENIED"
+    case priceMissing = "PRICE_MISSING"
     case notFound = "NOT_FOUND"
     case modelNotFound = "MODEL_NOT_FOUND"
     case methodNotAllowed = "METHOD_NOT_ALLOWED"
@@ -61,6 +62,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .invalidAPIKey:
             401
         case .policyDenied:
+            403
+        case .priceMissing:
             403
         case .notFound:
             404
@@ -153,6 +156,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "authentication_error"
         case .policyDenied:
             "permission_error"
+        case .priceMissing:
+            "permission_error"
         case .notFound:
             "invalid_request_error"
         case .modelNotFound:
@@ -243,6 +248,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .invalidAPIKey:
             false
         case .policyDenied:
+            false
+        case .priceMissing:
             false
         case .notFound:
             false
@@ -335,6 +342,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "The API key is unknown, revoked or expired, or its workspace, tenant or user is suspended."
         case .policyDenied:
             "The credential is valid but may not do this."
+        case .priceMissing:
+            "The model has no price, and what pays for the request is bounded."
         case .notFound:
             "Nothing answers at this path, or the thing named does not exist."
         case .modelNotFound:
@@ -426,6 +435,8 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "Check the key, or make a new one with `volery keys create --name NAME`."
         case .policyDenied:
             "Ask an owner of the workspace for the permission, or use another credential."
+        case .priceMissing:
+            "Ask an operator to set a price (`volery prices set`), or use a model that has one."
         case .notFound:
             "Check the path and the identifier; the API is described in openapi/volery.yaml."
         case .modelNotFound:

@@ -1,0 +1,36 @@
+package import Kernel
+
+/// How what a request really took is spread over what was set aside for it. The gateway, which gives the rest back to
+/// its memory, and whoever settles the request later use this one rule, so that they agree to the last unit.
+package enum Capture {
+    /// Parts with a slice pay at most what they hold, in their order; one without a bound pays all that is left.
+    /// - Parameter parts: of a hold; those that are no purse get 0.
+    /// - Returns: an amount for each part, and what no part pays.
+    package static func pay(_ price: Int64, from parts: [Hold.Part]) -> (amounts: [Int64], excess: Int64) {
+        var rest = max(0, price)
+        var amounts = [Int64](repeating: 0, count: parts.count)
+        for (place, part) in parts.enumerated() where part.role == .purse {
+            amounts[place] = part.escrow == nil ? rest : min(rest, max(0, part.amount))
+            rest -= amounts[place]
+        }
+        return (amounts, rest)
+    }
+
+    /// A budget that is a wall counts at most what was set aside; any other one counts everything.
+    package static func count(_ quantity: Int64, in part: Hold.Part) -> Int64 {
+        part.escrow == nil ? max(0, quantity) : min(max(0, quantity), max(0, part.amount))
+    }
+}
+
+extension Quantities {
+    /// So much of an asset that needs no price; nil for money and UMU, which do.
+    package subscript(asset: Asset) -> Int64? {
+        switch asset {
+        case .money, .umu: nil
+        case .tokens: tokens
+        case .audio: audioMilliseconds
+        case .gpu: gpuMilliseconds
+        case .requests: requests
+        }
+    }
+}

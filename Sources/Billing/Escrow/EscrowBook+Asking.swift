@@ -1,0 +1,131 @@
+package import Kernel
+
+/// What a node asks the ledger for, and what it is told.
+extension EscrowBook {
+    /// - Returns: what to ask; nil while somebody else is asking, or where the ledger has just said that it has none.
+    package mutating func ask(_ lack: SpendingLack, at uptime: Duration) -> EscrowRequest? {
+        guard maySpend(at: uptime) else { return nil }
+        var slice = slice(of: lack.account, ends: lack.ends, at: uptime)
+        defer { slices[lack.account] = slice }
+        guard !slice.isAsking else { return nil }
+        var needed = lack.missing
+        if let refusal = slice.refusal, uptime - refusal.at < settings.poll {
+            // The ledger has some of the credit, though not all that this one needs.
+            guard lack.isCredit, refusal.short.available > 0 else { return nil }
+            needed = min(needed, refusal.short.available)
+        }
+        let isThrifty = thrifty[lack.account].map { uptime - $0 < settings.thrift } ?? false
+        let (several, overflow) = needed.multipliedReportingOverflow(by: settings.several)
+        let usual = max(overflow ? .max : several, slice.used.amount(at: uptime))
+        return request(&slice, lack.account, needed: needed, wanted: isThrifty ? needed : usual)
+    }
+
+    /// Slices that will soon be too small for what is used of them.
+    package mutating func topUps(at uptime: Duration, limit: Int) -> [EscrowRequest] {
+        guard let right, uptime < right.stops else { return [] }
+        let now = right.time(at: uptime)
+        var requests: [EscrowRequest] = []
+        for (account, known) in slices.sorted(by: { $0.key < $1.key }) where requests.count < limit {
+            var slice = known
+            let recent = slice.used.amount(at: uptime)
+            guard slice.free < recent / 2, !slice.isAsking, !slice.isOver(at: now), thrifty[account] == nil,
+                slice.refusal.map({ uptime - $0.at >= settings.creditPoll }) ?? true
+            else { continue }
+            requests.append(request(&slice, account, needed: 1, wanted: recent))
+            slices[account] = slice
+        }
+        return requests
+    }
+
+    private mutating func request(
+        _ slice: inout EscrowSlice, _ account: AccountID, needed: Int64, wanted: Int64
+    ) -> EscrowRequest {
+        slice.isAsking = true
+        if let doubtful = slice.doubtful { return doubtful }
+        let request = EscrowRequest(
+            account: account, escrow: slice.escrow, needed: needed, wanted: wanted,
+            id: nextID("take", of: slice.escrow))
+        slice.doubtful = request
+        return request
+    }
+
+    private func slice(of account: AccountID, ends: Instant?, at uptime: Duration) -> EscrowSlice {
+        if let known = slices[account] { return known }
+        let escrow = right?.holder.escrow(on: account) ?? EscrowID(ULID(high: 0, low: 0))
+        return EscrowSlice(escrow: escrow, ends: ends, at: uptime)
+    }
+
+    mutating func nextID(_ verb: String, of escrow: EscrowID) -> TransferID {
+        calls += 1
+        return TransferID("\(escrow)/\(verb)/\(calls)")
+    }
+
+    /// The ledger was not asked after all.
+    package mutating func unasked(_ request: EscrowRequest) {
+        guard slices[request.account]?.escrow == request.escrow else { return }
+        slices[request.account]?.isAsking = false
+    }
+
+    /// - Parameters:
+    ///   - answer: nil when nobody knows what became of it: the same is asked again before anything else.
+    ///   - asked: from before the ledger was asked.
+    /// - Returns: who should look again.
+    package mutating func answered(
+        _ request: EscrowRequest, _ answer: EscrowAnswer?, for holder: EscrowHolder, asked: Duration,
+        at uptime: Duration
+    ) -> [UInt64] {
+        guard right?.holder == holder, var slice = slices[request.account] else { return [] }
+        slice.isAsking = false
+        guard let answer else {
+            slices[request.account] = slice
+            return firstInLine(for: request.account)
+        }
+        slice.doubtful = nil
+        switch answer {
+        case .granted(let amount, let term):
+            slice.free = saturating(slice.free, max(0, amount))
+            slice.refusal = nil
+            slice.left = term.left
+            prolong(term, asked: asked)
+        case .short(let available, let limit, let spent, let pending):
+            slice.left = available
+            slice.refusal = EscrowRefusal(
+                at: uptime,
+                short: EscrowShortage(available: available, limit: limit, spent: spent, pending: pending),
+                isClosed: false)
+        case .closed:
+            slice.refusal = EscrowRefusal(at: uptime, short: .nothing, isClosed: true)
+        case .fenced:
+            let everybody = Set(lines.values.compactMap(\.first)).sorted()
+            drop()
+            return everybody
+        }
+        slices[request.account] = slice
+        return firstInLine(for: request.account)
+    }
+
+    /// What the ledger said last of an account, when it had too little; while that is news.
+    package func shortage(of account: AccountID, at uptime: Duration) -> EscrowShortage? {
+        guard let refusal = slices[account]?.refusal, !refusal.isClosed, uptime - refusal.at < settings.spentPoll else {
+            return nil
+        }
+        return refusal.short
+    }
+
+    /// Whether more is set aside for others, or settled late, than this node holds itself.
+    package func othersHold(_ account: AccountID) -> Bool {
+        guard let slice = slices[account], let refusal = slice.refusal else { return false }
+        return refusal.short.pending > saturating(slice.free, saturating(slice.held, slice.returning))
+    }
+
+    /// The ledger cannot be asked: for a moment the credit counts as set aside elsewhere.
+    package mutating func passOver(_ lack: SpendingLack, at uptime: Duration) {
+        slices[lack.account]?.refusal = EscrowRefusal(
+            at: uptime, short: EscrowShortage(available: 0, limit: .max, spent: 0, pending: 0), isClosed: false)
+    }
+
+    /// Limits may have been raised.
+    package mutating func forgetRefusals() {
+        for account in slices.keys { slices[account]?.refusal = nil }
+    }
+}

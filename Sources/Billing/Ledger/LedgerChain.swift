@@ -1,0 +1,88 @@
+package import Kernel
+
+/// A keyed hash whose key is not in the database: whoever can write there cannot make a ledger that verifies.
+package protocol LedgerSealer: Sendable {
+    /// 32 bytes.
+    func seal(_ bytes: [UInt8]) -> [UInt8]
+}
+
+/// How the ledger holds together. What one transaction adds is a posting: its digest covers every transfer in it. Each
+/// link of the chain covers the link before and one posting. Links are added afterwards, so that those who post do not
+/// wait for each other.
+package enum LedgerChain {
+    /// What the seal before the first link is taken to be.
+    package static let beginning = [UInt8](repeating: 0, count: 32)
+
+    /// What a posting's digest is the seal of.
+    /// - Parameter transfers: in their places, from 0.
+    package static func digestForm(posting: PostingID, transfers: [Transfer]) -> [UInt8] {
+        var form = CanonicalForm(version: 1, reserving: 64 + transfers.count * 280)
+        form.add(posting.ulid)
+        form.add(Int64(transfers.count))
+        for transfer in transfers {
+            form.add(transfer.id.text)
+            form.add(transfer.kind.rawValue)
+            form.add(transfer.reason.rawValue)
+            form.add(transfer.debit.ulid)
+            form.add(transfer.credit.ulid)
+            form.add(transfer.amount.asset.text)
+            form.add(transfer.amount.units)
+            form.add(transfer.escrow?.ulid)
+            form.add(transfer.request?.ulid)
+            form.add(transfer.accepted.microseconds)
+        }
+        return form.bytes
+    }
+
+    /// What a link's seal is the seal of.
+    /// - Parameters:
+    ///   - number: the link's place in the chain, from 1.
+    ///   - previous: the seal of the link before; `beginning` for the first.
+    package static func linkForm(number: Int64, previous: [UInt8], posting: Posting) -> [UInt8] {
+        var form = CanonicalForm(version: 1)
+        form.add(previous)
+        form.add(number)
+        form.add(posting.id.ulid)
+        form.add(posting.transfers)
+        form.add(posting.digest)
+        form.add(posting.posted.microseconds)
+        return form.bytes
+    }
+}
+
+/// What one transaction added to the ledger.
+package struct Posting: Sendable, Hashable {
+    package let id: PostingID
+    /// How many.
+    package let transfers: Int64
+    package let digest: [UInt8]
+    package let posted: Instant
+
+    package init(id: PostingID, transfers: Int64, digest: [UInt8], posted: Instant) {
+        self.id = id
+        self.transfers = transfers
+        self.digest = digest
+        self.posted = posted
+    }
+}
+
+/// A posting's place in the chain.
+package struct LedgerLink: Sendable, Hashable {
+    /// 1, 2, 3 …
+    package let number: Int64
+    package let posting: PostingID
+    package let previous: [UInt8]
+    package let seal: [UInt8]
+
+    package init(number: Int64, posting: PostingID, previous: [UInt8], seal: [UInt8]) {
+        self.number = number
+        self.posting = posting
+        self.previous = previous
+        self.seal = seal
+    }
+
+    package init(number: Int64, previous: [UInt8], posting: Posting, sealer: some LedgerSealer) {
+        let form = LedgerChain.linkForm(number: number, previous: previous, posting: posting)
+        self.init(number: number, posting: posting.id, previous: previous, seal: sealer.seal(form))
+    }
+}

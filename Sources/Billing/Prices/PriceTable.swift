@@ -1,0 +1,125 @@
+package import Kernel
+import Synchronization
+
+/// One version of a book, ready to be asked for every request: what a model costs is worked out once.
+package struct PriceTable: Sendable {
+    package let book: PriceBook
+    private let compiled: Compiled
+
+    package init(_ book: PriceBook) {
+        self.book = book
+        compiled = Compiled(book.content)
+    }
+
+    /// - Returns: nil where nothing in the book prices it, also not by its UMU.
+    package func rates(for subject: PricedSubject) -> ModelRates? { compiled.answer(for: subject).rates }
+
+    /// How much UMU the quantities are, also of a model that has no price.
+    package func umu(of quantities: Quantities, for subject: PricedSubject) -> UMU? {
+        compiled.answer(for: subject).conversions?.umu(of: quantities)
+    }
+}
+
+/// The content, and what has been worked out from it so far.
+private final class Compiled: Sendable {
+    struct Answer {
+        let rates: ModelRates?
+        let conversions: UMURates?
+    }
+
+    /// Subjects are made of names that operators chose and of sizes that callers choose.
+    private static let mostAnswers = 10_000
+
+    private let content: PriceBook.Content
+    private let exchange: Exchange
+    private let answers = Mutex<[PricedSubject: Answer]>([:])
+
+    init(_ content: PriceBook.Content) {
+        self.content = content
+        exchange = Exchange(content.rates)
+    }
+
+    func answer(for subject: PricedSubject) -> Answer {
+        if let known = answers.withLock({ $0[subject] }) { return known }
+        let answer = work(out: subject)
+        answers.withLock {
+            if $0.count >= Self.mostAnswers { $0.removeAll(keepingCapacity: true) }
+            $0[subject] = answer
+        }
+        return answer
+    }
+
+    private func work(out subject: PricedSubject) -> Answer {
+        let conversions = conversions(for: subject)
+        let sheets: [RateSheet] =
+            if let own = ownSheet(for: subject) {
+                [own]
+            } else if let conversions {
+                content.umuPrice.compactMap { sheet(of: conversions, at: $0) }
+            } else {
+                []
+            }
+        guard let first = sheets.first else { return Answer(rates: nil, conversions: conversions) }
+        let rates = RateSheets(
+            first: first, others: Array(sheets.dropFirst()), conversions: conversions, exchange: exchange)
+        return Answer(rates: ModelRates(rates), conversions: conversions)
+    }
+
+    private func ownSheet(for subject: PricedSubject) -> RateSheet? {
+        var rates: [[(entry: PriceEntry, rank: EntryRank)]] = Array(repeating: [], count: Meter.allCases.count)
+        for entry in content.entries {
+            if let rank = EntryRank(of: entry, for: subject) { rates[entry.meter.place].append((entry, rank)) }
+        }
+        // A pattern's price of cached tokens does not stand in for those of a model with an input price of its own.
+        for meter in Meter.allCases {
+            guard let substitute = meter.substitute, let best = rates[substitute.place].map(\.rank.model).max() else {
+                continue
+            }
+            rates[meter.place].removeAll { $0.rank.model < best }
+        }
+        let sorted = rates.map { entries in
+            entries.sorted { $1.rank < $0.rank }.compactMap(\.entry.rate)
+        }
+        return RateSheet(rates: sorted, denominator: Int128(RateSheet.priceDenominator))
+    }
+
+    private func conversions(for subject: PricedSubject) -> UMURates? {
+        var best: [(rank: ModelRank, numerator: Int128)?] = Array(repeating: nil, count: Meter.allCases.count)
+        for conversion in content.conversions {
+            guard let rank = ModelRank(of: conversion.model, for: subject.model),
+                let numerator = numerator(conversion.millionths, per: conversion.per, of: conversion.meter)
+            else { continue }
+            if let known = best[conversion.meter.place], !(known.rank < rank) { continue }
+            best[conversion.meter.place] = (rank, numerator)
+        }
+        let numerators = best.map { $0?.numerator }
+        return numerators.contains { $0 != nil } ? UMURates(numerators: numerators) : nil
+    }
+
+    private func sheet(of conversions: UMURates, at price: UnitPrice) -> RateSheet? {
+        guard price.units >= 0, price.per > 0 else { return nil }
+        let rates = conversions.numerators.map { numerator -> [Rate] in
+            guard let numerator else { return [] }
+            let whole = try? product(numerator, Int128(price.units))
+            return [Rate(above: 0, currency: price.currency, numerator: whole)]
+        }
+        // Of millionths of UMU, for `per` whole ones.
+        return RateSheet(
+            rates: rates, denominator: Int128(RateSheet.priceDenominator) * 1_000_000 * Int128(price.per))
+    }
+}
+
+extension PriceEntry {
+    fileprivate var rate: Rate? {
+        numerator(price.units, per: price.per, of: meter).map {
+            Rate(above: above, currency: price.currency, numerator: $0)
+        }
+    }
+}
+
+/// So much for `per` wholes, for one unit of the meter, over `RateSheet.priceDenominator`. Nil for what the validation
+/// of books lets nobody write.
+private func numerator(_ value: Int64, per: Int64, of meter: Meter) -> Int128? {
+    guard value >= 0, [1, 1000, 1_000_000].contains(per) else { return nil }
+    return Int128(value) * Int128(RateSheet.priceDenominator / (per * meter.unitsPerWhole))
+}

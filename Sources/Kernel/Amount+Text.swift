@@ -1,0 +1,92 @@
+/// An integer of `scale` decimal digits as people write it: `12.50`, `0.000000125`, `1000000`.
+package enum DecimalText {
+    /// - Parameter places: so many digits after the point at least; with 0 a whole number has no point.
+    package static func text(_ units: Int64, scale: Int, places: Int) -> String {
+        let magnitude = String(units.magnitude)
+        let padded = String(repeating: "0", count: max(0, scale + 1 - magnitude.count)) + magnitude
+        var fraction = padded.suffix(scale)
+        while fraction.count > min(places, scale), fraction.last == "0" { fraction.removeLast() }
+        let point = fraction.isEmpty ? "" : "."
+        return (units < 0 ? "-" : "") + padded.dropLast(scale) + point + fraction
+    }
+
+    /// - Returns: nil for what is no decimal, has more digits than `scale`, or does not fit.
+    package static func units(_ text: some StringProtocol, scale: Int) -> Int64? {
+        let digits = text.utf8
+        let isNegative = digits.first == UInt8(ascii: "-")
+        var units: Int64 = 0
+        var fraction: Int?
+        var isSeen = false
+        for byte in isNegative ? digits.dropFirst() : digits[...] {
+            if byte == UInt8(ascii: "."), fraction == nil, isSeen {
+                fraction = 0
+                continue
+            }
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+            isSeen = true
+            if let places = fraction {
+                guard places < scale else { return nil }
+                fraction = places + 1
+            }
+            guard let next = append(Int64(byte - UInt8(ascii: "0")), to: units, isNegative) else { return nil }
+            units = next
+        }
+        guard isSeen, fraction != 0 else { return nil }
+        for _ in (fraction ?? 0)..<scale {
+            guard let next = append(0, to: units, isNegative) else { return nil }
+            units = next
+        }
+        return units
+    }
+
+    private static func append(_ digit: Int64, to units: Int64, _ isNegative: Bool) -> Int64? {
+        let (product, overflow) = units.multipliedReportingOverflow(by: 10)
+        let (sum, carried) = product.addingReportingOverflow(isNegative ? -digit : digit)
+        return overflow || carried ? nil : sum
+    }
+}
+
+extension Amount {
+    /// `12.50` of money, `1000000` tokens, `1.5` seconds.
+    package var text: String {
+        DecimalText.text(units, scale: asset.scale, places: asset.currency == nil ? 0 : 2)
+    }
+
+    /// - Returns: nil for what is no decimal of this asset.
+    package init?(_ text: some StringProtocol, _ asset: Asset) {
+        guard let units = DecimalText.units(text, scale: asset.scale) else { return nil }
+        self.init(units: units, asset)
+    }
+}
+
+extension Amount: CustomStringConvertible {
+    /// `12.50 USD`, `1000000 tokens`.
+    package var description: String { text + " " + asset.text }
+}
+
+/// Money as `{"amount": "12.50", "currency": "USD"}`, all else as `{"amount": "1000000", "unit": "tokens"}`.
+extension Amount: Codable {
+    private enum CodingKeys: String, CodingKey { case amount, currency, unit }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        let name =
+            try members.decodeIfPresent(String.self, forKey: .currency)
+            ?? members.decode(String.self, forKey: .unit)
+        guard let asset = Asset(name) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .unit, in: members, debugDescription: "no currency and no unit of usage")
+        }
+        guard let amount = Amount(try members.decode(String.self, forKey: .amount), asset) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .amount, in: members, debugDescription: "no decimal with at most \(asset.scale) places")
+        }
+        self = amount
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: CodingKeys.self)
+        try members.encode(text, forKey: .amount)
+        try members.encode(asset.text, forKey: asset.currency == nil ? .unit : .currency)
+    }
+}

@@ -1,0 +1,46 @@
+/// What was set aside for one request before it ran: an upper bound of what it can cost, from every account that it
+/// draws on. It stands in the journal, so that whoever settles the request knows where to take it from.
+package struct Hold: Hashable, Sendable {
+    /// What the part of an account is for.
+    package enum Role: UInt8, Sendable, CaseIterable {
+        /// Pays for the request. The parts pay in their order; the last one may be without a bound.
+        case purse = 1
+        /// Counts against a budget or quota, beside what is paid.
+        case budget = 2
+    }
+
+    package struct Part: Hashable, Sendable {
+        package let role: Role
+        package let account: AccountID
+        /// The slice that the amount is set aside in; nil for an account without a guard, where nothing is.
+        package let escrow: EscrowID?
+        /// At most this is captured where there is a slice. In units of `asset`.
+        package let amount: Int64
+        package let asset: Asset
+
+        package init(role: Role, account: AccountID, escrow: EscrowID?, amount: Int64, asset: Asset) {
+            self.role = role
+            self.account = account
+            self.escrow = escrow
+            self.amount = amount
+            self.asset = asset
+        }
+    }
+
+    /// The versions of the two books in force when the request was accepted; 0 where there was none.
+    package let prices: Int
+    package let costs: Int
+    package let parts: [Part]
+
+    package init(prices: Int, costs: Int, parts: [Part]) {
+        self.prices = prices
+        self.costs = costs
+        self.parts = parts
+    }
+
+    /// More do not fit into a record of the journal: a request that would draw on more cannot run.
+    package static let maximumParts = 256
+
+    /// Of a request for which nothing is charged and nothing counted.
+    package static let none = Hold(prices: 0, costs: 0, parts: [])
+}
