@@ -14,10 +14,12 @@ package struct OpenRequest: Sendable, Hashable {
     /// Counts from 1.
     package let attempt: Int
     package let started: Instant
+    package let billing: BillingFacts
 
     package init(
         request: RequestID, clientRequest: String?, workspace: WorkspaceID, key: KeyID, operation: Operation,
-        model: String, deployment: DeploymentID, isStream: Bool, attempt: Int, started: Instant
+        model: String, deployment: DeploymentID, isStream: Bool, attempt: Int, started: Instant,
+        billing: BillingFacts = .none
     ) {
         self.request = request
         self.clientRequest = clientRequest
@@ -29,6 +31,7 @@ package struct OpenRequest: Sendable, Hashable {
         self.isStream = isStream
         self.attempt = attempt
         self.started = started
+        self.billing = billing
     }
 }
 
@@ -58,6 +61,8 @@ extension UsageRecord {
             operation: open.operation, model: open.model, deployment: open.deployment, isStream: open.isStream,
             status: .interrupted, httpStatus: progress == nil ? 0 : 200, errorCode: nil,
             usage: progress?.usage ?? Usage(inputTokens: 0, outputTokens: 0, source: .estimated),
-            started: open.started, latency: progress?.elapsed ?? .zero, firstToken: progress?.firstToken)
+            started: open.started, latency: progress?.elapsed ?? .zero, firstToken: progress?.firstToken,
+            billing: open.billing,
+            attempts: [Attempt(number: open.attempt, deployment: open.deployment, upstream: nil, cost: .unknown)])
     }
 }

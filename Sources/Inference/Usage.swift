@@ -2,11 +2,19 @@
 package struct Usage: Sendable, Hashable {
     package var inputTokens: Int
     package var outputTokens: Int
+    /// Of the input: those that the model had in its cache.
+    package var cachedTokens: Int
+    /// Of the output: those that the model thought and did not say.
+    package var reasoningTokens: Int
     package var source: CountSource
 
-    package init(inputTokens: Int, outputTokens: Int, source: CountSource) {
+    package init(
+        inputTokens: Int, outputTokens: Int, cachedTokens: Int = 0, reasoningTokens: Int = 0, source: CountSource
+    ) {
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
+        self.cachedTokens = cachedTokens
+        self.reasoningTokens = reasoningTokens
         self.source = source
     }
 

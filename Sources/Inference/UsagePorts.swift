@@ -23,11 +23,16 @@ package protocol UsageJournal: Sendable {
     var refusal: Problem? { get }
 }
 
+/// Where the journal's records go. Throws as `UsageStore`.
+package protocol UsageSink: Sendable {
+    /// Takes over all of the records, or throws and has taken none. One whose request was taken over already changes
+    /// nothing, so that a repeat is harmless.
+    func insert(_ records: [UsageRecord]) async throws
+}
+
 /// Where usage rows are kept. Methods throw `Problem(.storageUnavailable)` or `.storageFull`, and are cancelled with
 /// their task.
-package protocol UsageStore: Sendable {
-    /// Adds the records in one transaction. A record whose request is there already changes nothing.
-    func insert(_ records: [UsageRecord]) async throws
+package protocol UsageStore: UsageSink {
     /// The workspace's rows, newest first.
     func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord>
     /// Sums over the workspace's rows by UTC day, model and key, newest day first.

@@ -45,11 +45,15 @@ package struct UsageRecord: Sendable, Hashable {
     package let latency: Duration
     /// From the request's head to the first byte of the answer; nil when there was none.
     package let firstToken: Duration?
+    package let billing: BillingFacts
+    /// Every call to an upstream, in order; empty when none was made.
+    package let attempts: [Attempt]
 
     package init(
         request: RequestID, clientRequest: String?, workspace: WorkspaceID, key: KeyID, operation: Operation,
         model: String, deployment: DeploymentID, isStream: Bool, status: RequestStatus, httpStatus: Int,
-        errorCode: String?, usage: Usage, started: Instant, latency: Duration, firstToken: Duration?
+        errorCode: String?, usage: Usage, started: Instant, latency: Duration, firstToken: Duration?,
+        billing: BillingFacts = .none, attempts: [Attempt] = []
     ) {
         self.request = request
         self.clientRequest = clientRequest
@@ -66,5 +70,7 @@ package struct UsageRecord: Sendable, Hashable {
         self.started = started
         self.latency = latency
         self.firstToken = firstToken
+        self.billing = billing
+        self.attempts = attempts
     }
 }

@@ -3,8 +3,8 @@ package import Kernel
 package import Logging
 import Metrics
 
-/// Carries the journal's records to the usage store. It remembers nothing: after a restart it ships what files are
-/// left, and a record that is a row already changes nothing.
+/// Carries the journal's records to where they are settled and stored. It remembers nothing: after a restart it ships
+/// what files are left, and a record that is a row already changes nothing.
 package struct JournalShipper: Sendable {
     package struct Limits: Sendable {
         /// How often the journal is looked at when there is nothing to ship.
@@ -18,14 +18,14 @@ package struct JournalShipper: Sendable {
     }
 
     private let journal: SegmentedJournal
-    private let store: any UsageStore
+    private let store: any UsageSink
     private let clock: any Clock
     private let random: any RandomSource
     private let logger: Logger
     private let limits: Limits
 
     package init(
-        journal: SegmentedJournal, store: any UsageStore, clock: any Clock, random: any RandomSource, logger: Logger,
+        journal: SegmentedJournal, store: any UsageSink, clock: any Clock, random: any RandomSource, logger: Logger,
         limits: Limits = Limits()
     ) {
         self.journal = journal

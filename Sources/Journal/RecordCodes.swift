@@ -1,4 +1,5 @@
 import Inference
+import Kernel
 
 /// The numbers that stand for cases on disk: a new case takes a new one, and none is ever used again.
 enum RecordCodes {
@@ -33,6 +34,28 @@ enum RecordCodes {
         }
     }
 
+    static func code(of cost: Attempt.Cost) -> UInt8 {
+        switch cost {
+        case .confirmed: 1
+        case .estimated: 2
+        case .unknown: 3
+        case .none: 4
+        }
+    }
+
+    static func code(of asset: Asset) -> UInt8 {
+        switch asset {
+        case .money(.irr): 1
+        case .money(.usd): 2
+        case .money(.eur): 3
+        case .umu: 64
+        case .tokens: 65
+        case .audio: 66
+        case .gpu: 67
+        case .requests: 68
+        }
+    }
+
     static func operation(of number: UInt8) -> Inference.Operation? {
         Operation.allCases.first { code(of: $0) == number }
     }
@@ -44,4 +67,10 @@ enum RecordCodes {
     static func source(of number: UInt8) -> CountSource? {
         CountSource.allCases.first { code(of: $0) == number }
     }
+
+    static func cost(of number: UInt8) -> Attempt.Cost? {
+        Attempt.Cost.allCases.first { code(of: $0) == number }
+    }
+
+    static func asset(of number: UInt8) -> Asset? { Asset.all.first { code(of: $0) == number } }
 }

@@ -3,8 +3,6 @@ import Kernel
 
 /// The payload of an `open` record. Its first byte is the version; a later one is added beside this, never over it.
 enum OpenRequestCoding {
-    private static let version: UInt8 = 1
-
     private struct Flags: OptionSet {
         let rawValue: UInt8
         static let isStream = Flags(rawValue: 1)
@@ -15,7 +13,7 @@ enum OpenRequestCoding {
         var flags: Flags = []
         if open.isStream { flags.insert(.isStream) }
         if open.clientRequest != nil { flags.insert(.hasClientRequest) }
-        writer.integer(version)
+        writer.integer(PayloadVersion.written.rawValue)
         writer.integer(flags.rawValue)
         writer.id(open.request)
         writer.id(open.workspace)
@@ -26,13 +24,14 @@ enum OpenRequestCoding {
         writer.integer(open.started.microseconds)
         writer.text(open.model, limit: RecordCodes.textLimit)
         if let clientRequest = open.clientRequest { writer.text(clientRequest, limit: RecordCodes.textLimit) }
+        BillingCoding.encode(open.billing, into: &writer)
     }
 
-    /// - Returns: nil for what this version did not write.
+    /// - Returns: nil for what neither version wrote.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> OpenRequest? {
         var reader = ByteReader(bytes)
         do {
-            guard try reader.integer(UInt8.self) == version else { return nil }
+            guard let version = PayloadVersion(rawValue: try reader.integer()) else { return nil }
             let flags = Flags(rawValue: try reader.integer())
             let request: RequestID = try reader.id()
             let workspace: WorkspaceID = try reader.id()
@@ -42,10 +41,14 @@ enum OpenRequestCoding {
             let attempt = Int(try reader.integer(UInt16.self))
             let started = Instant(microseconds: try reader.integer())
             let model = try reader.text()
+            let clientRequest = flags.contains(.hasClientRequest) ? try reader.text() : nil
+            guard let billing = version == .first ? BillingFacts.none : try BillingCoding.decode(&reader) else {
+                return nil
+            }
             return OpenRequest(
-                request: request, clientRequest: flags.contains(.hasClientRequest) ? try reader.text() : nil,
-                workspace: workspace, key: key, operation: operation, model: model, deployment: deployment,
-                isStream: flags.contains(.isStream), attempt: attempt, started: started)
+                request: request, clientRequest: clientRequest, workspace: workspace, key: key, operation: operation,
+                model: model, deployment: deployment, isStream: flags.contains(.isStream), attempt: attempt,
+                started: started, billing: billing)
         } catch {
             return nil
         }
@@ -54,8 +57,6 @@ enum OpenRequestCoding {
 
 /// The payload of a `progress` record, versioned as the others.
 enum ProgressCoding {
-    private static let version: UInt8 = 1
-
     private struct Flags: OptionSet {
         let rawValue: UInt8
         static let hasFirstToken = Flags(rawValue: 1)
@@ -64,27 +65,24 @@ enum ProgressCoding {
     static func encode(_ progress: RequestProgress, into writer: inout ByteWriter) {
         var flags: Flags = []
         if progress.firstToken != nil { flags.insert(.hasFirstToken) }
-        writer.integer(version)
+        writer.integer(PayloadVersion.written.rawValue)
         writer.integer(flags.rawValue)
         writer.id(progress.request)
         writer.integer(RecordCodes.code(of: progress.usage.source))
-        writer.integer(Int64(progress.usage.inputTokens))
-        writer.integer(Int64(progress.usage.outputTokens))
+        UsageCoding.encode(progress.usage, into: &writer)
         writer.integer(progress.elapsed.microseconds)
         if let firstToken = progress.firstToken { writer.integer(firstToken.microseconds) }
     }
 
-    /// - Returns: nil for what this version did not write.
+    /// - Returns: nil for what neither version wrote.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> RequestProgress? {
         var reader = ByteReader(bytes)
         do {
-            guard try reader.integer(UInt8.self) == version else { return nil }
+            guard let version = PayloadVersion(rawValue: try reader.integer()) else { return nil }
             let flags = Flags(rawValue: try reader.integer())
             let request: RequestID = try reader.id()
             guard let source = RecordCodes.source(of: try reader.integer()) else { return nil }
-            let usage = Usage(
-                inputTokens: Int(try reader.integer(Int64.self)), outputTokens: Int(try reader.integer(Int64.self)),
-                source: source)
+            let usage = try UsageCoding.decode(source, version, &reader)
             let elapsed = Duration.microseconds(try reader.integer(Int64.self))
             let hasFirstToken = flags.contains(.hasFirstToken)
             return RequestProgress(

@@ -4,8 +4,6 @@ import Kernel
 /// The payload of a `close` or `settled` record. Its first byte is the version; a later one is added beside this, never
 /// over it.
 enum UsageRecordCoding {
-    private static let version: UInt8 = 1
-
     private struct Flags: OptionSet {
         let rawValue: UInt8
         static let isStream = Flags(rawValue: 1)
@@ -20,7 +18,7 @@ enum UsageRecordCoding {
         if record.firstToken != nil { flags.insert(.hasFirstToken) }
         if record.clientRequest != nil { flags.insert(.hasClientRequest) }
         if record.errorCode != nil { flags.insert(.hasErrorCode) }
-        writer.integer(version)
+        writer.integer(PayloadVersion.written.rawValue)
         writer.integer(flags.rawValue)
         writer.id(record.request)
         writer.id(record.workspace)
@@ -30,28 +28,31 @@ enum UsageRecordCoding {
         writer.integer(RecordCodes.code(of: record.status))
         writer.integer(RecordCodes.code(of: record.usage.source))
         writer.integer(UInt16(clamping: record.httpStatus))
-        writer.integer(Int64(record.usage.inputTokens))
-        writer.integer(Int64(record.usage.outputTokens))
+        UsageCoding.encode(record.usage, into: &writer)
         writer.integer(record.started.microseconds)
         writer.integer(record.latency.microseconds)
         if let firstToken = record.firstToken { writer.integer(firstToken.microseconds) }
         writer.text(record.model, limit: RecordCodes.textLimit)
         if let clientRequest = record.clientRequest { writer.text(clientRequest, limit: RecordCodes.textLimit) }
         if let errorCode = record.errorCode { writer.text(errorCode, limit: RecordCodes.textLimit) }
+        BillingCoding.encode(record.billing, into: &writer)
+        AttemptsCoding.encode(record.attempts, into: &writer)
     }
 
-    /// - Returns: nil for what this version did not write.
+    /// - Returns: nil for what neither version wrote.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> UsageRecord? {
         var reader = ByteReader(bytes)
         do {
-            guard try reader.integer(UInt8.self) == version else { return nil }
-            return try decodeFirstVersion(&reader)
+            guard let version = PayloadVersion(rawValue: try reader.integer()) else { return nil }
+            return try decode(version, &reader)
         } catch {
             return nil
         }
     }
 
-    private static func decodeFirstVersion(_ reader: inout ByteReader) throws(ByteReader.Exhausted) -> UsageRecord? {
+    private static func decode(
+        _ version: PayloadVersion, _ reader: inout ByteReader
+    ) throws(ByteReader.Exhausted) -> UsageRecord? {
         let flags = Flags(rawValue: try reader.integer())
         let request: RequestID = try reader.id()
         let workspace: WorkspaceID = try reader.id()
@@ -62,8 +63,7 @@ enum UsageRecordCoding {
             let source = RecordCodes.source(of: try reader.integer())
         else { return nil }
         let httpStatus = Int(try reader.integer(UInt16.self))
-        let inputTokens = Int(try reader.integer(Int64.self))
-        let outputTokens = Int(try reader.integer(Int64.self))
+        let usage = try UsageCoding.decode(source, version, &reader)
         let started = Instant(microseconds: try reader.integer())
         let latency = Duration.microseconds(try reader.integer(Int64.self))
         var firstToken: Duration?
@@ -71,11 +71,18 @@ enum UsageRecordCoding {
         let model = try reader.text()
         let clientRequest = flags.contains(.hasClientRequest) ? try reader.text() : nil
         let errorCode = flags.contains(.hasErrorCode) ? try reader.text() : nil
+        var billing: BillingFacts? = BillingFacts.none
+        var attempts: [Attempt]? = []
+        if version == .second {
+            billing = try BillingCoding.decode(&reader)
+            attempts = try AttemptsCoding.decode(&reader)
+        }
+        guard let billing, let attempts else { return nil }
         return UsageRecord(
             request: request, clientRequest: clientRequest, workspace: workspace, key: key, operation: operation,
             model: model, deployment: deployment, isStream: flags.contains(.isStream), status: status,
             httpStatus: httpStatus, errorCode: errorCode,
-            usage: Usage(inputTokens: inputTokens, outputTokens: outputTokens, source: source), started: started,
-            latency: latency, firstToken: firstToken)
+            usage: usage, started: started, latency: latency, firstToken: firstToken, billing: billing,
+            attempts: attempts)
     }
 }
