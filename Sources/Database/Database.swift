@@ -25,6 +25,17 @@ package protocol Database: Sendable {
     @discardableResult
     func write<T: Sendable>(_ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
 
+    /// Runs a body of which every statement is guarded: it locks the rows that it decides by before it reads them
+    /// (`Dialect.locked`, in one order everywhere), and what it changes stands in the WHERE of the change. Rows that it
+    /// adds carry the caller's identifiers, with `ON CONFLICT`, and the body counts how many were added.
+    ///
+    /// PostgreSQL runs it at READ COMMITTED, so that those who meet on a hot row wait in line instead of being thrown
+    /// away; a deadlock still runs it again. What such a body reads without a lock may have changed before it commits,
+    /// and two of its reads may see two states: it decides nothing by them that another transaction may change.
+    /// - Throws: as `write`.
+    @discardableResult
+    func guarded<T: Sendable>(_ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+
     /// Runs one guarded statement as a transaction of its own: what it depends on stands in its WHERE, which the engine
     /// looks at again after it waited for a row. Cheaper than `write`, and never run again after a conflict.
     ///
@@ -33,6 +44,16 @@ package protocol Database: Sendable {
     /// - Throws: as `write`.
     @discardableResult
     func execute(_ scope: Scope, _ sql: String, _ arguments: [any SQLRepresentable]) async throws -> [Row]
+}
+
+extension Database {
+    /// An engine with one writer has nothing to gain.
+    @discardableResult
+    package func guarded<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        try await write(scope, body)
+    }
 }
 
 /// On whose behalf a transaction runs. PostgreSQL enforces it by roles and row-level security; SQLite has no second

@@ -13,6 +13,10 @@ package struct Dialect: Sendable, Equatable {
     package let strict: String
     /// Put at the end of a SELECT: locks its rows, and passes over those that another transaction holds.
     package let skipLocked: String
+    /// Put at the end of a SELECT: locks its rows, in the order of its ORDER BY, and shows them as they are then.
+    package let locked: String
+    /// The same, beside others who only want that the rows stay as they are.
+    package let sharing: String
     /// What a migration's entries in braces stand for.
     private let wall: SecondWall
 
@@ -20,17 +24,18 @@ package struct Dialect: Sendable, Equatable {
     /// locked, and no second wall between workspaces.
     package static let sqlite = Dialect(
         name: "sqlite", int64: "INTEGER", text: "TEXT", blob: "BLOB", real: "REAL", strict: "STRICT", skipLocked: "",
-        wall: .sqlite)
+        locked: "", sharing: "", wall: .sqlite)
 
     /// A database's own collation may be any, and then sorts identifiers as words of a language; `C` is the order of
     /// the bytes.
     package static let postgres = Dialect(
         name: "postgres", int64: "BIGINT", text: #"TEXT COLLATE "C""#, blob: "BYTEA", real: "DOUBLE PRECISION",
-        strict: "", skipLocked: " FOR UPDATE SKIP LOCKED", wall: .postgres)
+        strict: "", skipLocked: " FOR UPDATE SKIP LOCKED", locked: " FOR UPDATE", sharing: " FOR SHARE",
+        wall: .postgres)
 
     private init(
         name: String, int64: String, text: String, blob: String, real: String, strict: String, skipLocked: String,
-        wall: SecondWall
+        locked: String, sharing: String, wall: SecondWall
     ) {
         self.name = name
         self.int64 = int64
@@ -39,6 +44,8 @@ package struct Dialect: Sendable, Equatable {
         self.real = real
         self.strict = strict
         self.skipLocked = skipLocked
+        self.locked = locked
+        self.sharing = sharing
         self.wall = wall
     }
 

@@ -9,6 +9,7 @@
 /// - `{bind TABLE}`: the `tenant_id` of a row is the one that its `workspace_id` belongs to.
 /// - `{reserve TABLE}`: rows that belong to nobody, for the system alone.
 /// - `{append TABLE}`: rows are added, and never changed or removed.
+/// - `{lock TABLE}`: rows are written by the system alone.
 /// - `{counter NAME}`: a number that every scope may draw, and none may set.
 struct SecondWall: Sendable, Equatable {
     fileprivate var isolation: [String] = []
@@ -18,6 +19,7 @@ struct SecondWall: Sendable, Equatable {
     fileprivate var binding: [String] = []
     fileprivate var reservation: [String] = []
     fileprivate var appending: [String] = []
+    fileprivate var locking: [String] = []
     fileprivate var counter: [String] = []
     fileprivate var drawing = ""
 
@@ -35,6 +37,7 @@ struct SecondWall: Sendable, Equatable {
         case ("bind", 0): return filled(binding, table)
         case ("reserve", 0): return filled(reservation, table)
         case ("append", 0): return filled(appending, table)
+        case ("lock", 0): return filled(locking, table)
         case ("counter", 0): return filled(counter, table)
         default: return nil
         }
@@ -118,6 +121,7 @@ extension SecondWall {
         ],
         reservation: ["REVOKE ALL ON {table} FROM volery_app"],
         appending: ["REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM volery_app, volery_system"],
+        locking: ["REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {table} FROM volery_app"],
         counter: [
             "CREATE TABLE {table}_counter (id BIGINT PRIMARY KEY CHECK (id = 1), last BIGINT NOT NULL)",
             "INSERT INTO {table}_counter (id, last) VALUES (1, 0)",

@@ -5,6 +5,8 @@ import Synchronization
 /// What a body is to run in.
 enum Access: Sendable {
     case read, write
+    /// As `write`, at READ COMMITTED.
+    case guarded
     /// One statement, which the server commits by itself.
     case statement
 }

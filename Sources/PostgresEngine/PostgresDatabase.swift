@@ -7,6 +7,7 @@ import Logging
 ///
 /// - `read` and `write` are SERIALIZABLE. After a conflict, and when the connection is lost before COMMIT, the whole
 ///   body runs again: nothing took place.
+/// - `guarded` is at READ COMMITTED: who meets waits. After a deadlock and a lost connection the body runs again.
 /// - `execute` is one statement at READ COMMITTED.
 /// - `.workspace` and `.tenant` run as `volery_app`, which row-level security holds to the one workspace or tenant;
 ///   `.system` as `volery_system`, which sees all; `.schema` as the role that logs in.
@@ -97,6 +98,13 @@ package final class PostgresDatabase: Database {
         _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
     ) async throws -> T {
         try await run(scope, .write, body)
+    }
+
+    @discardableResult
+    package func guarded<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        try await run(scope, .guarded, body)
     }
 
     /// A connection lost while the statement ran is `.commitUnknown`, since the server commits it by itself.

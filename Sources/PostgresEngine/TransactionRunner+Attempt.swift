@@ -10,7 +10,7 @@ extension TransactionRunner {
         let outcome =
             switch body.access {
             case .statement: runStatement(body, on: connection)
-            case .read, .write: runTransaction(body, on: connection)
+            case .read, .write, .guarded: runTransaction(body, on: connection)
             }
         // A cancellation on its way would hit whatever comes next on this connection.
         if body.disengage() {
@@ -75,8 +75,8 @@ extension TransactionRunner {
             body.beginAgain()
             let mayHaveTakenPlace: Bool
             switch error {
-            case .lost: mayHaveTakenPlace = body.access == .write
-            case .refused(let refusal): mayHaveTakenPlace = body.access == .write && refusal.isUnknownOutcome
+            case .lost: mayHaveTakenPlace = body.access.mayWrite
+            case .refused(let refusal): mayHaveTakenPlace = body.access.mayWrite && refusal.isUnknownOutcome
             case .unsendable, .cancelled: mayHaveTakenPlace = false
             }
             if mayHaveTakenPlace { return .failed(DatabaseFailure.commitUnknown("\(error)")) }
@@ -107,7 +107,7 @@ extension TransactionRunner {
     }
 
     private func begin(_ body: any PendingBody, on connection: PostgresConnection) throws(SessionFailure) -> Instant {
-        var sql = "BEGIN ISOLATION LEVEL SERIALIZABLE" + (body.access == .read ? " READ ONLY" : "")
+        var sql = body.access.beginning
         // The text of an identifier is letters, digits and `_`, by its type.
         if let setting = body.scope.setting { sql += "; SET LOCAL \(setting.name) = '\(setting.value)'" }
         // Also where a migration's own statements may take an hour: a server that stands still is noticed here.
@@ -160,6 +160,23 @@ extension Scope {
         case .workspace(let id): ScopeSetting(name: "app.workspace_id", value: id.description)
         case .tenant(let id): ScopeSetting(name: "app.tenant_id", value: id.description)
         case .system, .schema: nil
+        }
+    }
+}
+
+extension Access {
+    fileprivate var beginning: String {
+        switch self {
+        case .read: "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY"
+        case .write, .statement: "BEGIN ISOLATION LEVEL SERIALIZABLE"
+        case .guarded: "BEGIN ISOLATION LEVEL READ COMMITTED"
+        }
+    }
+
+    fileprivate var mayWrite: Bool {
+        switch self {
+        case .write, .guarded, .statement: true
+        case .read: false
         }
     }
 }

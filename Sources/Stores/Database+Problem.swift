@@ -26,6 +26,20 @@ extension Database {
     }
 }
 
+extension Database {
+    /// `guarded`, with the engine's failures as a caller may see them.
+    @discardableResult
+    func guarding<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        do {
+            return try await guarded(scope, body)
+        } catch let failure as DatabaseFailure {
+            throw failure.problem
+        }
+    }
+}
+
 extension PageRequest {
     /// The identifier below which the page begins, as text; on the first page, text that sorts after every identifier.
     /// - Throws: `Problem(.validationError)` when it is of another kind, or no identifier at all.

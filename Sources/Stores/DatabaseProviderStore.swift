@@ -21,7 +21,10 @@ package struct DatabaseProviderStore: ProviderStore {
                         provider.id, provider.name, provider.wire.rawValue, provider.endpoint.description,
                         provider.created,
                     ])
-                if isNew == 1 { try tx.revoke(.providers, of: nil) }
+                guard isNew == 1 else { return }
+                try tx.revoke(.providers, of: nil)
+                // Prices may name it.
+                try tx.spendingChanged()
             }
         } catch let failure as DatabaseFailure where failure.isDuplicate {
             throw Problem(

@@ -11,26 +11,21 @@ package struct DatabaseUsageStore: UsageStore {
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
         try await database.storing(.system) { tx in
-            var rest = records[...]
-            for insert in UsageInsert.all {
-                while rest.count >= insert.rows {
-                    try tx.run(insert.sql, rest.prefix(insert.rows).flatMap(\.values))
-                    rest = rest.dropFirst(insert.rows)
-                }
-            }
+            try UsageRows.insert(records.map { ($0, .none) }, tx)
+            try AttemptRows.insert(records, tx)
         }
     }
 
     package func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord> {
         let cursor = try page.cursor(RequestKind.self)
         let rows = try await database.fetching(.workspace(workspace)) { tx in
-            try tx.rows(
+            let rows = try tx.rows(
                 """
                 SELECT * FROM usage WHERE workspace_id = $1 AND request_id < $2
                 ORDER BY request_id DESC LIMIT $3
                 """,
-                [workspace, cursor, page.limit + 1]
-            ).map(UsageRecord.init(row:))
+                [workspace, cursor, page.limit + 1])
+            return try UsageRecord.records(rows, tx)
         }
         return Page(rows: rows, limit: page.limit) { $0.request.description }
     }
@@ -55,49 +50,24 @@ package struct DatabaseUsageStore: UsageStore {
     }
 }
 
-/// The insertion of so many rows in one statement. There are few lengths, so that an engine prepares each once.
-private struct UsageInsert {
-    let rows: Int
-    let sql: String
-
-    /// The longest first; the last takes a single row. 850 values are well below what either engine binds.
-    static let all = [50, 10, 1].map(UsageInsert.init)
-
-    private init(rows: Int) {
-        let columns = 17
-        let tuples = (0..<rows).map { row -> String in
-            let places = (1...columns).map { column -> String in "$" + String(row * columns + column) }
-            return "(" + places.joined(separator: ", ") + ")"
-        }
-        self.rows = rows
-        sql =
-            """
-            INSERT INTO usage (request_id, client_request, workspace_id, key_id, operation, model, deployment_id,
-                is_stream, status, http_status, error_code, input_tokens, output_tokens, count_source, started,
-                latency, first_token)
-            VALUES
-            """ + " " + tuples.joined(separator: ", ") + " ON CONFLICT (request_id) DO NOTHING"
-    }
-}
-
-extension UsageRecord {
-    /// In the order of the insertion's columns.
-    fileprivate var values: [any SQLRepresentable] {
-        [
-            request, clientRequest, workspace, key, operation.rawValue, model, deployment, isStream, status.rawValue,
-            httpStatus, errorCode, usage.inputTokens, usage.outputTokens, usage.source.rawValue, started, latency,
-            firstToken,
-        ]
-    }
-}
-
 private let microsecondsPerDay: Int64 = 86_400_000_000
 
 extension UsageRecord {
-    fileprivate init(row: Row) throws {
+    /// With their attempts. What they held is not kept: it has been settled.
+    static func records(_ rows: [Row], _ tx: any Tx) throws -> [UsageRecord] {
+        let requests = try rows.map { try $0.value("request_id", as: RequestID.self) }
+        let attempts = try AttemptRows.attempts(of: requests, tx)
+        return try zip(rows, requests).map { try UsageRecord(row: $0, attempts: attempts[$1] ?? []) }
+    }
+
+    private init(row: Row, attempts: [Attempt]) throws {
         let usage = Usage(
             inputTokens: try row.value("input_tokens"), outputTokens: try row.value("output_tokens"),
+            cachedTokens: try row.value("cached_tokens"), reasoningTokens: try row.value("reasoning_tokens"),
             source: try row.value("count_source"))
+        let billing = BillingFacts(
+            tenant: try row.value("tenant_id"), user: try row.value("user_id"),
+            tags: TagList.tags(in: try row.value("tags")), hold: .none)
         self.init(
             request: try row.value("request_id"), clientRequest: try row.value("client_request"),
             workspace: try row.value("workspace_id"), key: try row.value("key_id"),
@@ -105,7 +75,8 @@ extension UsageRecord {
             deployment: try row.value("deployment_id"), isStream: try row.value("is_stream"),
             status: try row.value("status"), httpStatus: try row.value("http_status"),
             errorCode: try row.value("error_code"), usage: usage, started: try row.value("started"),
-            latency: try row.value("latency"), firstToken: try row.value("first_token"))
+            latency: try row.value("latency"), firstToken: try row.value("first_token"), billing: billing,
+            attempts: attempts)
     }
 }
 

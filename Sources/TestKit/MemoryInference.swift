@@ -35,6 +35,7 @@ package final class MemoryRegistryStore: RegistryStore {
 package final class MemoryUsageStore: UsageStore {
     private struct State {
         var records: [RequestID: UsageRecord] = [:]
+        var bills: [RequestID: BilledUsage] = [:]
         var failure: Problem?
         var inserts = 0
     }
@@ -92,11 +93,106 @@ package final class MemoryUsageStore: UsageStore {
         }
     }
 
+    /// A row with what stands in it of money.
+    package func insert(_ billed: BilledUsage) {
+        state.withLock { state in
+            state.records[billed.record.request] = billed.record
+            state.bills[billed.record.request] = billed
+        }
+    }
+
     private func all(in workspace: WorkspaceID) throws -> [UsageRecord] {
         try state.withLock { state in
             if let failure = state.failure { throw failure }
             return state.records.values.filter { $0.workspace == workspace }
         }
+    }
+}
+
+extension MemoryUsageStore: UsageReports {
+    package func rows(
+        in workspace: WorkspaceID, matching filter: UsageFilter, page: PageRequest
+    ) async throws -> Page<BilledUsage> {
+        let after = try cursor(page, RequestKind.self)
+        return newestFirst(try billed(in: workspace, filter), page: page, after: after, id: \.record.request)
+    }
+
+    /// A straightforward model: a row at a time.
+    package func totals(
+        in workspace: WorkspaceID, matching filter: UsageFilter, by groups: Set<UsageGroup>, days: [UsageSpan],
+        limit: Int
+    ) async throws -> [UsageTotal] {
+        var totals: [UsageTotal.Group: UsageTotal] = [:]
+        for row in try billed(in: workspace, filter) {
+            for group in Self.groups(of: row.record, groups, days, filter) {
+                totals[group, default: UsageTotal(group)].add(row)
+            }
+        }
+        guard totals.count <= limit else { throw Problem(.validationError, parameter: "group_by") }
+        return Array(totals.values)
+    }
+
+    private func billed(in workspace: WorkspaceID, _ filter: UsageFilter) throws -> [BilledUsage] {
+        try all(in: workspace).filter(filter.passes).map { record in
+            state.withLock { $0.bills[record.request] } ?? BilledUsage(record: record)
+        }
+    }
+
+    private static func groups(
+        of record: UsageRecord, _ groups: Set<UsageGroup>, _ days: [UsageSpan], _ filter: UsageFilter
+    ) -> [UsageTotal.Group] {
+        var group = UsageTotal.Group()
+        if groups.contains(.day) {
+            guard let day = days.first(where: { $0.begins <= record.started && record.started < $0.ends }) else {
+                return []
+            }
+            group.span = day
+        }
+        if groups.contains(.model) { group.model = record.model }
+        if groups.contains(.key) { group.key = record.key }
+        if groups.contains(.user) { group.user = record.billing.user.map { .value($0) } ?? UsageFilter.Wanted.none }
+        guard groups.contains(.tag) else { return [group] }
+        var tags = Set(record.billing.tags)
+        if case .value(let only)? = filter.tag { tags.formIntersection([only]) }
+        let wanted: [UsageFilter.Wanted<String>] = tags.isEmpty ? [.none] : tags.map { .value($0) }
+        return wanted.map { tag in
+            group.tag = tag
+            return group
+        }
+    }
+}
+
+extension UsageFilter {
+    fileprivate func passes(_ record: UsageRecord) -> Bool {
+        guard record.started >= from, record.started < until, model == nil || model == record.model,
+            key == nil || key == record.key
+        else { return false }
+        switch user {
+        case .value(let wanted)?: guard record.billing.user == wanted else { return false }
+        case Wanted.none?: guard record.billing.user == nil else { return false }
+        case nil: break
+        }
+        switch tag {
+        case .value(let wanted)?: return record.billing.tags.contains(wanted)
+        case Wanted.none?: return record.billing.tags.isEmpty
+        case nil: return true
+        }
+    }
+}
+
+extension UsageTotal {
+    fileprivate mutating func add(_ row: BilledUsage) {
+        let usage = row.record.usage
+        requests += 1
+        unsuccessful += row.record.status == .succeeded ? 0 : 1
+        suspended += row.billState == "suspended" ? 1 : 0
+        inputTokens += usage.inputTokens
+        cachedTokens += usage.cachedTokens
+        outputTokens += usage.outputTokens
+        reasoningTokens += usage.reasoningTokens
+        umu += row.umu?.millionths ?? 0
+        if let price = row.price { prices[price.currency, default: 0] += price.units }
+        if let cost = row.cost { costs[cost.currency, default: 0] += cost.units }
     }
 }
 

@@ -6,6 +6,7 @@ import Logging
 import PostgresEngine
 import SQLiteEngine
 import Stores
+import Synchronization
 import Tenancy
 import TestKit
 import Testing
@@ -62,9 +63,11 @@ private final class PostgresSchema: Sendable {
     private let server: String
     private let opened = Shared<[PostgresDatabase]>([])
     private let name = "volery_test_\(SystemRandom().next())"
+    private let turn: Turn
 
     init(on server: String) async throws {
         self.server = server
+        turn = await turns.take(server)
         admin = try await Self.open(server, clock: SystemClock())
         try await admin.execute(.schema, "CREATE SCHEMA \(name)", [])
     }
@@ -89,12 +92,70 @@ private final class PostgresSchema: Sendable {
     }
 
     deinit {
-        let (admin, opened, name) = (admin, opened.value, name)
+        let (admin, opened, name, turn) = (admin, opened.value, name, turn)
         Task {
             for database in opened { await database.close() }
             _ = try? await admin.execute(.schema, "DROP SCHEMA \(name) CASCADE", [])
             await admin.close()
+            turn.end()
         }
+    }
+}
+
+/// So many tests at once have a schema of their own on one server: it has only so many connections.
+private let turns = Turns(atOnce: 16)
+
+private final class Turns: Sendable {
+    private struct Line {
+        var taken = 0
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let atOnce: Int
+    private let lines = Mutex<[String: Line]>([:])
+
+    init(atOnce: Int) { self.atOnce = atOnce }
+
+    func take(_ server: String) async -> Turn {
+        await withCheckedContinuation { continuation in
+            let isFree = lines.withLock { lines in
+                guard lines[server, default: Line()].taken < atOnce else {
+                    lines[server]?.waiting.append(continuation)
+                    return false
+                }
+                lines[server, default: Line()].taken += 1
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+        return Turn { self.end(server) }
+    }
+
+    private func end(_ server: String) {
+        let next: CheckedContinuation<Void, Never>? = lines.withLock { lines in
+            if lines[server]?.waiting.isEmpty == false { return lines[server]?.waiting.removeFirst() }
+            lines[server]?.taken -= 1
+            return nil
+        }
+        next?.resume()
+    }
+}
+
+/// Ends once, also when nobody says so.
+private final class Turn: Sendable {
+    private let ending: @Sendable () -> Void
+    private let isOver = Mutex(false)
+
+    init(_ ending: @escaping @Sendable () -> Void) { self.ending = ending }
+
+    deinit { end() }
+
+    func end() {
+        let isFirst = isOver.withLock { isOver in
+            defer { isOver = true }
+            return !isOver
+        }
+        if isFirst { ending() }
     }
 }
 

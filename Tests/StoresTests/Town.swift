@@ -204,6 +204,7 @@ extension StoreWorld {
                 conditions: RuleConditions(), created: now), audit: entry("rule.create", of: tenant))
         let request = IdempotencyKey(workspace: workspace.id, route: "POST /x", text: "k")
         try await answer(request)
+        try await furnishMoney(workspace, database)
     }
 
     fileprivate func furnishPlatform(_ person: User, _ database: any Database) async throws {
@@ -219,6 +220,7 @@ extension StoreWorld {
         try await registry.insert(samples.deployment(try #require(ModelName("tiny")), at: endpoint))
         try await DatabaseSealedRows(database).put(SealedRow(name: "a", sealed: [1], stored: now))
         _ = try await DatabaseMasterKeyRecord(database).remember([1])
+        try await furnishPlatformMoney(database)
     }
 
     private func answer(_ request: IdempotencyKey) async throws {
