@@ -16,6 +16,16 @@ package enum ProblemBody {
         bytes(of: Members(problem, request: request, shape: .details))
     }
 
+    /// The header fields that an answer with the problem has beside its body. Clients of OpenAI's obey the last one: a
+    /// budget that is spent is not worth their tries.
+    package static func headers(of problem: Problem) -> [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        if let seconds = problem.retryAfter { headers.append(("retry-after", String(seconds))) }
+        if problem.status == 401 { headers.append(("www-authenticate", "Bearer realm=\"volery\"")) }
+        if problem.code == .quotaExceeded, problem.retryAfter == nil { headers.append(("x-should-retry", "false")) }
+        return headers
+    }
+
     /// Where the code is explained, relative to the server's root.
     package static func page(of code: ErrorCode) -> String { "/docs/errors/\(code.rawValue)" }
 

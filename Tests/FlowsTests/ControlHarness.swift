@@ -1,8 +1,10 @@
+import Billing
 import Fleet
 import Flows
 import Foundation
 import Inference
 import Kernel
+import Synchronization
 import Tenancy
 import TestKit
 
@@ -15,6 +17,9 @@ struct ControlHarness {
     let secrets = MemorySecretStore()
     let deployments = MemoryRegistryStore()
     let usage = MemoryUsageStore()
+    let shop = MemoryShop()
+    let prices = MemoryPrices()
+    let changes = Counter()
     let registry = Registry()
     let verifier: KeyVerifier
     let workspace: Workspace
@@ -39,6 +44,13 @@ struct ControlHarness {
                 keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
                 rules: directory, audit: directory, providers: providers, secrets: secrets, deployments: deployments,
                 usage: usage),
+            money: MoneyParts(
+                prices: prices, budgets: shop, limits: shop, wallets: shop, spending: shop, ledger: shop,
+                reports: shop, usage: usage,
+                actions: MoneyParts.Actions(
+                    didChange: { [changes] in changes.add() }, verify: { .empty },
+                    suspended: { Page(rows: [], limit: $0.limit) { "\($0.request)" } },
+                    resolve: { SuspenseResolution(resolved: 1, left: 2) })),
             hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
             verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
             verifier: verifier, revocations: nil, registry: RegistryRefresh(registry: registry, store: deployments),
@@ -103,6 +115,14 @@ struct ControlHarness {
             """
         return try JSONDecoder().decode(ModelServiceStatus.self, from: Data(text.utf8))
     }
+}
+
+/// Counts calls.
+final class Counter: Sendable {
+    private let count = Atomic(0)
+
+    func add() { count.add(1, ordering: .relaxed) }
+    var value: Int { count.load(ordering: .relaxed) }
 }
 
 /// The problem that a call ends in; nil when it succeeds.

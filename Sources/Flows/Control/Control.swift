@@ -7,7 +7,9 @@ package import Kernel
 /// `POLICY_DENIED` where the caller may not, `INVALID_API_KEY` where the credential is not good, `CONFLICT` where the
 /// state of the thing does not allow it, `STORAGE_UNAVAILABLE` when the database does not answer.
 /// Every method is cancelled with its task; a change that was cancelled may have happened.
-package protocol Control: TenantControl, MemberControl, KeyControl, RuleControl, AuditControl, ProviderControl {
+package protocol Control: TenantControl, MemberControl, KeyControl, RuleControl, AuditControl, ProviderControl,
+    MoneyControl
+{
     /// Adds an endpoint that serves a model. Throws `ALREADY_EXISTS` when the model service has it already.
     func registerDeployment(_ request: NewDeployment) async throws -> DeploymentView
     /// Every registered deployment, by model.

@@ -6,7 +6,13 @@ import Tenancy
 extension ControlFlow {
     package func usageRows(in workspace: WorkspaceID?, _ page: PageRequest) async throws -> Page<UsageRowView> {
         let workspace = try await authorized(.usageRead, in: workspace, as: "usage.read")
-        return try await stores.usage.list(in: workspace.id, page: page).map(UsageRowView.init)
+        guard let usage = parts.money?.usage else {
+            return try await stores.usage.list(in: workspace.id, page: page).map { UsageRowView($0) }
+        }
+        let everything = UsageFilter(from: Instant(microseconds: 0), until: Instant(microseconds: .max))
+        let showsCost = caller.principal.isOperator
+        return try await usage.rows(in: workspace.id, matching: everything, page: page)
+            .map { UsageRowView($0, showsCost: showsCost) }
     }
 
     package func usageSummary(in workspace: WorkspaceID?, days: Int) async throws -> [UsageSummaryView] {

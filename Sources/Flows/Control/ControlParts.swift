@@ -41,6 +41,8 @@ package struct ControlParts: Sendable {
     /// Of the installation: what an operator means who names no other.
     package let home: Workspace
     package let stores: ControlStores
+    /// Nil where a test has nothing to do with money.
+    package let money: MoneyParts?
     package let access: any AccessDecider
     package let hasher: any SecretHasher
     package let sealer: any Sealer
@@ -59,7 +61,7 @@ package struct ControlParts: Sendable {
     package let exports: ExportLog
 
     package init(
-        home: Workspace, stores: ControlStores, access: any AccessDecider = BuiltInAccess(),
+        home: Workspace, stores: ControlStores, money: MoneyParts? = nil, access: any AccessDecider = BuiltInAccess(),
         hasher: any SecretHasher, sealer: any Sealer, codes: any OneTimeCodes,
         verification: AuditVerificationFlow, verifier: KeyVerifier?,
         revocations: (any RevocationListener)?, registry: RegistryRefresh,
@@ -68,6 +70,7 @@ package struct ControlParts: Sendable {
     ) {
         self.home = home
         self.stores = stores
+        self.money = money
         self.access = access
         self.hasher = hasher
         self.sealer = sealer

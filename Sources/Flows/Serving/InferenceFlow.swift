@@ -3,21 +3,24 @@ package import Kernel
 package import Tenancy
 
 /// What one inference request goes through, apart from the bytes: who asks, whether they may, which deployment answers,
-/// what is recorded.
+/// what it may cost, what is recorded.
 ///
-/// Nothing here waits, except for a token that was not seen before.
+/// Nothing here waits, except for a token that was not seen before, and for budgets and limits that memory does not
+/// decide.
 package struct InferenceFlow: Sendable {
     package let registry: Registry
     package let keys: KeyVerifier
     package let journal: any UsageJournal
     package let credentials: any UpstreamCredentials
+    package let admission: any Admission
     package let clock: any Clock
     package let ids: IDSource
     private let access: any AccessDecider
 
     package init(
         registry: Registry, keys: KeyVerifier, journal: any UsageJournal, clock: any Clock, ids: IDSource,
-        access: any AccessDecider = BuiltInAccess(), credentials: any UpstreamCredentials = NoCredentials()
+        access: any AccessDecider = BuiltInAccess(), credentials: any UpstreamCredentials = NoCredentials(),
+        admission: any Admission = FreeAdmission()
     ) {
         self.registry = registry
         self.keys = keys
@@ -26,6 +29,7 @@ package struct InferenceFlow: Sendable {
         self.ids = ids
         self.access = access
         self.credentials = credentials
+        self.admission = admission
     }
 
     /// The models that the key may use, one entry for each.

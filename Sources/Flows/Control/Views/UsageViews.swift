@@ -20,8 +20,24 @@ package struct UsageRowView: Sendable, Codable, Equatable {
     package let started: Instant
     package let latency: Double
     package let firstToken: Double?
+    package let user: UserID?
+    package let tags: [String]
+    package let cachedTokens: Int
+    package let reasoningTokens: Int
+    /// `free`, `charged` or `suspended`.
+    package let billState: String
+    /// What the tenant pays; nil for what has no price.
+    package let price: Amount?
+    /// What it cost the platform; nil for everybody else.
+    package let cost: Amount?
+    package let umu: String?
+    /// 0 for none.
+    package let priceVersion: Int
 
-    package init(_ record: UsageRecord) {
+    package init(_ record: UsageRecord) { self.init(BilledUsage(record: record), showsCost: false) }
+
+    package init(_ billed: BilledUsage, showsCost: Bool) {
+        let record = billed.record
         request = record.request
         clientRequest = record.clientRequest
         workspace = record.workspace
@@ -39,6 +55,15 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         started = record.started
         latency = record.latency.seconds
         firstToken = record.firstToken?.seconds
+        user = record.billing.user
+        tags = record.billing.tags
+        cachedTokens = record.usage.cachedTokens
+        reasoningTokens = record.usage.reasoningTokens
+        billState = billed.billState
+        price = billed.price.map(Amount.init)
+        cost = showsCost ? billed.cost.map(Amount.init) : nil
+        umu = billed.umu.map { Amount(units: $0.millionths, .umu).text }
+        priceVersion = billed.priceVersion
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -46,6 +71,8 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         case operation, model, deployment = "deployment_id", isStream = "stream", status, httpStatus = "http_status"
         case errorCode = "error_code", inputTokens = "input_tokens", outputTokens = "output_tokens"
         case tokenSource = "token_source", started, latency = "latency_seconds", firstToken = "first_token_seconds"
+        case user = "user_id", tags, cachedTokens = "cached_tokens", reasoningTokens = "reasoning_tokens"
+        case billState = "bill_state", price, cost, umu, priceVersion = "price_version"
     }
 
     /// Absent values are written as null, so that the shape is always the same.
@@ -68,6 +95,15 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         try members.encode(started, forKey: .started)
         try members.encode(latency, forKey: .latency)
         try members.encode(firstToken, forKey: .firstToken)
+        try members.encode(user, forKey: .user)
+        try members.encode(tags, forKey: .tags)
+        try members.encode(cachedTokens, forKey: .cachedTokens)
+        try members.encode(reasoningTokens, forKey: .reasoningTokens)
+        try members.encode(billState, forKey: .billState)
+        try members.encode(price, forKey: .price)
+        try members.encode(cost, forKey: .cost)
+        try members.encode(umu, forKey: .umu)
+        try members.encode(priceVersion, forKey: .priceVersion)
     }
 }
 

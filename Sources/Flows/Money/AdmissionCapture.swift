@@ -1,0 +1,47 @@
+import Billing
+import Inference
+import Kernel
+
+/// What a finished request takes from each part of its hold: the amounts that `SettlementRules` posts, without the
+/// transfers. The node's memory and the ledger agree because both ask the same pure functions.
+struct AdmissionCapture {
+    /// For each part of the hold.
+    private(set) var amounts: [Int64]
+    /// What the tenant pays; nil for what has no price.
+    private(set) var price: Money?
+
+    init(of record: UsageRecord, from hold: Hold, _ pricing: AdmissionPricing) {
+        amounts = [Int64](repeating: 0, count: hold.parts.count)
+        let quantities = ChargeRules.charged(record)
+        let purse = hold.parts.first { $0.role == .purse }?.asset.currency
+        guard quantities != Quantities() else {
+            price = hold.prices > 0 ? purse.map { Money(units: 0, $0) } : nil
+            return
+        }
+        if hold.prices > 0, let rates = pricing.rates {
+            price = try? charge(quantities, hold, rates, in: purse ?? rates.currency)
+        }
+        for (place, part) in hold.parts.enumerated() where part.role == .budget && part.escrow != nil {
+            guard let quantity = Self.quantity(of: part.asset, quantities, pricing) else { continue }
+            amounts[place] = Capture.count(quantity, in: part)
+        }
+    }
+
+    private mutating func charge(
+        _ quantities: Quantities, _ hold: Hold, _ rates: ModelRates, in currency: Currency
+    ) throws(PricingFailure) -> Money {
+        let price = try rates.amount(of: quantities, in: currency)
+        let payable = try hold.payable(price, for: quantities, at: rates)
+        let (paid, rest) = Capture.pay(payable, from: hold.parts)
+        amounts = paid
+        return Money(units: payable - rest, currency)
+    }
+
+    private static func quantity(
+        of asset: Asset, _ quantities: Quantities, _ pricing: AdmissionPricing
+    ) -> Int64? {
+        if let quantity = quantities[asset] { return quantity }
+        if let currency = asset.currency { return try? pricing.rates?.amount(of: quantities, in: currency) }
+        return pricing.table?.umu(of: quantities, for: pricing.subject)?.millionths
+    }
+}

@@ -1,0 +1,20 @@
+import Billing
+import Kernel
+
+extension Hold {
+    /// What walls in money leave of a price. More than they hold is our mistake, and not the tenant's, who therefore owes
+    /// no more either where nothing else bounds it.
+    func payable(
+        _ price: Int64, for quantities: Quantities, at rates: ModelRates
+    ) throws(PricingFailure) -> Int64 {
+        var payable = price
+        for part in parts where part.role == .budget && part.escrow != nil {
+            guard let currency = part.asset.currency else { continue }
+            let counted = try rates.amount(of: quantities, in: currency)
+            let held = max(0, part.amount)
+            guard counted > held else { continue }
+            payable = min(payable, Int64(clamping: Int128(price) * Int128(held) / Int128(counted)))
+        }
+        return payable
+    }
+}

@@ -1,0 +1,174 @@
+import Billing
+import Inference
+import Kernel
+
+/// What is posted for one finished request: a pure function of its record and of the books that its hold names, so that
+/// it comes out the same whoever settles it, and however often. Who pays for what stands in `ChargeRules`.
+///
+/// | of the request             | transfer                      | from, to                                           |
+/// |----------------------------|-------------------------------|----------------------------------------------------|
+/// | a purse's share            | `<request>/charge/<part>`     | the part's account to `revenue`                    |
+/// | what no part pays          | `<request>/excess`            | `loss` to `revenue`, with an alarm                 |
+/// | what a budget counts       | `<request>/count/<part>`      | the budget's account to `consumed`                 |
+/// | what an attempt costs      | `<request>/cost/<attempt>`    | the provider's `cost` to its `payable`             |
+///
+/// Parts with a slice are posted from it, at most what they hold. A wall in money also bounds what is paid: what the
+/// tenant's budget does not cover, the tenant does not owe. Usage that has no price goes to suspense.
+struct SettlementRules {
+    /// What came out, and what somebody must hear of.
+    struct Outcome {
+        var settlement: Settlement
+        /// What the platform bears, since the hold was too small.
+        var excess: Money?
+        /// Budgets whose asset the books cannot express.
+        var uncounted = 0
+        /// Of a provider, for its costs: they are opened when they are first needed.
+        var accounts: [Account] = []
+    }
+
+    private let record: UsageRecord
+    private let subject: PricedSubject
+    private let prices: PriceTable?
+    private let costs: PriceTable?
+    private let quantities: Quantities
+    private var transfers: [Transfer] = []
+    private var excess: Money?
+    private var uncounted = 0
+    private var accounts: [Account] = []
+
+    private var hold: Hold { record.billing.hold }
+
+    static func settle(
+        _ record: UsageRecord, as subject: PricedSubject, prices: PriceTable?, costs: PriceTable?
+    ) -> Outcome {
+        var rules = SettlementRules(record, subject, prices, costs)
+        return rules.settle()
+    }
+
+    private init(_ record: UsageRecord, _ subject: PricedSubject, _ prices: PriceTable?, _ costs: PriceTable?) {
+        self.record = record
+        self.subject = subject
+        self.prices = prices
+        self.costs = costs
+        quantities = ChargeRules.charged(record)
+    }
+
+    private mutating func settle() -> Outcome {
+        var state = Bill.State.free
+        var price: Money?
+        var suspended: SuspendedItem?
+        let rates = prices?.rates(for: subject)
+        if hold.prices > 0 {
+            do {
+                price = try charge(at: rates)
+                state = .charged
+            } catch {
+                state = .suspended
+                suspended = SuspendedItem(
+                    request: record.request, workspace: record.workspace,
+                    reason: error == .overflow ? .overflow : .unpriced, amount: nil, accepted: record.started)
+            }
+        }
+        count(at: rates)
+        let cost = addCosts()
+        let bill = Bill(
+            state: state, price: price, cost: cost, umu: prices?.umu(of: quantities, for: subject),
+            priceVersion: hold.prices, costVersion: hold.costs)
+        let settlement = Settlement(record: record, bill: bill, transfers: transfers, suspended: suspended)
+        return Outcome(settlement: settlement, excess: excess, uncounted: uncounted, accounts: accounts)
+    }
+
+    // MARK: Charge
+
+    /// - Returns: what the tenant pays; nil for a request that costs nothing whatever its price.
+    private mutating func charge(at rates: ModelRates?) throws(PricingFailure) -> Money? {
+        let purse = hold.parts.first { $0.role == .purse }?.asset.currency
+        guard quantities != Quantities() else { return purse.map { Money(units: 0, $0) } }
+        guard let rates else { throw .unpriced(.requests) }
+        let currency = purse ?? rates.currency
+        let price = try rates.amount(of: quantities, in: currency)
+        let payable = try hold.payable(price, for: quantities, at: rates)
+        let (amounts, rest) = Capture.pay(payable, from: hold.parts)
+        let revenue = PlatformAccounts.id(.revenue, .money(currency))
+        for (place, part) in hold.parts.enumerated() where amounts[place] > 0 {
+            post(amounts[place], of: part, place, "charge", .charge, to: revenue)
+        }
+        let borne = price - payable + rest
+        if borne > 0 {
+            excess = Money(units: borne, currency)
+            add(
+                "excess", .excess, from: PlatformAccounts.id(.loss, .money(currency)), to: revenue,
+                Amount(units: borne, .money(currency)))
+        }
+        return Money(units: price - borne, currency)
+    }
+
+    // MARK: Budgets
+
+    private mutating func count(at rates: ModelRates?) {
+        guard quantities != Quantities() else { return }
+        for (place, part) in hold.parts.enumerated() where part.role == .budget {
+            guard let quantity = quantity(of: part.asset, at: rates) else {
+                uncounted += 1
+                continue
+            }
+            let amount = Capture.count(quantity, in: part)
+            let consumed = PlatformAccounts.id(.consumed, part.asset)
+            if amount > 0 { post(amount, of: part, place, "count", .count, to: consumed) }
+        }
+    }
+
+    private func quantity(of asset: Asset, at rates: ModelRates?) -> Int64? {
+        if let quantity = quantities[asset] { return quantity }
+        if let currency = asset.currency { return try? rates?.amount(of: quantities, in: currency) }
+        return prices?.umu(of: quantities, for: subject)?.millionths
+    }
+
+    // MARK: Costs
+
+    /// - Returns: all attempts together; nil where nothing is known of their price.
+    private mutating func addCosts() -> Money? {
+        guard let rates = costs?.rates(for: subject) else { return nil }
+        let currency = rates.currency
+        let asset = Asset.money(currency)
+        let owner = record.billing.provider?.description ?? ""
+        let cost = PlatformAccounts.account(.cost, asset, subject: owner)
+        let payable = PlatformAccounts.account(.payable, asset, subject: owner)
+        var total: Int64 = 0
+        for attempt in record.attempts {
+            let consumed = ChargeRules.consumed(record, by: attempt)
+            guard let units = try? rates.amount(of: consumed, in: currency) else { return nil }
+            guard units > 0 else { continue }
+            total = saturatingSum(total, units)
+            add("cost/\(attempt.number)", .cost, from: cost.id, to: payable.id, Amount(units: units, asset))
+        }
+        if total > 0 { accounts = [cost, payable] }
+        return Money(units: total, currency)
+    }
+
+    private func saturatingSum(_ left: Int64, _ right: Int64) -> Int64 {
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? .max : sum
+    }
+
+    // MARK: Transfers
+
+    private mutating func post(
+        _ amount: Int64, of part: Hold.Part, _ place: Int, _ name: String, _ reason: Transfer.Reason, to: AccountID
+    ) {
+        transfers.append(
+            Transfer(
+                id: TransferID("\(record.request)/\(name)/\(place)"), kind: part.escrow == nil ? .posted : .post,
+                reason: reason, debit: part.account, credit: to, amount: Amount(units: amount, part.asset),
+                escrow: part.escrow, request: record.request, accepted: record.started))
+    }
+
+    private mutating func add(
+        _ name: String, _ reason: Transfer.Reason, from: AccountID, to: AccountID, _ amount: Amount
+    ) {
+        transfers.append(
+            Transfer(
+                id: TransferID("\(record.request)/\(name)"), reason: reason, debit: from, credit: to, amount: amount,
+                request: record.request, accepted: record.started))
+    }
+}

@@ -1,0 +1,80 @@
+import Billing
+import Kernel
+
+/// A key's rules, arranged for being asked at every request.
+final class KeyRules: Sendable {
+    let spender: Spender
+    let rules: SpendingRules
+    /// Walls, and what only counts.
+    let hard: [BoundBudget]
+    let soft: [BoundBudget]
+    /// Whether output needs a cap for a request to have an upper bound.
+    let needsCap: Bool
+    /// No credit and nobody to owe: nothing with a price runs without credit.
+    let isPrepaid: Bool
+    /// The number of the last change that is certainly in it.
+    let version: Int64
+    /// By the monotonic clock, from before the read.
+    let read: Duration
+    /// When it must be read anew.
+    let until: Duration?
+    private let hasModelLimits: Bool
+
+    init(spender: Spender, rules: SpendingRules, version: Int64, read: Duration, until: Duration?) {
+        self.spender = spender
+        self.rules = rules
+        self.version = version
+        self.read = read
+        self.until = until
+        hard = rules.budgets.filter(\.budget.isHard).map(BoundBudget.init)
+        soft = rules.budgets.filter { !$0.budget.isHard }.map(BoundBudget.init)
+        isPrepaid = rules.receivables.isEmpty
+        needsCap = isPrepaid || hard.contains { $0.isCappedByOutput }
+        hasModelLimits = rules.limits.contains { $0.model != nil }
+    }
+
+    func limits(for model: String) -> [RateLimit] {
+        hasModelLimits ? rules.limits.filter { $0.binds(model) } : rules.limits
+    }
+}
+
+/// A budget with its pattern of models read.
+struct BoundBudget: Sendable {
+    let active: ActiveBudget
+    private let model: Model
+
+    private enum Model: Sendable {
+        case all
+        case named(String)
+        case beginning(String)
+    }
+
+    init(_ active: ActiveBudget) {
+        self.active = active
+        model =
+            switch active.budget.scope.model {
+            case nil, "*": .all
+            case let name? where name.hasSuffix("*"): .beginning(String(name.dropLast()))
+            case let name?: .named(name)
+            }
+    }
+
+    var budget: Budget { active.budget }
+
+    func binds(_ name: String, _ tags: [String]) -> Bool {
+        switch model {
+        case .all: break
+        case .named(let model): guard name == model else { return false }
+        case .beginning(let beginning): guard name.hasPrefix(beginning) else { return false }
+        }
+        return budget.scope.tag.map(tags.contains) ?? true
+    }
+
+    /// What an answer's length does not change has an upper bound without a cap.
+    var isCappedByOutput: Bool {
+        switch budget.asset {
+        case .money, .umu, .tokens: true
+        case .audio, .gpu, .requests: false
+        }
+    }
+}
