@@ -23,6 +23,8 @@ struct AdminRequest: Sendable {
     /// - Parameter known: the parameters that the path has. Others are refused: a typing error would go unnoticed.
     func query(_ known: String...) throws(Problem) -> Query { try Query(request, known: known) }
 
+    func query(known: [String]) throws(Problem) -> Query { try Query(request, known: known) }
+
     /// The path's identifier. One that cannot exist is told like one that does not.
     func identifier<Kind: IDKind>(_ kind: Kind.Type = Kind.self) throws(Problem) -> ID<Kind> {
         guard let text = context.parameters.get("id"), let id = ID<Kind>(text) else {
@@ -48,7 +50,7 @@ struct Query {
         }
     }
 
-    private func text(_ name: String) throws(Problem) -> String? {
+    func text(_ name: String) throws(Problem) -> String? {
         let values = request.uri.queryParameters[values: Substring(name)]
         guard values.count <= 1 else {
             throw Problem(.validationError, "`\(name)` is given more than once.", parameter: name)
@@ -89,6 +91,11 @@ struct Query {
                 parameter: "after", hint: "Pass the `last_id` of the page before.")
         }
         return try PageRequest(limit: try integer("limit") ?? PageRequest.usual, after: after)
+    }
+
+    /// A page whose cursor only its own listing can read.
+    func anyPage() throws(Problem) -> PageRequest {
+        try PageRequest(limit: try integer("limit") ?? PageRequest.usual, after: try text("after"))
     }
 
     /// A page of what is numbered.

@@ -69,9 +69,13 @@ struct Answers: RouterMiddleware {
         return (Problem(.methodNotAllowed, message, hint: "Use \(list)."), allowed)
     }
 
+    private static let ours = [
+        "/v1/admin", "/v1/auth", "/v1/usage", "/v1/budgets", "/v1/billing", "/v1/quotes",
+    ]
+
     /// OpenAI's shape on the inference paths, whose clients expect it; problem details everywhere else.
     static func render(_ problem: Problem, path: String, id: Kernel.RequestID) -> Response {
-        let isOurs = ["/v1/admin", "/v1/auth"].contains { path == $0 || path.hasPrefix($0 + "/") }
+        let isOurs = ours.contains { path == $0 || path.hasPrefix($0 + "/") }
         let isInference = path.hasPrefix("/v1/") && !isOurs
         let bytes =
             isInference
@@ -79,8 +83,9 @@ struct Answers: RouterMiddleware {
         var response = Response(
             status: HTTPResponse.Status(code: problem.status), bytes: bytes,
             type: isInference ? "application/json" : ProblemBody.detailsContentType)
-        if let retryAfter = problem.retryAfter { response.headers[.retryAfter] = String(retryAfter) }
-        if problem.status == 401 { response.headers[.wwwAuthenticate] = #"Bearer realm="volery""# }
+        for (name, value) in ProblemBody.headers(of: problem) {
+            if let name = HTTPField.Name(name) { response.headers[name] = value }
+        }
         return response
     }
 

@@ -58,7 +58,8 @@ package struct ControlAPI: Sendable {
 
     var adminRoutes: [Route] {
         tenantRoutes + workspaceRoutes + userRoutes + serviceAccountRoutes + memberRoutes + keyRoutes + ruleRoutes
-            + auditRoutes + providerRoutes + registryRoutes + listingRoutes
+            + auditRoutes + providerRoutes + registryRoutes + listingRoutes + priceRoutes + budgetRoutes + creditRoutes
+            + ledgerRoutes + usageRoutes
     }
 
     private func responder(

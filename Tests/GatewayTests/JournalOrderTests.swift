@@ -79,13 +79,14 @@ import Testing
                 case .open: "open"
                 case .progress: "progress"
                 case .close: "close"
+                case .ticketEnd: "ticket"
                 case .toClient: "client"
                 case .toUpstream: "upstream"
                 }
             }
             var steps: [String] = []
             for kind in kinds where steps.last != kind { steps.append(kind) }
-            #expect(steps == ["open", "upstream", "close", "client"])
+            #expect(steps == ["open", "upstream", "ticket", "close", "client"])
         }
         try await upstream.stop()
     }

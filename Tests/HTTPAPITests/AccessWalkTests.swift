@@ -39,6 +39,7 @@ import Testing
             case .tenant, .caller: world.weakKey
             // What belongs to the platform is closed to the owner of a tenant too.
             case .platform: world.owner
+            case .inference: world.idleKey
             case .open, .session, .gateway, nil: nil
             }
         guard let weak else { return }
@@ -107,6 +108,8 @@ struct AccessCase: Sendable {
         case caller
         /// Things of the platform.
         case platform
+        /// For whoever may call models in the workspace.
+        case inference
     }
 
     let reach: Reach
@@ -126,11 +129,11 @@ struct AccessCase: Sendable {
     }
 
     static let guarded = all.filter { ![.open, .gateway].contains($0.value.reach) }.keys.sorted()
-    static let ofTenants = all.filter { $0.value.reach == .tenant }.keys.sorted()
+    static let ofTenants = all.filter { [.tenant, .inference].contains($0.value.reach) }.keys.sorted()
     static let open = all.filter { $0.value.reach == .open }.keys.sorted()
 
     static let all: [String: AccessCase] = [
-        tenants, keysAndRules, people, platform,
+        tenants, keysAndRules, people, platform, money,
         [
             "GET /livez": AccessCase(.open), "GET /readyz": AccessCase(.open), "GET /openapi.yaml": AccessCase(.open),
             "GET /docs/errors": AccessCase(.open),

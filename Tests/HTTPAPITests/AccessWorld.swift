@@ -1,3 +1,4 @@
+import Billing
 import Flows
 import HTTPAPI
 import HTTPTypes
@@ -19,6 +20,9 @@ struct AccessWorld {
         let account: UserID
         let provider: ProviderID
         let deployment: DeploymentID
+        let budget: BudgetID
+        let ledgerAccount: AccountID
+        let request: Kernel.RequestID
     }
 
     static let password = Secret("correct horse battery")
@@ -30,6 +34,8 @@ struct AccessWorld {
     let owner: String
     /// A key in the first tenant's workspace that may call models and nothing else.
     let weakKey: String
+    /// One that may do everything but call models.
+    let idleKey: String
     /// A key that never was.
     let strangersKey: String
 
@@ -40,12 +46,20 @@ struct AccessWorld {
         let deployment = try await flow.registerDeployment(
             NewDeployment(model: "far", endpoint: "http://127.0.0.1:8")
         ).id
-        own = try await Self.things("acme", flow, provider, deployment)
-        foreign = try await Self.things("other", flow, provider, deployment)
+        var price = NewPrice(model: "*", currency: "USD")
+        price.output = DecimalInput("1")
+        _ = try await flow.setPrice(price)
+        own = try await Self.things("acme", house, provider, deployment)
+        foreign = try await Self.things("other", house, provider, deployment)
         _ = try await flow.addMember(NewMember(user: "olga", role: "owner", tenant: "acme"))
         _ = try await flow.setPassword(NewPassword(user: "olga", password: Self.password))
         weakKey = try await flow.createKey(
             NewKey(name: "weak", workspace: own.workspace.description, scopes: ["inference:execute"])
+        ).token.reveal()
+        idleKey = try await flow.createKey(
+            NewKey(
+                name: "idle", workspace: own.workspace.description,
+                scopes: Role.owner.permissions.subtracting([.inferenceExecute]).map(\.rawValue))
         ).token.reveal()
         strangersKey = KeyToken.make(random: SeededRandom(seed: 99)).text.reveal()
         let session = try await house.ask(
@@ -55,8 +69,9 @@ struct AccessWorld {
     }
 
     private static func things(
-        _ name: String, _ flow: ControlFlow, _ provider: ProviderID, _ deployment: DeploymentID
+        _ name: String, _ house: House, _ provider: ProviderID, _ deployment: DeploymentID
     ) async throws -> Things {
+        let flow = house.flow
         let tenant = try await flow.createTenant(NewTenant(name: name)).id
         let workspace = try await flow.createWorkspace(NewWorkspace(name: "main", tenant: name)).id
         let member = try await flow.addMember(NewMember(user: "ann of \(name)", role: "developer", tenant: name))
@@ -65,9 +80,23 @@ struct AccessWorld {
         let key = try await flow.createKey(NewKey(name: "k", workspace: workspace.description))
         let rule = try await flow.createRule(
             NewRule(name: "r", effect: "deny", tenant: name, models: ["forbidden"]))
+        var budget = NewBudget(amount: DecimalInput("5"))
+        budget.workspace = workspace.description
+        budget.currency = "USD"
+        var credit = NewCredit(amount: DecimalInput("5"), currency: "USD")
+        credit.workspace = workspace.description
+        let purse = try await flow.grantCredit(credit).account
+        let request: Kernel.RequestID = house.samples.ids.next()
+        house.shop.put([
+            Transfer(
+                id: TransferID("\(request)/charge/0"), reason: .charge, debit: purse,
+                credit: PlatformAccounts.id(.revenue, .money(.usd)), amount: Amount(units: 1, .money(.usd)),
+                request: request, accepted: house.samples.clock.now)
+        ])
         return Things(
             tenant: tenant, workspace: workspace, key: key.view.id, rule: rule.id, person: member.user,
-            member: member.id, account: account.id, provider: provider, deployment: deployment)
+            member: member.id, account: account.id, provider: provider, deployment: deployment,
+            budget: try await flow.setBudget(budget).id, ledgerAccount: purse, request: request)
     }
 
     /// Sends the case's request about these things.

@@ -1,3 +1,4 @@
+import Billing
 import Flows
 import Foundation
 import HTTPAPI
@@ -20,6 +21,8 @@ struct House {
     let samples: Samples
     let directory: MemoryDirectory
     let usage = MemoryUsageStore()
+    let shop = MemoryShop()
+    let prices = MemoryPrices()
     let access = RecordingAccess()
     let parts: ControlParts
     let api: ControlAPI
@@ -44,7 +47,8 @@ struct House {
                 keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
                 rules: directory, audit: directory, providers: MemoryProviderStore(), secrets: MemorySecretStore(),
                 deployments: deployments, usage: usage),
-            access: access, hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
+            money: MoneyParts(prices: prices, shop: shop, usage: usage), access: access, hasher: TransparentHasher(),
+            sealer: PlainBox(), codes: PlainCodes(),
             verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
             verifier: verifier, revocations: nil,
             registry: RegistryRefresh(registry: Registry(), store: deployments), runtimes: { [] }, clock: clock,
@@ -89,6 +93,18 @@ struct House {
             try await client.execute(
                 uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
         }
+    }
+}
+
+extension MoneyParts {
+    /// Over stores in memory.
+    init(prices: MemoryPrices, shop: MemoryShop, usage: MemoryUsageStore) {
+        self.init(
+            prices: prices, budgets: shop, limits: shop, wallets: shop, spending: shop, ledger: shop, reports: shop,
+            usage: usage,
+            actions: Actions(
+                didChange: {}, verify: { .empty }, suspended: { Page(rows: [], limit: $0.limit) { "\($0.request)" } },
+                resolve: { SuspenseResolution(resolved: 0, left: 0) }))
     }
 }
 

@@ -11,8 +11,11 @@ package struct AnswerFacts: Sendable, Equatable {
     package var hasError = false
     /// Whether `choices` is there and empty, as in the usage event that closes a stream.
     package var hasEmptyChoices = false
-    /// Whether any choice carries something that a model produced.
+    /// Whether any choice carries something that a model produced, and how many bytes of JSON that is.
     package var hasContent = false
+    package var contentBytes = 0
+    /// Where the upstream's own name for the answer stands, between its quotes.
+    package var idSpan: Range<Int>?
 }
 
 /// Reads an upstream's JSON object once, checking all of it.
@@ -61,62 +64,93 @@ package enum AnswerReader {
             facts.usage = try usage(in: &scanner)
         } else if name == "choices", kind == .array {
             var isEmpty = true
-            var hasContent = false
+            var contentBytes = 0
             try scanner.array(depth: 1) { (scanner, _) throws(JSONFault) in
                 isEmpty = false
-                if try choice(in: &scanner) { hasContent = true }
+                contentBytes += try choice(in: &scanner)
             }
             facts.hasEmptyChoices = isEmpty
-            facts.hasContent = hasContent
+            facts.hasContent = contentBytes > 0
+            facts.contentBytes = contentBytes
         } else {
             try scanner.skipValue(depth: 1)
             if name == "model", kind == .string { facts.modelSpan = start..<scanner.offset }
+            if name == "id", kind == .string { facts.idSpan = start + 1..<scanner.offset - 1 }
             if name == "error", kind != .null { facts.hasError = true }
         }
     }
 
     private static func usage(in scanner: inout JSONScanner) throws(JSONFault) -> Usage? {
-        var input: Int?
-        var output: Int?
+        var (input, output, total): (Int?, Int?, Int?)
+        var (cached, reasoning): (Int?, Int?)
         try scanner.object(depth: 1) { (scanner, name) throws(JSONFault) in
-            guard try scanner.peek() == .number else { return try scanner.skipValue(depth: 2) }
-            let number = try scanner.integer()
-            if name == "prompt_tokens" || name == "input_tokens" { input = number }
-            if name == "completion_tokens" || name == "output_tokens" { output = number }
+            switch try scanner.peek() {
+            case .number:
+                let number = try scanner.integer()
+                if name == "prompt_tokens" || name == "input_tokens" { input = number }
+                if name == "completion_tokens" || name == "output_tokens" { output = number }
+                if name == "total_tokens" { total = number }
+                // DeepSeek's.
+                if name == "prompt_cache_hit_tokens" { cached = number }
+            case .object where name == "prompt_tokens_details" || name == "input_tokens_details":
+                cached = try member("cached_tokens", of: &scanner) ?? cached
+            case .object where name == "completion_tokens_details" || name == "output_tokens_details":
+                reasoning = try member("reasoning_tokens", of: &scanner)
+            default: try scanner.skipValue(depth: 2)
+            }
         }
         // Embeddings produce no tokens, and say so by leaving the count out.
         // A count beyond any context is a fault of the upstream's, and would spoil every sum that it is part of.
         let plausible = 0...(1 << 40)
-        guard let input, plausible.contains(input), plausible.contains(output ?? 0) else { return nil }
-        return Usage(inputTokens: input, outputTokens: output ?? 0, source: .provider)
+        guard let input, plausible.contains(input), var output = Optional(output ?? 0), plausible.contains(output)
+        else { return nil }
+        let thought = min(max(reasoning ?? 0, 0), plausible.upperBound)
+        // Some count what was thought beside the answer, and not as a part of it; only their total shows it.
+        if thought > 0, total == input + output + thought { output += thought }
+        return Usage(
+            inputTokens: input, outputTokens: output, cachedTokens: min(max(cached ?? 0, 0), input),
+            reasoningTokens: min(thought, output), source: .provider)
     }
 
-    /// Whether this element of `choices` carries produced text or tool calls.
-    private static func choice(in scanner: inout JSONScanner) throws(JSONFault) -> Bool {
+    /// Moves past an object of usage details.
+    private static func member(
+        _ wanted: StaticString, of scanner: inout JSONScanner
+    ) throws(JSONFault) -> Int? {
+        var found: Int?
+        try scanner.object(depth: 2) { (scanner, name) throws(JSONFault) in
+            guard name == wanted, try scanner.peek() == .number else { return try scanner.skipValue(depth: 3) }
+            found = try scanner.integer()
+        }
+        return found
+    }
+
+    /// Bytes of produced text or tool calls that this element of `choices` carries.
+    private static func choice(in scanner: inout JSONScanner) throws(JSONFault) -> Int {
         guard try scanner.peek() == .object else {
             try scanner.skipValue(depth: 2)
-            return false
+            return 0
         }
-        var hasContent = false
+        var contentBytes = 0
         try scanner.object(depth: 2) { (scanner, name) throws(JSONFault) in
             let kind = try scanner.peek()
             if name == "delta" || name == "message", kind == .object {
                 try scanner.object(depth: 3) { (scanner, name) throws(JSONFault) in
-                    if try isProduced(name, in: &scanner) { hasContent = true }
+                    contentBytes += try produced(name, in: &scanner)
                 }
-            } else if try isProduced(name, in: &scanner) {
-                hasContent = true
+            } else {
+                contentBytes += try produced(name, in: &scanner)
             }
         }
-        return hasContent
+        return contentBytes
     }
 
-    private static func isProduced(_ name: JSONString, in scanner: inout JSONScanner) throws(JSONFault) -> Bool {
+    private static func produced(_ name: JSONString, in scanner: inout JSONScanner) throws(JSONFault) -> Int {
         let kind = try scanner.peek()
-        if kind == .string, name == "content" || name == "text" || name == "reasoning_content" {
-            return try !scanner.string().content.isEmpty
+        if kind == .string, name == "content" || name == "text" || name == "reasoning_content" || name == "reasoning" {
+            return try scanner.string().content.count
         }
+        let start = scanner.offset
         try scanner.skipValue(depth: 4)
-        return kind == .array && name == "tool_calls"
+        return kind == .array && name == "tool_calls" ? scanner.offset - start : 0
     }
 }

@@ -28,6 +28,10 @@ package struct StreamFilter: Sendable {
     package private(set) var usage: Usage?
     /// Events that carried something produced: what is counted when the upstream never says.
     package private(set) var contentEvents = 0
+    /// Bytes of what was produced, as JSON.
+    package private(set) var contentBytes = 0
+    /// The upstream's own name for the answer.
+    package private(set) var upstreamID: String?
     /// Whether the upstream's terminal event came.
     package private(set) var isComplete = false
 
@@ -36,10 +40,22 @@ package struct StreamFilter: Sendable {
         self.model = model
     }
 
+    /// What was produced when the upstream never says: an event has at least one token, and a token about four bytes.
+    package var likelyOutput: Int { max(contentEvents, contentBytes / 4) }
+
     /// Takes what a whole answer, one that is no stream, says of itself.
-    package mutating func note(_ answer: AnswerFacts) {
-        usage = answer.usage
+    /// - Parameter bytes: what the answer was read from.
+    package mutating func note(_ answer: AnswerFacts, of bytes: UnsafeRawBufferPointer) {
+        if let usage = answer.usage { self.usage = usage }
         if answer.hasContent { contentEvents += 1 }
+        contentBytes += answer.contentBytes
+        if upstreamID == nil, let span = answer.idSpan { upstreamID = Self.name(bytes[span]) }
+    }
+
+    /// - Returns: nil for what is no name that a bill would have.
+    private static func name(_ bytes: Slice<UnsafeRawBufferPointer>) -> String? {
+        let isName = (1...128).contains(bytes.count) && bytes.allSatisfy { (0x21...0x7E).contains($0) }
+        return isName ? String(decoding: bytes, as: UTF8.self) : nil
     }
 
     /// Takes bytes as they came, and appends to `output` what may go to the client now.
@@ -127,8 +143,7 @@ package struct StreamFilter: Sendable {
         if payload.elementsEqual("[DONE]".utf8) { return .done }
         guard let facts = AnswerReader.read(payload) else { return .fault(.notJSON) }
         if facts.hasError { return .fault(.upstreamError) }
-        if let usage = facts.usage { self.usage = usage }
-        if facts.hasContent { contentEvents += 1 }
+        note(facts, of: payload)
         if facts.usage != nil, facts.hasEmptyChoices, !wantsUsage { return .drop }
         var edits: [Edit] = []
         // Completions carry their usage in the last event with content, which must pass without it.

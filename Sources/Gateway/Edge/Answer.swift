@@ -18,8 +18,7 @@ struct Answer {
         var answer = Answer(
             status: problem.status, contentType: "application/json", request: request,
             body: ByteBuffer(bytes: ProblemBody.openAI(problem, request: request)))
-        if let seconds = problem.retryAfter { answer.extra.append(("retry-after", String(seconds))) }
-        if problem.status == 401 { answer.extra.append(("www-authenticate", "Bearer realm=\"volery\"")) }
+        answer.extra += ProblemBody.headers(of: problem)
         return answer
     }
 

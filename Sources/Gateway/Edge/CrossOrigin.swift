@@ -4,7 +4,10 @@ import NIOHTTP1
 /// nothing about origins at all.
 package struct CrossOrigin: Sendable {
     /// What a page's script may read of an answer, beside what it always may.
-    private static let exposed = "x-request-id, retry-after, idempotent-replayed, volery-warning"
+    private static let exposed =
+        ([
+            "x-request-id", "retry-after", "x-should-retry", "idempotent-replayed", "volery-warning",
+        ] + AnswerTerms.names).joined(separator: ", ")
     private static let methods = "GET, POST, PUT, PATCH, DELETE"
     private static let maximumAge = "600"
 

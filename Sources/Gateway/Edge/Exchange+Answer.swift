@@ -9,6 +9,7 @@ import NIOHTTP1
 extension Exchange {
     func upstreamDidReceive(status: Int, headers: HTTPHeaders) {
         upstreamHeaders = headers
+        upstreamStatus = status
         wait(atMost: core.limits.firstByteTimeout)
         let type = headers.first(name: "content-type")?.lowercased() ?? ""
         if status == 200, facts.isStream {
@@ -40,7 +41,7 @@ extension Exchange {
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
-        case .receiving, .claiming, .opening, .calling, .settling, .ended: break
+        case .receiving, .claiming, .admitting, .opening, .calling, .settling, .ended: break
         }
     }
 
@@ -56,7 +57,7 @@ extension Exchange {
         case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
         case .streaming: end(for: Problem(.upstreamTruncated))
         case .buffering(let status, let bytes): complete(status: status, bytes)
-        case .receiving, .claiming, .opening, .calling: end(for: invalid("it ended without a head", [:]))
+        case .receiving, .claiming, .admitting, .opening, .calling: end(for: invalid("it ended without a head", [:]))
         case .settling, .ended: break
         }
     }
@@ -98,11 +99,13 @@ extension Exchange {
                 ["upstream_status": "\(status)", "upstream_bytes": "\(bytes.readableBytes)"])
             return end(for: problem)
         }
-        guard let answer = bytes.withUnsafeReadableBytes({ AnswerReader.read($0) }) else {
-            return end(for: invalid("it is not JSON", [:]))
+        let answer = bytes.withUnsafeReadableBytes { bytes in
+            let answer = AnswerReader.read(bytes)
+            if let answer, !answer.hasError { filter.note(answer, of: bytes) }
+            return answer
         }
+        guard let answer else { return end(for: invalid("it is not JSON", [:])) }
         guard !answer.hasError else { return end(for: invalid("it is an error with status 200", [:])) }
-        filter.note(answer)
         var body = bytes
         if let span = answer.modelSpan, let deployment, deployment.upstreamModel != deployment.model.text {
             body = Self.rename(span, of: bytes, to: deployment.model.text, allocator: edge.channel.allocator)
@@ -161,7 +164,7 @@ extension Exchange {
     private func writeStream(_ output: ByteBuffer) {
         if !isHeadWritten {
             firstByteAt = core.flow.clock.uptime
-            writeHead(status: 200, type: Self.streamType, extra: [("cache-control", "no-cache")])
+            writeHead(status: 200, type: Self.streamType, extra: [("cache-control", "no-cache")] + terms)
         }
         keyed?.add(output)
         guard let writer = edge.writer else { return }

@@ -76,6 +76,7 @@ extension Exchange {
             let deployment, let operation
         else { return false }
         call = nil
+        attempts.append(Attempt(number: attempt, deployment: deployment.id, upstream: nil, cost: .none))
         call(deployment, operation)
         return true
     }

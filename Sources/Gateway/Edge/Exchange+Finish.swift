@@ -44,6 +44,7 @@ extension Exchange {
         letGoOfUpstream()
         // Written before the client can know that it has everything: a complete answer without a row cannot be.
         let record = makeRecord(status, problem: problem)
+        endTicket(record)
         if let record {
             core.flow.journal.close(record)
             loop.metrics.finished(record)
@@ -78,6 +79,8 @@ extension Exchange {
     private func letGoOfUpstream() {
         verificationLimit?.cancel()
         verificationLimit = nil
+        admissionWait?.cancel()
+        admissionWait = nil
         call = nil
         core.release(bodyBytes: bodyReserved)
         bodyReserved = 0
@@ -122,7 +125,7 @@ extension Exchange {
             edge.exchangeWillEnd(isReceived: isOver, closes: !keepsAlive)
             var answer = Answer.problem(problem, request: request)
             answer.version = head.version
-            answer.extra += unkeptHeader + core.headers.fields(for: head.headers)
+            answer.extra += terms + unkeptHeader + core.headers.fields(for: head.headers)
             if case .wrongMethod(let allowed) = route { answer.extra.append(("allow", allowed)) }
             answer.write(to: writer, closes: !keepsAlive, end: end)
             if isOver, !keepsAlive { edge.closeWhenWritten() }
@@ -130,14 +133,16 @@ extension Exchange {
         }
         var last = ByteBuffer()
         if let problem {
-            last = Self.errorEvent(problem, request: request)
+            last = costComment
+            last.writeImmutableBuffer(Self.errorEvent(problem, request: request))
         } else if let answer {
             writeHead(
-                status: 200, type: "application/json", length: answer.readableBytes, extra: unkeptHeader)
+                status: 200, type: "application/json", length: answer.readableBytes, extra: terms + unkeptHeader)
             last = answer
         } else {
-            if !isHeadWritten { writeHead(status: 200, type: Self.streamType) }
-            last = Self.doneEvent
+            if !isHeadWritten { writeHead(status: 200, type: Self.streamType, extra: terms) }
+            last = costComment
+            last.writeImmutableBuffer(Self.doneEvent)
         }
         let closes = !keepsAlive || problem != nil
         writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(last))), promise: nil)
@@ -161,7 +166,8 @@ extension Exchange {
     // MARK: Record
 
     private func makeRecord(_ status: RequestStatus, problem: Problem?) -> UsageRecord? {
-        guard let principal, let deployment, let operation else { return nil }
+        // Without an attempt nothing was opened, and nothing is closed.
+        guard attempt > 0, let principal, let deployment, let operation else { return nil }
         let seenStatus: Int =
             if isHeadWritten { 200 } else if !isClientThere { 0 } else { problem?.status ?? 200 }
         return UsageRecord(
@@ -169,7 +175,8 @@ extension Exchange {
             operation: operation, model: deployment.model.text, deployment: deployment.id, isStream: facts.isStream,
             status: status, httpStatus: seenStatus, errorCode: problem?.code.rawValue,
             usage: usage(status, of: deployment), started: started, latency: core.flow.clock.uptime - startedUptime,
-            firstToken: firstByteAt.map { $0 - startedUptime })
+            firstToken: firstByteAt.map { $0 - startedUptime }, billing: billing,
+            attempts: attempts + [lastAttempt(status, of: deployment)])
     }
 
     /// What the runtime reported, else what can be told from what passed through here.
@@ -184,9 +191,28 @@ extension Exchange {
         case .failed, .rejected, .interrupted: return .none
         case .timedOut where filter.contentEvents == 0: return .none
         case .succeeded, .clientClosed, .truncated, .timedOut:
-            // About four bytes a token in the languages that models are trained on most; one event, one token.
             return Usage(
-                inputTokens: requestBytes / 4, outputTokens: filter.contentEvents, source: .estimated)
+                inputTokens: bounds(deployment)?.likelyInput ?? 0, outputTokens: filter.likelyOutput,
+                source: .estimated)
+        }
+    }
+
+    private func lastAttempt(_ status: RequestStatus, of deployment: Deployment) -> Attempt {
+        let own = ["x-request-id", "request-id"].lazy.compactMap { [upstreamHeaders] in upstreamHeaders.first(name: $0)
+        }
+        let upstream = filter.upstreamID ?? own.first { $0 != request.description }
+        return Attempt(number: attempt, deployment: deployment.id, upstream: upstream, cost: cost(status))
+    }
+
+    /// What is known of the last call's cost to us.
+    private func cost(_ status: RequestStatus) -> Attempt.Cost {
+        if filter.usage != nil { return .confirmed }
+        // Nothing was sent, or it was refused: nobody charges for that.
+        if sentAt == .distantPast || (400..<500).contains(upstreamStatus) || upstreamStatus == 503 { return .none }
+        switch status {
+        case .succeeded: return .estimated
+        case .rejected, .failed, .interrupted: return .unknown
+        case .clientClosed, .truncated, .timedOut: return filter.contentEvents > 0 ? .estimated : .unknown
         }
     }
 
@@ -213,6 +239,7 @@ extension Exchange {
         if let problem { metadata["code"] = .string(problem.code.rawValue) }
         let latency = (record?.latency ?? core.flow.clock.uptime - startedUptime).microseconds
         metadata["latency_ms"] = .stringConvertible(Int(latency / 1000))
+        if let price { metadata["price"] = .stringConvertible(price) }
         if let record {
             metadata["input_tokens"] = .stringConvertible(record.usage.inputTokens)
             metadata["output_tokens"] = .stringConvertible(record.usage.outputTokens)

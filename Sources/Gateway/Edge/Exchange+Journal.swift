@@ -26,7 +26,7 @@ extension Exchange {
             OpenRequest(
                 request: request, clientRequest: clientRequest, workspace: principal.workspace, key: principal.key,
                 operation: operation, model: deployment.model.text, deployment: deployment.id,
-                isStream: facts.isStream, attempt: attempt, started: started))
+                isStream: facts.isStream, attempt: attempt, started: started, billing: billing))
         guard core.flow.journal.isStrict else { return body(self) }
         phase = .opening
         wait(atMost: GatewayLimits.syncTimeout)

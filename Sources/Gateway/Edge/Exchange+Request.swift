@@ -160,6 +160,7 @@ extension Exchange {
 
     private func prepare(_ operation: Operation) throws(Problem) {
         requestBytes = body.readableBytes
+        tags = try RequestTags.read(head.headers)
         facts = try RequestReader.read(body, for: operation)
         let deployment = try choose(operation)
         guard try !claims(operation) else { return }
@@ -171,17 +172,5 @@ extension Exchange {
         guard let principal else { throw Problem(.authenticationRequired) }
         return try core.flow.route(
             facts.model, for: operation, needs: facts.needs, turn: core.nextTurn(), holder: principal, in: context)
-    }
-
-    func start(_ deployment: Deployment, _ operation: Operation) throws(Problem) {
-        if let refusal = core.flow.journal.refusal { throw refusal }
-        guard core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
-        hasPlace = true
-        self.deployment = deployment
-        body = RequestRewrite.rewrite(
-            body, facts: facts, upstreamModel: deployment.upstreamModel, allocator: edge.channel.allocator)
-        let shownModel = deployment.upstreamModel == deployment.model.text ? nil : deployment.model.text
-        filter = StreamFilter(wantsUsage: facts.wantsUsage, model: shownModel)
-        call(deployment, operation)
     }
 }

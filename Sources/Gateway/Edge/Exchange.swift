@@ -1,3 +1,4 @@
+import Billing
 import Flows
 import Inference
 import Kernel
@@ -8,18 +9,21 @@ import Tenancy
 
 /// One request of the hot path and its answer, from the head to the usage record, on one event loop.
 ///
-///     receiving ─> claiming ─> opening ─> calling ─> buffering ──> settling ─> ended
-///         │           │           │          │  └──> streaming ────────^         ^
-///         └───────────┴───────────┴──────────┴───────────┴───────────────────────┘
+///     receiving ─> claiming ─> admitting ─> opening ─> calling ─> buffering ──> settling ─> ended
+///         │           │            │           │          │  └──> streaming ────────^         ^
+///         └───────────┴────────────┴───────────┴──────────┴───────────┴───────────────────────┘
 ///
-/// `opening` and `settling` wait for a strict journal's disk, and are passed over with any other. `claiming` is for
-/// requests with an `Idempotency-Key`, which wait in `settling` for their store too; see `Exchange+Idempotency.swift`.
+/// `opening` and `settling` wait for a strict journal's disk, and are passed over with any other; `admitting` is, where
+/// memory says that the request may run. `claiming` is for requests with an `Idempotency-Key`, which wait in `settling`
+/// for their store too; see `Exchange+Idempotency.swift`.
 final class Exchange {
     enum Phase {
         /// The body comes in, and the key is checked.
         case receiving
         /// The store is asked whether this request was carried out before.
         case claiming
+        /// Budgets and limits are asked whether the request may run.
+        case admitting
         /// The record of the call is on its way to the disk.
         case opening
         /// The upstream was asked and has not answered.
@@ -68,12 +72,25 @@ final class Exchange {
     var deployment: Deployment?
     var hasPlace = false
 
+    // What it may cost; see `Exchange+Admission.swift`.
+    var tags: [String] = []
+    var admissionWait: AdmissionWait?
+    var ticket: (any AdmissionTicket)?
+    var isTicketEnded = false
+    var rates: [RateState] = []
+    var billing = BillingFacts.none
+    /// Nil for what has no price.
+    var price: Money?
+
     // The call and what it brought.
     var call: (any UpstreamCall)?
     /// A call belongs to one attempt: what a cancelled one still delivers is not ours.
     var attempt = 0
     var mayRetry = false
     var sentAt = NIODeadline.distantPast
+    /// Those that ended before the last one.
+    var attempts: [Attempt] = []
+    var upstreamStatus = 0
     var upstreamHeaders = HTTPHeaders()
     var filter = StreamFilter(wantsUsage: true, model: nil)
     var firstByteAt: Duration?
@@ -120,7 +137,7 @@ final class Exchange {
     var isEnded: Bool {
         switch phase {
         case .settling, .ended: true
-        case .receiving, .claiming, .opening, .calling, .buffering, .streaming: false
+        case .receiving, .claiming, .admitting, .opening, .calling, .buffering, .streaming: false
         }
     }
 
@@ -128,7 +145,7 @@ final class Exchange {
 
     func clientDidLeave() {
         isClientThere = false
-        if let keyed, keyed.isAtWork { return goOnAlone() }
+        if let keyed, keyed.isAtWork, !isAdmitting { return goOnAlone() }
         if case .settling = phase { return conclude(nil, answer: nil) }
         guard !isEnded else { return }
         call?.cancel()
@@ -158,6 +175,9 @@ final class Exchange {
             let waits = keyed?.waitsForTwin == true
             if !waits { log(.error, "the store of idempotency keys is silent", [:]) }
             end(for: waits ? .twinStillRuns : Problem(.storageUnavailable, retryAfter: 1))
+        case .admitting:
+            log(.error, "budgets and limits are silent", [:])
+            end(for: Problem(.overloaded, retryAfter: 1))
         case .settling where keyed?.waitsForStoreOnly == true: concludeUnkept()
         case .opening, .settling:
             log(.error, "the journal's disk does not confirm what was written", [:])

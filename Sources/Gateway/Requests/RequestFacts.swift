@@ -17,8 +17,37 @@ package struct RequestFacts: Sendable, Equatable {
     package var needs: Set<Capability> = []
     /// Whether tools were offered that the model may ignore.
     package var offersTools = false
+    package var caps: [Cap] = []
+    /// How many answers are made, for each prompt.
+    package var choices = 1
+    /// How many prompts or inputs there are.
+    package var prompts = 1
+    package var images = 0
+    /// Bytes of the body that are images, and tell nothing of how many tokens they are.
+    package var imageBytes = 0
+    /// Whether something is only named in the body, such as a film by its address, so that its size is not known here.
+    package var hasUnseenParts = false
     /// Where the body's first member begins, just after the opening brace.
     package var firstMember = 0
+
+    /// The most tokens of an answer that the caller named, in whichever member; nil without one that bounds anything.
+    package var outputCap: Int? { caps.lazy.compactMap(\.tokens).max() }
+
+    /// A member that caps the answer.
+    package struct Cap: Sendable, Equatable {
+        package let name: CapName
+        /// Of its value.
+        package let span: Span
+        /// Nil where it caps nothing: null, negative, not whole.
+        package let tokens: Int?
+    }
+
+    /// The members by which runtimes and providers take a cap. llama.cpp lets `n_predict` win over the others.
+    package enum CapName: String, Sendable, CaseIterable {
+        case maxTokens = "max_tokens"
+        case maxCompletionTokens = "max_completion_tokens"
+        case predict = "n_predict"
+    }
 
     package enum StreamOptions: Sendable, Equatable {
         case absent

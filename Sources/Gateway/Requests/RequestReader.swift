@@ -78,7 +78,14 @@ package struct RequestReader {
             }
             facts.offersTools = count > 0
         case ("n", .number):
-            if let choices = try scanner.integer(), choices > 1 { facts.needs.insert(.multipleChoices) }
+            if let choices = try scanner.integer(), choices > 1 {
+                facts.needs.insert(.multipleChoices)
+                facts.choices = max(facts.choices, choices)
+            }
+        case ("best_of", .number), ("n_cmpl", .number):
+            if let choices = try scanner.integer() { facts.choices = max(facts.choices, choices) }
+        case ("max_tokens", _), ("max_completion_tokens", _), ("n_predict", _):
+            try cap(name, kind, in: &scanner)
         case ("tool_choice", .string):
             if try scanner.string() == "required" { facts.needs.insert(.tools) }
         case ("tool_choice", .object):
@@ -92,6 +99,17 @@ package struct RequestReader {
         default: try scanner.skipValue(depth: 1)
         }
         checkKind(of: name, kind)
+    }
+
+    private mutating func cap(
+        _ name: String, _ kind: JSONKind, in scanner: inout JSONScanner
+    ) throws(JSONFault) {
+        let start = scanner.offset
+        var value: Int?
+        if kind == .number { value = try scanner.integer() } else { try scanner.skipValue(depth: 1) }
+        guard let name = RequestFacts.CapName(rawValue: name) else { return }
+        facts.caps.append(
+            RequestFacts.Cap(name: name, span: start..<scanner.offset, tokens: value.flatMap { $0 < 0 ? nil : $0 }))
     }
 
     private mutating func streamOptions(in scanner: inout JSONScanner) throws(JSONFault) {
@@ -125,6 +143,7 @@ package struct RequestReader {
     private mutating func messages(in scanner: inout JSONScanner) throws(JSONFault) {
         var count = 0
         var bad: (parameter: String, message: String)?
+        var parts = MessageParts()
         try scanner.array(depth: 1) { (scanner, index) throws(JSONFault) in
             count = index + 1
             guard try scanner.peek() == .object else {
@@ -135,12 +154,19 @@ package struct RequestReader {
             try scanner.object(depth: 2) { (scanner, name) throws(JSONFault) in
                 let kind = try scanner.peek()
                 if name == "role" { role = kind }
-                try scanner.skipValue(depth: 3)
+                if name == "content", kind == .array {
+                    try parts.read(&scanner)
+                } else {
+                    try scanner.skipValue(depth: 3)
+                }
             }
             if role != .string {
                 bad = bad ?? ("messages[\(index)].role", "`messages[\(index)].role` is missing or not a text.")
             }
         }
+        facts.images += parts.images
+        facts.imageBytes += parts.imageBytes
+        facts.hasUnseenParts = facts.hasUnseenParts || parts.hasUnseen
         if count == 0 {
             complain("messages", "`messages` is empty.", "Send at least one message with `role` and `content`.")
         } else if let bad {
@@ -149,11 +175,14 @@ package struct RequestReader {
     }
 
     private mutating func nonEmptyArray(_ name: String, in scanner: inout JSONScanner) throws(JSONFault) {
-        var count = 0
+        var (count, texts) = (0, 0)
         try scanner.array(depth: 1) { (scanner, _) throws(JSONFault) in
             count += 1
+            // An array of numbers is one prompt, in tokens.
+            if try scanner.peek() != .number { texts += 1 }
             try scanner.skipValue(depth: 2)
         }
+        facts.prompts = max(1, texts)
         if count == 0 { complain(name, "`\(name)` is empty.", "Send a text, or an array with at least one.") }
     }
 
@@ -175,5 +204,32 @@ package struct RequestReader {
     /// Keeps the first complaint: one clear error at a time.
     private mutating func complain(_ parameter: String, _ message: String, _ hint: String) {
         if problem == nil { problem = Problem(.validationError, message, parameter: parameter, hint: hint) }
+    }
+}
+
+/// What of a message's parts is no text.
+private struct MessageParts {
+    var images = 0
+    var imageBytes = 0
+    var hasUnseen = false
+
+    /// Moves past an array of parts. Only an image's own value counts as one: what stands beside it may be a text.
+    mutating func read(_ scanner: inout JSONScanner) throws(JSONFault) {
+        var parts = self
+        try scanner.array(depth: 3) { (scanner, _) throws(JSONFault) in
+            guard try scanner.peek() == .object else { return try scanner.skipValue(depth: 4) }
+            try scanner.object(depth: 4) { (scanner, name) throws(JSONFault) in
+                scanner.skipSpace()
+                let start = scanner.offset
+                try scanner.skipValue(depth: 5)
+                if name == "image_url" {
+                    parts.images += 1
+                    parts.imageBytes += scanner.offset - start
+                } else if name == "video_url" || name == "audio_url" || name == "file" {
+                    parts.hasUnseen = true
+                }
+            }
+        }
+        self = parts
     }
 }

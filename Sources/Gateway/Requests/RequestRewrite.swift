@@ -1,15 +1,18 @@
 package import NIOCore
 
 /// Makes the body that the upstream gets from the one that the caller sent: the model's name becomes the deployment's,
-/// and a stream is asked for its usage. All other bytes are passed on as they are.
+/// a stream is asked for its usage, and an answer without a cap gets one where it must have an upper bound. All other
+/// bytes are passed on as they are.
 package enum RequestRewrite {
     private struct Edit {
         let span: RequestFacts.Span
         let text: ByteBuffer
     }
 
+    /// - Parameter cap: what the answer is capped at; nil leaves that to the caller.
     package static func rewrite(
-        _ body: ByteBuffer, facts: RequestFacts, upstreamModel: String, allocator: ByteBufferAllocator
+        _ body: ByteBuffer, facts: RequestFacts, upstreamModel: String, cap: OutputCap? = nil,
+        allocator: ByteBufferAllocator
     ) -> ByteBuffer {
         var edits: [Edit] = []
         if upstreamModel != facts.model {
@@ -18,9 +21,23 @@ package enum RequestRewrite {
             edits.append(Edit(span: facts.modelSpan, text: name))
         }
         if facts.isStream, !facts.wantsUsage { edits.append(usageEdit(facts)) }
+        if let cap { edits += capEdits(cap, facts) }
         guard !edits.isEmpty else { return body }
         edits.sort { $0.span.lowerBound < $1.span.lowerBound }
         return apply(edits, to: body, allocator: allocator)
+    }
+
+    /// A cap where the caller named none, and in the place of each member that caps nothing.
+    private static func capEdits(_ cap: OutputCap, _ facts: RequestFacts) -> [Edit] {
+        let idle = facts.caps.filter { $0.tokens == nil }
+        var edits = idle.map { Edit(span: $0.span, text: ByteBuffer(string: String(cap.tokens))) }
+        if let name = cap.added {
+            edits.append(
+                Edit(
+                    span: facts.firstMember..<facts.firstMember,
+                    text: ByteBuffer(string: "\"\(name.rawValue)\":\(cap.tokens),")))
+        }
+        return edits
     }
 
     private static func usageEdit(_ facts: RequestFacts) -> Edit {

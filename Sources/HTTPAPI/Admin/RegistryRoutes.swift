@@ -36,17 +36,6 @@ extension ControlAPI {
                 let query = try asked.query("limit", "after")
                 return try .json(query.page(of: await asked.control.models(), id: \.model))
             },
-            .admin(.get, "usage", .usageRead) { asked in
-                let query = try asked.query("workspace", "each", "days", "limit", "after")
-                let workspace: WorkspaceID? = try query.identifier("workspace")
-                if try query.flag("each") {
-                    return try .json(
-                        await asked.control.usageRows(in: workspace, query.page(of: Kernel.RequestID.self)))
-                }
-                let days = try query.integer("days") ?? 30
-                let sums = try await asked.control.usageSummary(in: workspace, days: days)
-                return try .json(Page(rows: sums, limit: sums.count) { $0.day })
-            },
         ]
     }
 }

@@ -26,9 +26,11 @@ struct GatewayFixture {
         keys: any KeyLookup = OneKeyStore(), keyLimits: KeyVerifier.Limits = KeyVerifier.Limits(),
         idempotency: IdempotencyFlow? = nil, options: EdgeOptions = EdgeOptions(), failuresPerMinute: Int = 20,
         credentials: any UpstreamCredentials = NoCredentials(), deployments: [Deployment]? = nil,
+        admission: ScriptedAdmission = ScriptedAdmission(),
         _ body: (GatewayFixture) async throws -> Void
     ) async throws {
         let journal = MemoryJournal(mode)
+        admission.write(on: journal.tape)
         let clock = SystemClock()
         let flow = InferenceFlow(
             registry: Registry(
@@ -38,7 +40,7 @@ struct GatewayFixture {
                 failures: FailedCredentials(
                     clock: clock, limits: FailedCredentials.Limits(perMinute: failuresPerMinute))),
             journal: journal, clock: clock, ids: IDSource(clock: clock, random: SystemRandom()),
-            credentials: credentials)
+            credentials: credentials, admission: admission)
         let group = MultiThreadedEventLoopGroup.singleton
         let core = try await GatewayCore(
             flow: flow, limits: limits, eventLoops: group,

@@ -67,6 +67,14 @@ struct RawClient {
         }
     }
 
+    /// Sends `text`, hands over, and closes without reading.
+    func leave(after text: String, _ body: () async throws -> Void) async throws {
+        try await channel.executeThenClose { _, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            try await body()
+        }
+    }
+
     /// Sends `text`, waits until `isEnough` holds of what came, hands over, and only then closes.
     func hold(_ text: String, until isEnough: @escaping @Sendable (String) -> Bool, then body: () async throws -> Void)
         async throws

@@ -11,6 +11,7 @@ final class Tape: Sendable {
     enum Entry: Sendable, Equatable {
         case open(attempt: Int)
         case progress, close
+        case ticketEnd(hasRecord: Bool)
         case toClient(String)
         case toUpstream(String)
     }

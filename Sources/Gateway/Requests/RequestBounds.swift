@@ -1,0 +1,109 @@
+package import Billing
+package import Inference
+
+/// What an answer is capped at that would else have no bound that can be relied on.
+package struct OutputCap: Sendable, Equatable {
+    /// Stands in for every cap of the caller's that caps nothing.
+    package let tokens: Int
+    /// The member that is added; nil where the caller's own will do.
+    package let added: RequestFacts.CapName?
+}
+
+/// What a request can consume at most, and what it will likely.
+package struct RequestBounds: Sendable {
+    /// What a provider counts for a picture at most.
+    static let tokensOfImage = 6000
+    /// What it likely counts.
+    static let likelyTokensOfImage = 1000
+    /// What a model's template may say of itself where tools are offered. Without them it says less than the JSON
+    /// around the messages has bytes.
+    static let template = 256
+    /// Of an answer that nothing bounds, and that no wall is to bound.
+    static let unbounded = 1 << 20
+    /// No product passes it, whatever a caller writes.
+    private static let most = 1 << 40
+    /// What an answer without a cap likely has, for limits of tokens per minute.
+    private static let likelyOutput = 512
+
+    private let facts: RequestFacts
+    private let operation: Operation
+    private let deployment: Deployment
+    /// Bytes of the body without its images.
+    private let textBytes: Int
+
+    package init(_ facts: RequestFacts, bytes: Int, operation: Operation, deployment: Deployment) {
+        self.facts = facts
+        self.operation = operation
+        self.deployment = deployment
+        textBytes = max(0, bytes - facts.imageBytes)
+    }
+
+    /// No token has less than a byte, so that bytes bound the prompt; a known context does too.
+    private var input: Int {
+        let frame = facts.offersTools ? Self.template : 0
+        let byBytes = facts.hasUnseenParts ? Self.unbounded : textBytes + frame
+        let byContext = deployment.contextLimit.map { Self.product($0, facts.prompts) } ?? byBytes
+        return min(byBytes, byContext) + Self.product(facts.images, Self.tokensOfImage)
+    }
+
+    /// About four bytes a token in the languages that models are trained on most.
+    package var likelyInput: Int {
+        let likely = textBytes / 4 + Self.product(facts.images, Self.likelyTokensOfImage)
+        return deployment.contextLimit.map { min(likely, Self.product($0, facts.prompts)) } ?? likely
+    }
+
+    /// What a request must be given so that its answer has an upper bound; nil where its caller's own cap is one.
+    /// - Parameter fallback: the cap where the caller named none: `GatewayLimits.defaultOutputCap`.
+    package func cap(_ fallback: Int) -> OutputCap? {
+        if operation == .embeddings { return nil }
+        let isKept = facts.caps.contains { $0.tokens != nil && obeyed.contains($0.name) }
+        if isKept, !facts.caps.contains(where: { $0.tokens == nil }) { return nil }
+        // An idle one of that name is filled in.
+        let isThere = facts.caps.contains { obeyed.contains($0.name) }
+        return OutputCap(tokens: facts.outputCap ?? room(for: fallback), added: isThere ? nil : obeyed[0])
+    }
+
+    /// Some runtimes refuse a cap for which the context has no room beside the prompt.
+    private func room(for fallback: Int) -> Int {
+        guard let context = deployment.contextLimit else { return fallback }
+        let room = context - textBytes / 2 - Self.template - Self.product(facts.images, Self.likelyTokensOfImage)
+        return max(min(Self.template, context), min(fallback, room))
+    }
+
+    /// The caps that the upstream is known to go by, the one to add first. OpenAI's newer models refuse `max_tokens`,
+    /// and some runtimes do not know `max_completion_tokens`: a provider documents what it takes, a runtime ignores.
+    private var obeyed: [RequestFacts.CapName] {
+        guard operation == .chat else { return [.maxTokens] }
+        let host = deployment.endpoint.host
+        if host.hasSuffix(".openai.com") || host.hasSuffix(".openai.azure.com") {
+            return [.maxCompletionTokens, .maxTokens]
+        }
+        return deployment.provider == nil ? [.maxTokens] : [.maxTokens, .maxCompletionTokens]
+    }
+
+    /// - Parameter cap: what the request is sent with, beside what its caller gave.
+    package func ceiling(cap: OutputCap?) -> Quantities {
+        var ceiling = Quantities()
+        ceiling.requests = 1
+        ceiling.input = Int64(input)
+        ceiling.output = Int64(output(each: facts.outputCap ?? cap?.tokens ?? Self.unbounded))
+        return ceiling
+    }
+
+    /// What it takes from a limit of tokens per minute until the actual is known.
+    package func estimate(cap: OutputCap?) -> Int64 {
+        let each = facts.outputCap ?? min(cap?.tokens ?? Self.likelyOutput, Self.likelyOutput)
+        return Int64(likelyInput + output(each: each))
+    }
+
+    private func output(each: Int) -> Int {
+        guard operation != .embeddings else { return 0 }
+        let bound = min(each, deployment.contextLimit ?? each)
+        return Self.product(Self.product(bound, facts.choices), facts.prompts)
+    }
+
+    private static func product(_ left: Int, _ right: Int) -> Int {
+        let (product, overflow) = left.multipliedReportingOverflow(by: right)
+        return overflow ? most : min(product, most)
+    }
+}
