@@ -16,7 +16,7 @@ SCENARIO ?= usage
 BUG ?=
 
 .PHONY: help up build dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-storage \
-	bench-disconnect bench-tenants clean
+	bench-disconnect bench-ledger bench-tenants clean
 
 help: ## list these commands
 	@echo "Volery: one API over your own models. Start with: make up"
@@ -67,6 +67,11 @@ bench-storage: ## transactions a second: group commit and PostgreSQL beside plai
 	@dev/build-release.sh storage-bench
 	@dev/install-dependencies.sh test
 	@python3 Benchmarks/storage/run.py
+
+bench-ledger: ## postings a second beside a plain UPDATE loop, on SQLite and PostgreSQL (about two minutes)
+	@dev/build-release.sh ledger-bench
+	@dev/install-dependencies.sh test
+	@Benchmarks/ledger/run.sh
 
 bench-tenants: ## 20,000 workspaces and 100,000 keys: start, memory, and what the check of a key costs (about six minutes)
 	@dev/build-release.sh

@@ -2,7 +2,7 @@
 # Installs the system packages that are missing. Asks no network when all is there.
 #   dev/install-dependencies.sh build    what the build and the platform need (the default)
 #   dev/install-dependencies.sh test     what the tests run against besides: PostgreSQL 15 and 18
-#   dev/install-dependencies.sh bench    wrk and nginx, which `make bench` measures with and against
+#   dev/install-dependencies.sh bench    wrk and nginx, which `make bench` measures with and against, and valgrind
 set -euo pipefail
 
 oldest_swift=6.2
@@ -51,6 +51,7 @@ missing_for_bench() {
     command -v wrk >/dev/null || echo wrk
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
     command -v cc >/dev/null || echo gcc libc6-dev
+    command -v valgrind >/dev/null || echo valgrind
 }
 
 install() {

@@ -18,7 +18,7 @@ enum ExitStatus: Int32 {
             case .notFound, .modelNotFound: .notFound
             case .authenticationRequired, .invalidAPIKey: .unauthenticated
             case .validationError, .contextLengthExceeded, .capabilityUnsupported, .upstreamRejected, .policyDenied,
-                .methodNotAllowed, .alreadyExists, .conflict, .idempotencyConflict, .payloadTooLarge,
+                .priceMissing, .methodNotAllowed, .alreadyExists, .conflict, .idempotencyConflict, .payloadTooLarge,
                 .unsupportedMediaType,
                 .rateLimited, .quotaExceeded, .headersTooLarge:
                 .refused

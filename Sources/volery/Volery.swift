@@ -17,7 +17,9 @@ struct Volery: AsyncParsableCommand {
             ServeCommand.self, ChatCommand.self, TenantsCommand.self, WorkspacesCommand.self, UsersCommand.self,
             ServiceAccountsCommand.self, MembersCommand.self, KeysCommand.self, RulesCommand.self, AuditCommand.self,
             OwnerCommand.self, ProvidersCommand.self, SecretsCommand.self, ConfigCommand.self, ModelsCommand.self,
-            RuntimesCommand.self, RegistryCommand.self, UsageCommand.self, JournalCommand.self, DoctorCommand.self,
+            RuntimesCommand.self, RegistryCommand.self, UsageCommand.self, PricesCommand.self, BudgetsCommand.self,
+            QuotasCommand.self, LimitsCommand.self, CreditsCommand.self, WalletsCommand.self, PlansCommand.self,
+            LedgerCommand.self, JournalCommand.self, DoctorCommand.self,
             CompletionsCommand.self, VersionCommand.self,
         ])
 

@@ -1,5 +1,6 @@
 import App
 import AsyncHTTPClient
+import Billing
 import Flows
 import HTTPAPI
 import Hummingbird
@@ -49,6 +50,7 @@ import Testing
                 keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
                 rules: directory, audit: directory, providers: MemoryProviderStore(), secrets: MemorySecretStore(),
                 deployments: deployments, usage: usage),
+            money: money(usage),
             hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
             verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
             verifier: nil, revocations: nil,
@@ -74,6 +76,86 @@ import Testing
                 store: MemoryIdempotencyStore(clock: clock), digest: PlainRequestDigest(), clock: clock,
                 logger: logger),
             readiness: { readiness }, openAPI: [], ids: samples.ids, clock: clock, logger: logger)
+    }
+
+    private func money(_ usage: MemoryUsageStore) -> MoneyParts {
+        let shop = MemoryShop()
+        return MoneyParts(
+            prices: MemoryPrices(), budgets: shop, limits: shop, wallets: shop, spending: shop, ledger: shop,
+            reports: shop, usage: usage,
+            actions: MoneyParts.Actions(
+                didChange: {}, verify: { .empty }, suspended: { Page(rows: [], limit: $0.limit) { "\($0.request)" } },
+                resolve: { SuspenseResolution(resolved: 1, left: 2) }))
+    }
+
+    @Test("everything about money works over the wire as it does in the process")
+    func money() async throws {
+        try await withRemote { remote, usage, samples, workspace in
+            var price = NewPrice(model: "far", currency: "USD")
+            price.input = DecimalInput("0.15")
+            price.output = DecimalInput("0.6")
+            #expect(try await remote.setPrice(price).version == 1)
+            let book = try await remote.priceBook(of: nil, version: nil)
+            #expect(book.prices.map(\.price.amount.text) == ["0.15", "0.60"])
+            let again = NewPriceBook(prices: book.prices, umu: book.umu, umuPrice: book.umuPrice, rates: book.rates)
+            #expect(try await remote.importPrices(again).version == 2)
+            #expect(try await remote.priceVersions(of: "price", PageRequest()).data.map(\.version) == [2, 1])
+            let quote = try await remote.quote(NewQuote(model: "far", inputTokens: 7, outputTokens: 3))
+            #expect(quote.price == Amount("0.00000285", .money(.usd)))
+
+            var budget = NewBudget(amount: DecimalInput("10"))
+            budget.workspace = workspace.description
+            budget.currency = "USD"
+            budget.period = "month"
+            budget.zone = "Asia/Tehran"
+            budget.hard = true
+            let set = try await remote.setBudget(budget)
+            #expect(try await remote.budget(set.id) == set)
+            #expect(try await remote.listBudgets(in: nil, workspace: workspace, PageRequest()).data == [set])
+            #expect(try await remote.budgets(binding: workspace) == [set])
+            #expect(try await remote.budgetEvents(of: set.id, PageRequest()).data == [])
+            #expect(try await remote.removeBudget(set.id).removed != nil)
+
+            var limits = LimitChange()
+            limits.workspace = workspace.description
+            limits.rpm = 60
+            #expect(try await remote.setLimits(limits).map(\.amount) == [60])
+            #expect(try await remote.listLimits(in: nil, workspace: nil).map(\.quantity.rawValue) == ["rpm"])
+
+            let wallet = try await remote.setWallet(
+                NewWallet(workspace: workspace.description, mode: "prepaid", currency: "USD"))
+            #expect(try await remote.wallets(of: nil) == [wallet])
+            var credit = NewCredit(amount: DecimalInput("25"), currency: "USD")
+            credit.workspace = workspace.description
+            let granted = try await remote.grantCredit(credit)
+            #expect(try await remote.listCredits(in: nil, workspace: workspace) == [granted])
+            #expect(try await remote.setPlan(NewPlan(plan: "pro")) == remote.plan(of: nil))
+            #expect(try await remote.listPlans().count == 3)
+
+            let balance = try await remote.balance(of: nil, workspace: workspace)
+            #expect(balance.posted == "25.00" && balance.available == "25.00" && balance.pending == "0.00")
+            let accounts = try await remote.accounts(of: nil, workspace: workspace, isPlatform: false)
+            #expect(accounts.map(\.id) == [granted.account])
+            #expect(try await remote.account(granted.account) == accounts.first)
+            let request = StatementRequest(account: granted.account)
+            #expect(try await remote.statement(request, PageRequest()).closing == granted.amount)
+            #expect(try await remote.verifyLedger().ok)
+            #expect(try await remote.suspended(PageRequest()).data == [])
+            #expect(try await remote.resolveSuspense() == SuspenseResolution(resolved: 1, left: 2))
+
+            let record = samples.record(in: workspace, key: samples.ids.next())
+            usage.insert(BilledUsage(record: record, billState: "charged", price: Money(units: 5, .usd)))
+            // A name with everything that means something in a URL.
+            var question = UsageQuestion(workspace: workspace, groups: ["day", "model"], zone: "Asia/Tehran")
+            question.until = (samples.clock.now + .seconds(60)).description
+            let report = try await remote.usageReport(question)
+            #expect(report.data.map(\.requests) == [1])
+            question.tag = "a&b=c/d e+f%"
+            #expect(try await remote.usageReport(question).data == [])
+            question.tag = ""
+            #expect(
+                try await remote.usageRows(matching: question, PageRequest()).data.map(\.request) == [record.request])
+        }
     }
 
     @Test("everything that an operator can do works over the wire as it does in the process")

@@ -43,16 +43,21 @@ package final class AnchorFile: AuditAnchors {
         self.manyLines = manyLines
     }
 
-    /// Makes the file where it is missing and the data folder or the audit log is new. Where it should have been there,
-    /// the first anchor makes it, and says that it was lost.
-    func begin(over store: some AuditStore, isNewFolder: Bool) async throws {
+    /// Makes the file where it is missing and the data folder or what is anchored is new. Where it should have been
+    /// there, the first anchor makes it, and says that it was lost.
+    /// - Parameter isEmpty: whether there is nothing yet that could have been anchored.
+    func begin(isNewFolder: Bool, isEmpty: () async throws -> Bool) async throws {
         if isNewFolder { try await setAsideForeign() }
         guard access(path, F_OK) != 0 else { return }
         guard isNewFolder else {
-            if try await store.heads(changedAfter: nil).isEmpty { try await begin() }
+            if try await isEmpty() { try await begin() }
             return
         }
         try await begin()
+    }
+
+    func begin(over store: some AuditStore, isNewFolder: Bool) async throws {
+        try await begin(isNewFolder: isNewFolder) { try await store.heads(changedAfter: nil).isEmpty }
     }
 
     /// A folder that moved to another database still has the anchors of the one before.

@@ -8,9 +8,10 @@ extension StorageParts {
     /// - Parameters:
     ///   - verifier: of the platform that runs here; nil without one.
     ///   - revocations: likewise.
+    ///   - money: likewise.
     func control(
         registry: RegistryRefresh, verifier: KeyVerifier? = nil, revocations: (any RevocationListener)? = nil,
-        clock: any Clock, ids: IDSource, random: any RandomSource,
+        money: MoneyParts? = nil, clock: any Clock, ids: IDSource, random: any RandomSource,
         runtimes: @escaping @Sendable () async -> [ModelServiceStatus]
     ) -> ControlParts {
         ControlParts(
@@ -18,7 +19,8 @@ extension StorageParts {
             stores: ControlStores(
                 keys: keys, tenants: tenants, workspaces: workspaces, users: users, members: members, rules: rules,
                 audit: audit, providers: providers, secrets: secrets, deployments: deployments, usage: usage),
-            hasher: hasher, sealer: platformKeys.ring, codes: codes, verification: verification, verifier: verifier,
+            money: money ?? self.money.control(), hasher: hasher, sealer: platformKeys.ring, codes: codes,
+            verification: verification, verifier: verifier,
             revocations: revocations, registry: registry, runtimes: runtimes, clock: clock, ids: ids, random: random)
     }
 

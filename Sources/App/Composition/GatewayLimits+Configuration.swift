@@ -9,6 +9,7 @@ extension GatewayLimits {
         maximumRequests = limits.maxConcurrentRequests
         maximumConnections = limits.maxConnections
         maximumAnswer = limits.upstreamMaxResponse
+        defaultOutputCap = limits.defaultOutputCap
         headTimeout = limits.headerTimeout
         bodyTimeout = limits.bodyTimeout
         keepAliveTimeout = limits.idleTimeout

@@ -169,8 +169,9 @@ package struct Platform: Sendable {
             onChange: deployments.update)
         let data = try await dataPlane(parts, registry: registry)
         let control = parts.storage.control(
-            registry: refresh, verifier: data.verifier, revocations: data.follower, clock: clock, ids: ids,
-            random: random, runtimes: { fleet.statuses })
+            registry: refresh, verifier: data.verifier, revocations: data.follower,
+            money: data.money.control(announce: { parts.storage.wakeUps.wake(.spending) }),
+            clock: clock, ids: ids, random: random, runtimes: { fleet.statuses })
         addGauges(to: parts.metrics, core: data.core, failures: data.verifier.failures, denials: control.denials)
         let readiness: @Sendable () async -> Readiness = {
             Readiness(
@@ -217,15 +218,21 @@ package struct Platform: Sendable {
         let idempotency: IdempotencyFlow
         let core: GatewayCore
         let follower: RevocationFollower
+        let money: MoneyPlane
     }
 
     private func dataPlane(_ parts: Parts, registry: Registry) async throws -> DataPlane {
         let storage = parts.storage
         let verifier = verifier(over: storage)
         let credentials = ProviderCredentials(providers: storage.providers, secrets: storage.secrets)
+        let money = MoneyPlane(
+            over: storage.money, node: try NodeIdentity.ensure(in: parts.folder, ids: ids),
+            isShared: configuration.database.isShared, settings: configuration.money, journal: parts.journal,
+            clock: clock, logger: parts.logger)
+        await money.begin(logger: parts.logger)
         let flow = InferenceFlow(
             registry: registry, keys: verifier, journal: parts.journal, clock: clock, ids: ids,
-            credentials: credentials)
+            credentials: credentials, admission: money.admission)
         let idempotency = IdempotencyFlow(
             store: storage.idempotency, digest: SHA256RequestDigest(), clock: clock, logger: parts.logger,
             hints: { storage.wakeUps.wakeUps(on: .idempotency) }, announce: { storage.wakeUps.wake(.idempotency) })
@@ -238,15 +245,15 @@ package struct Platform: Sendable {
             store: storage.revocations, keys: verifier, requests: core, credentials: credentials, clock: clock,
             logger: parts.logger, announce: { storage.wakeUps.wake(.revocation) })
         try await follower.catchUp()
-        return DataPlane(verifier: verifier, idempotency: idempotency, core: core, follower: follower)
+        return DataPlane(verifier: verifier, idempotency: idempotency, core: core, follower: follower, money: money)
     }
 
     /// What works between memory and the database, in the background.
     private func storageServices(_ parts: Parts, data: DataPlane, refresh: RegistryRefresh) -> [any Service] {
         let storage = parts.storage
         let shipper = JournalShipper(
-            journal: parts.journal, store: storage.usage, clock: clock, random: random, logger: parts.logger)
-        return [
+            journal: parts.journal, store: data.money.settlement, clock: clock, random: random, logger: parts.logger)
+        return data.money.services(wakeUps: storage.wakeUps, logger: parts.logger) + [
             ShippingService(journal: parts.journal, shipper: shipper),
             AuditAnchoringService(
                 anchoring: storage.anchoring, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),

@@ -25,6 +25,7 @@ package struct StorageParts: Sendable {
     package let secrets: any SecretStore
     package let deployments: any RegistryStore
     package let usage: any UsageStore
+    let money: MoneyStorage
     package let hasher: any SecretHasher
     package let platformKeys: PlatformKeys
     package let codes: any OneTimeCodes
@@ -65,9 +66,13 @@ package struct StorageParts: Sendable {
             let anchors = AnchorFile(
                 path: folder.auditAnchorsFile, sealer: platformKeys.audit.anchors, clock: clock)
             try await anchors.begin(over: audit, isNewFolder: served == nil)
+            let money = try await MoneyStorage.open(
+                over: database, keys: platformKeys.audit, folder: folder, isNewFolder: served == nil,
+                writeOff: configuration.money.escrowWriteOff, clock: clock, ids: ids, logger: logger)
             if served == nil { try ServedDatabase(workspace: workspace.id).write(in: folder) }
             return StorageParts(
-                workspace: workspace, workspaces: workspaces, secrets: secrets, hasher: Argon2Hasher(random: random),
+                workspace: workspace, workspaces: workspaces, money: money, secrets: secrets,
+                hasher: Argon2Hasher(random: random),
                 platformKeys: platformKeys, codes: OneTimeCode(random: random),
                 verification: AuditVerificationFlow(
                     store: audit, anchors: anchors, sealer: platformKeys.audit.chains),
@@ -95,7 +100,8 @@ package struct StorageParts: Sendable {
     }
 
     private init(
-        workspace: Workspace, workspaces: DatabaseWorkspaceStore, secrets: any SecretStore, hasher: any SecretHasher,
+        workspace: Workspace, workspaces: DatabaseWorkspaceStore, money: MoneyStorage, secrets: any SecretStore,
+        hasher: any SecretHasher,
         platformKeys: PlatformKeys, codes: any OneTimeCodes, verification: AuditVerificationFlow,
         anchoring: AuditAnchoring, opened: OpenDatabase, logger: Logger
     ) {
@@ -103,6 +109,7 @@ package struct StorageParts: Sendable {
         let sealer = platformKeys.audit.chains
         self.workspace = workspace
         self.workspaces = workspaces
+        self.money = money
         self.secrets = secrets
         self.hasher = hasher
         self.platformKeys = platformKeys

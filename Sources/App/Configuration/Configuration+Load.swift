@@ -57,6 +57,7 @@ extension Configuration {
         var configuration = read(&reader, absolute: absolute)
         configuration.masterKey = readMasterKey(&reader, environment: environment, absolute: absolute)
         configuration.edge = readEdge(&reader, dataDir: configuration.dataDir, absolute: absolute)
+        configuration.money = readMoney(&reader)
         checkDatabase(configuration.database, &reader)
         return ConfigurationReport(
             configuration: configuration, faults: reader.faults, warnings: strays(in: environment),
@@ -128,6 +129,7 @@ extension Configuration {
             maxConnections: reader.value(of: Settings.maxConnections, or: 0),
             maxConcurrentRequests: reader.value(of: Settings.maxConcurrentRequests, or: 0),
             upstreamMaxResponse: reader.value(of: Settings.upstreamMaxResponseBytes, or: 0),
+            defaultOutputCap: reader.value(of: Settings.defaultOutputCap, or: 0),
             headerTimeout: reader.value(of: Settings.headerTimeout, or: .zero),
             bodyTimeout: reader.value(of: Settings.bodyTimeout, or: .zero),
             idleTimeout: reader.value(of: Settings.idleTimeout, or: .zero),

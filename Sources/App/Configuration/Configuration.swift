@@ -23,6 +23,7 @@ package struct Configuration: Sendable, Equatable {
     package var masterKey: MasterKeySettings
     package var secretStore: SecretStoreChoice
     package var edge = EdgeSettings()
+    package var money = MoneySettings()
 
     package struct JournalSettings: Sendable, Equatable {
         package var sync: JournalSync
@@ -40,6 +41,7 @@ package struct Configuration: Sendable, Equatable {
         package var maxConnections: Int
         package var maxConcurrentRequests: Int
         package var upstreamMaxResponse: Int
+        package var defaultOutputCap: Int
         package var headerTimeout: Duration
         package var bodyTimeout: Duration
         package var idleTimeout: Duration
@@ -117,6 +119,9 @@ package enum DatabaseLocation: Sendable, Equatable {
     case sqlite(path: String)
     /// The whole URL: there may be a password in it.
     case postgres(Secret)
+
+    /// Whether several nodes may work on it.
+    package var isShared: Bool { if case .postgres = self { true } else { false } }
 
     /// - Parameter text: `sqlite://` and an absolute path, or `postgres://user:password@host:port/database?options`.
     package init?(_ text: String) {

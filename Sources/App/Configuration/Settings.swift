@@ -47,6 +47,9 @@ package enum Settings {
     static let upstreamMaxResponseBytes = Setting.bytes(
         "upstream_max_response_bytes", "64MiB", in: 1024...(4 << 30),
         "The largest answer of a runtime that is not a stream.")
+    static let defaultOutputCap = Setting.integer(
+        "default_output_cap", 4096, in: 1...10_000_000,
+        "Tokens of an answer whose caller names no cap, where a hard budget or prepaid credit needs an upper bound.")
 
     static let headerTimeout = Setting.duration(
         "header_timeout", "10s", in: shortest...longest, "From a connection's start to a complete request head.")
@@ -86,16 +89,19 @@ package enum Settings {
     private static let shortest = Duration.milliseconds(10)
     private static let longest = Duration.seconds(24 * 3600)
 
-    package static let table: [SettingRow] = [
-        dataDir.row, database.row, databaseConnections.row, journalSync.row, journalMaxBytes.row,
-        journalMinFreeBytes.row, roles.row, host.row, port.row, metricsHost.row, metricsPort.row, logLevel.row,
-        logFormat.row, defaultModels.row, maxBodyBytes.row, maxHeldBodyBytes.row, maxHeaderBytes.row,
-        maxConnections.row, maxConcurrentRequests.row, upstreamMaxResponseBytes.row, headerTimeout.row,
-        bodyTimeout.row, idleTimeout.row, requestTimeout.row, upstreamConnectTimeout.row,
-        upstreamFirstByteTimeout.row, upstreamIdleTimeout.row, drainTimeout.row, upstreamCertificates.row,
-        masterKeyFile.row, masterKeyPreviousFile.row, secretStore.row, trustedProxies.row, failedCredentialLimit.row,
-        keyMaxStaleness.row, corsOrigins.row, tlsCertificateFile.row, tlsKeyFile.row,
-    ]
+    package static let table: [SettingRow] =
+        [
+            dataDir.row, database.row, databaseConnections.row, journalSync.row, journalMaxBytes.row,
+            journalMinFreeBytes.row, roles.row, host.row, port.row, metricsHost.row, metricsPort.row, logLevel.row,
+            logFormat.row, defaultModels.row, maxBodyBytes.row, maxHeldBodyBytes.row, maxHeaderBytes.row,
+            maxConnections.row, maxConcurrentRequests.row, upstreamMaxResponseBytes.row, defaultOutputCap.row,
+            headerTimeout.row,
+            bodyTimeout.row, idleTimeout.row, requestTimeout.row, upstreamConnectTimeout.row,
+            upstreamFirstByteTimeout.row, upstreamIdleTimeout.row, drainTimeout.row, upstreamCertificates.row,
+            masterKeyFile.row, masterKeyPreviousFile.row, secretStore.row, trustedProxies.row,
+            failedCredentialLimit.row,
+            keyMaxStaleness.row, corsOrigins.row, tlsCertificateFile.row, tlsKeyFile.row,
+        ] + moneyRows
 
     /// The table of docs/configuration.md.
     package static var markdown: String {

@@ -99,13 +99,18 @@ package struct RemoteControl: Control {
 
     /// What is nil is left out.
     func query(_ members: KeyValuePairs<String, String?>, _ page: PageRequest? = nil) -> String {
+        query(members.map { ($0.key, $0.value) }, page)
+    }
+
+    func query(_ members: [(String, String?)], _ page: PageRequest? = nil) -> String {
         let own = members.compactMap { name, value in value.map { "\(name)=\($0)" } }
         let all = own + (page.map { [$0.query] } ?? [])
         return all.isEmpty ? "" : "?" + all.joined(separator: "&")
     }
 
+    /// - Parameter path: below `/v1/admin/`, unless it begins with a slash.
     private func request(_ method: HTTPMethod, _ path: String) -> HTTPClientRequest {
-        var request = HTTPClientRequest(url: "\(url)/v1/admin/\(path)")
+        var request = HTTPClientRequest(url: url + (path.hasPrefix("/") ? path : "/v1/admin/" + path))
         request.method = method
         request.headers.add(name: "authorization", value: "Bearer \(token.reveal())")
         if method == .POST, let idempotencyKey {

@@ -82,4 +82,5 @@ extension DataFolder {
     package var masterKeyFile: String { path + "/master-key" }
     package var sealedSecretsFile: String { path + "/secrets.sealed" }
     package var auditAnchorsFile: String { path + "/audit-anchors" }
+    package var ledgerAnchorsFile: String { path + "/ledger-anchors" }
 }

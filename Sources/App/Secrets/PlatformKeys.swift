@@ -3,7 +3,7 @@ import Kernel
 import Logging
 import Tenancy
 
-/// The keys of one running process: what seals, and what chains the audit log.
+/// The keys of one running process: what seals, and what chains the audit log and the ledger.
 package struct PlatformKeys: Sendable {
     /// The name of the audit key's row.
     static let auditKeyName = "platform/audit-key"
@@ -13,6 +13,9 @@ package struct PlatformKeys: Sendable {
     package let origin: MasterKeyOrigin
     /// Whether the database still goes by the previous master key: `resealed` ends that.
     package let isRotating: Bool
+
+    /// What seals the ledger.
+    package var ledger: LedgerKey { audit.ledger }
 
     /// What of the database it needs.
     struct Rows: Sendable {

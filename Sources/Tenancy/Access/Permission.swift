@@ -22,6 +22,12 @@ package enum Permission: String, Sendable, Codable, CaseIterable {
     /// Accounts of people and passwords, which belong to the platform and to no tenant.
     case userRead = "user:read"
     case userWrite = "user:write"
+    case billingRead = "billing:read"
+    case billingWrite = "billing:write"
+    /// Prices, credit and the ledger as a whole belong to whoever runs the platform.
+    case priceWrite = "price:write"
+    case creditWrite = "credit:write"
+    case ledgerVerify = "ledger:verify"
 
     /// In one sentence, for docs/permissions.md.
     package var meaning: String {
@@ -46,12 +52,18 @@ package enum Permission: String, Sendable, Codable, CaseIterable {
         case .runtimeRead: "See the runtimes of this machine."
         case .userRead: "See accounts of people."
         case .userWrite: "Make accounts of people, set passwords, end sessions."
+        case .billingRead: "See prices, budgets, limits, credit, balances and statements."
+        case .billingWrite: "Set and remove budgets, quotas and limits."
+        case .priceWrite: "Set prices and costs, and see what things cost the platform."
+        case .creditWrite: "Grant credit, set wallets and plans, and resolve what is in suspense."
+        case .ledgerVerify: "Verify the ledger, and see the platform's own accounts and what is in suspense."
         }
     }
 
     /// Those about things that belong to the platform and to no tenant: no role has them, only the operator.
     package static let ofPlatform: Set<Permission> = [
-        .modelWrite, .providerRead, .providerWrite, .runtimeRead, .userRead, .userWrite,
+        .modelWrite, .providerRead, .providerWrite, .runtimeRead, .userRead, .userWrite, .priceWrite, .creditWrite,
+        .ledgerVerify,
     ]
 }
 
@@ -66,10 +78,14 @@ package enum Role: String, Sendable, Codable, CaseIterable {
         case .admin:
             [
                 .inferenceExecute, .modelRead, .usageRead, .keyRead, .keyWrite, .workspaceRead, .workspaceWrite,
-                .memberRead, .memberWrite, .ruleRead, .ruleWrite, .auditRead, .tenantRead,
+                .memberRead, .memberWrite, .ruleRead, .ruleWrite, .auditRead, .tenantRead, .billingRead, .billingWrite,
             ]
-        case .developer: [.inferenceExecute, .modelRead, .usageRead, .keyRead, .keyWrite, .workspaceRead, .tenantRead]
-        case .analyst: [.modelRead, .usageRead, .keyRead, .workspaceRead, .tenantRead]
+        case .developer:
+            [
+                .inferenceExecute, .modelRead, .usageRead, .keyRead, .keyWrite, .workspaceRead, .tenantRead,
+                .billingRead,
+            ]
+        case .analyst: [.modelRead, .usageRead, .keyRead, .workspaceRead, .tenantRead, .billingRead]
         }
     }
 
@@ -77,9 +93,10 @@ package enum Role: String, Sendable, Codable, CaseIterable {
     package var meaning: String {
         switch self {
         case .owner: "Everything in the tenant."
-        case .admin: "Runs the tenant: people, workspaces, keys, rules. Cannot suspend or delete the tenant itself."
+        case .admin:
+            "Runs the tenant: people, workspaces, keys, rules, budgets. Cannot suspend or delete the tenant itself."
         case .developer: "Builds with it: calls models and manages keys."
-        case .analyst: "Looks at it: models, usage, keys. Changes and calls nothing."
+        case .analyst: "Looks at it: models, usage, money, keys. Changes and calls nothing."
         }
     }
 }

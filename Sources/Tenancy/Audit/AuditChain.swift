@@ -43,29 +43,3 @@ package enum AuditChain {
         return form.bytes
     }
 }
-
-private struct CanonicalForm {
-    private(set) var bytes: [UInt8]
-
-    init(version: UInt8) { bytes = [version] }
-
-    /// A mark for a field that is there, eight bytes of length, then its bytes; another mark for one that is not.
-    mutating func add(_ field: (some Collection<UInt8>)?) {
-        guard let field else { return bytes.append(0) }
-        bytes.append(1)
-        append(UInt64(field.count))
-        bytes.append(contentsOf: field)
-    }
-
-    mutating func add(_ text: String?) { add(text.map { Array($0.utf8) }) }
-
-    mutating func add(_ number: Int64) {
-        bytes.append(1)
-        append(8)
-        append(UInt64(bitPattern: number))
-    }
-
-    private mutating func append(_ number: UInt64) {
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
-    }
-}

@@ -171,6 +171,9 @@ class Client:
         seen.is_complete = is_done
 
     def read_event(self, seen: Seen, event: bytes, now: float) -> bool:
+        if event.startswith(b":"):
+            # A comment, such as what the answer cost.
+            return False
         data = event.removeprefix(b"data: ")
         if data == b"[DONE]":
             return True

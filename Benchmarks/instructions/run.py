@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Counts the instructions that money and limits add to a request: admission, a longer journal record, settlement.
+
+The release binary runs under callgrind, which counts instructions and not time, so that a busy machine changes little.
+Two platforms are measured: one on which nothing is set, and one on which the model has prices, the workspace a hard
+budget and the key limits. Both answer the same requests, and the count ends when the last of them is stored and
+settled. What the platform does when nobody asks is counted for as long, and taken off.
+
+Prints a table and writes Benchmarks/results/instructions.json; ends with 1 where the share is above the bound.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gateway"))
+
+from systems import ROOT, VOLERY, System, Volery, free_port, start_mock, wait_for  # noqa: E402
+
+RAW = ROOT / "Benchmarks/results/instructions.json"
+BOUND = 0.15
+SYSTEM_CORE, LOAD_CORE = 0, 1
+SHIPPED = "volery_journal_shipped_records_total"
+LAG = "volery_journal_lag_records"
+# Several of the shipper's intervals, at callgrind's pace.
+STORED_SECONDS = 2
+
+
+class Counted(Volery):
+    """The platform under callgrind, which counts only between `begin` and `end`."""
+
+    def __init__(self, folder: Path, binary: Path, shim: Path):
+        folder.mkdir()
+        self.folder, self.binary, self.data_dir = folder, binary, folder / "data"
+        port, metrics = free_port(), free_port()
+        url = f"http://127.0.0.1:{port}"
+        self.metrics_url = f"http://127.0.0.1:{metrics}/metrics"
+        self.environment = os.environ | {"VOLERY_METRICS_PORT": str(metrics), "NO_COLOR": "1"}
+        command = ["taskset", "-c", str(SYSTEM_CORE), "valgrind", "--tool=callgrind", "--instr-atstart=no"]
+        command += ["--fair-sched=try", f"--callgrind-out-file={folder}/callgrind.out", str(binary), "serve"]
+        command += ["--data-dir", str(self.data_dir), "--host", "127.0.0.1", "--port", str(port), "--no-default-models"]
+        with open(folder / "volery.log", "ab") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self.environment | {"LD_PRELOAD": str(shim)}
+            )
+        System.__init__(self, "Volery", url, url, process)
+        wait_for(lambda: urllib.request.urlopen(f"{url}/readyz", timeout=5).status == 200, 180, "volery serve")
+        self.key = (self.data_dir / "initial-api-key").read_text().strip()
+
+    def command(self, *arguments: str) -> str:
+        command = [str(VOLERY), "--data-dir", str(self.data_dir), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment).stdout
+
+    def control(self, *arguments: str) -> None:
+        subprocess.run(["callgrind_control", *arguments, str(self.process.pid)], check=True, capture_output=True)
+
+    def metric(self, name: str) -> float:
+        text = urllib.request.urlopen(self.metrics_url, timeout=60).read().decode()
+        rows = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+        return sum(map(float, rows))
+
+    def begin(self) -> None:
+        self.control("-i", "on")
+        self.dump()
+
+    def dump(self) -> int:
+        """What was counted since the last time."""
+        before = set(self.folder.glob("callgrind.out.*"))
+        self.control("-d")
+        new = wait_for(lambda: set(self.folder.glob("callgrind.out.*")) - before, 60, "a dump of callgrind")
+
+        def total(path: Path) -> int:
+            found = re.search(r"^totals: (\d+)", path.read_text(errors="replace"), re.MULTILINE)
+            return int(found.group(1)) if found else 0
+
+        return sum(map(total, new))
+
+
+def ask(system: Counted, model: str, count: int, stream: bool) -> None:
+    """One after the other, on one connection; then the time in which the last ones are stored."""
+    body = json.dumps(
+        {"model": model, "stream": stream, "max_tokens": 64, "messages": [{"role": "user", "content": "Hello. " * 20}]}
+    )
+    headers = {"authorization": f"Bearer {system.key}", "content-type": "application/json"}
+    connection = http.client.HTTPConnection(system.url.removeprefix("http://"), timeout=120)
+    for _ in range(count):
+        connection.request("POST", "/v1/chat/completions", body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{answer.status}: {text[:500]!r}")
+    connection.close()
+    time.sleep(STORED_SECONDS)
+
+
+def measure(system: Counted, count: int, rounds: int, stream: bool) -> list[float]:
+    """Instructions for each request, of each round."""
+    rows = []
+    ask(system, "bench", 50, stream)
+    system.begin()
+    ask(system, "bench", 50, stream)
+    for _ in range(rounds):
+        shipped = system.metric(SHIPPED)
+        system.dump()
+        began = time.monotonic()
+        ask(system, "bench", count, stream)
+        took = time.monotonic() - began
+        busy = system.dump()
+        time.sleep(took)
+        idle = system.dump()
+        # Looked at only now: a look costs more than a request.
+        if system.metric(SHIPPED) < shipped + count or system.metric(LAG):
+            raise SystemExit("not all is stored in time; the figures mean nothing")
+        rows.append((busy - idle) / count)
+    system.control("-i", "off")
+    return rows
+
+
+def set_money(system: Counted) -> None:
+    keys = json.loads(system.command("keys", "list", "--json"))
+    key = (keys["data"] if isinstance(keys, dict) else keys)[0]
+    workspace = ("--workspace", key.get("workspace") or key["workspace_id"])
+    system.command(
+        *("prices", "set", "--model", "bench", "--input", "0.15", "--output", "0.6", "--per", "1m"),
+        *("--currency", "USD"),
+    )
+    system.command(
+        *("budgets", "set", *workspace, "--amount", "1000000", "--currency", "USD", "--period", "month", "--hard")
+    )
+    system.command(*("limits", "set", "--key", key["id"], "--rpm", "10000000", "--tpm", "1000000000"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plain-only", action="store_true", help="without money: for a look at the platform alone")
+    parser.add_argument("--streams", action="store_true", help="streams of 64 events instead of whole answers")
+    options = parser.parse_args()
+    rows: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="volery-instructions-") as name:
+        folder = Path(name)
+        # Without what is there for debuggers, which valgrind reads and does not always understand.
+        binary, shim = folder / "volery", folder / "sigsuspend.so"
+        subprocess.run(["strip", "-g", "-o", str(binary), str(VOLERY)], check=True)
+        source = Path(__file__).with_name("sigsuspend.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(shim), str(source)], check=True)
+        mock, port = start_mock(folder, LOAD_CORE, 0)
+        try:
+            for kind in ["plain"] if options.plain_only else ["plain", "money"]:
+                system = Counted(folder / kind, binary, shim)
+                try:
+                    system.register("bench", port)
+                    if kind == "money":
+                        set_money(system)
+                    rows[kind] = measure(system, options.requests, options.rounds, options.streams)
+                finally:
+                    system.stop()
+        finally:
+            mock.kill()
+            mock.wait(5)
+    for kind, own in rows.items():
+        low, high = min(own), max(own)
+        print(f"{kind:6} {statistics.median(own):12,.0f} instructions a request ({low:,.0f} to {high:,.0f})")
+    if options.plain_only:
+        return
+    plain, money = (statistics.median(rows[kind]) for kind in ("plain", "money"))
+    share = (money - plain) / money
+    print(f"money and limits add {money - plain:,.0f}: {share:.1%} of the whole, at most {BOUND:.0%} is wanted")
+    result = {"requests": options.requests, "streams": options.streams, "instructions": rows, "share": share}
+    RAW.write_text(json.dumps(result, indent=1) + "\n")
+    sys.exit(0 if share <= BOUND else 1)
+
+
+if __name__ == "__main__":
+    main()

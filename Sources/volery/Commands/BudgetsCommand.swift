@@ -1,0 +1,239 @@
+import App
+import ArgumentParser
+import Billing
+import Flows
+import Kernel
+
+struct BudgetsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "budgets", abstract: "What may be spent: walls (--hard), and alerts without one.",
+        subcommands: [Set.self, List.self, Show.self, Remove.self, Events.self])
+}
+
+struct QuotasCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quotas", abstract: "What may be used: budgets over tokens, requests, and seconds.",
+        subcommands: [Set.self])
+}
+
+/// What a budget or quota binds, and when it begins anew.
+struct BudgetOptions: ParsableArguments {
+    @Option(help: "The tenant, by identifier or name; the workspace's, or the default one otherwise.")
+    var tenant: String?
+    @Option(help: "Only this workspace, by identifier or name; otherwise the whole tenant.") var workspace: String?
+    @Option(help: "Only this key; its identifier.") var key: String?
+    @Option(help: "Only this user's keys; by identifier, or a person's name.") var user: String?
+    @Option(help: "Only this model: its name, or the beginning of names and a `*`.") var model: String?
+    @Option(help: "Only requests with this tag.") var tag: String?
+    @Option(help: "How much.") var amount: String
+    @Option(help: "total, hour, day, week, month, year, or a window such as rolling:30d.") var period = "total"
+    @Option(help: "Of calendar periods: Asia/Tehran, Europe/Berlin; UTC otherwise.") var zone: String?
+    @Option(help: "Of calendar periods: gregorian or jalali.") var calendar: String?
+    @Flag(help: "A wall: what would pass it is refused. Without it only the alerts speak.") var hard = false
+    @Option(
+        name: .customLong("alert"),
+        help: "Percent at which an event is written; may be repeated. 50, 80 and 100 otherwise.")
+    var alerts: [Int] = []
+
+    func request(in control: any Control) async throws -> NewBudget {
+        let place = try await control.place(tenant: tenant, workspace: workspace)
+        var request = NewBudget(amount: DecimalInput(amount))
+        request.tenant = try await control.tenantID(orNil: place.tenant)?.description
+        request.workspace = place.workspace
+        request.key = key
+        request.user = if let user { try await control.userID(named: user).description } else { nil }
+        request.model = model
+        request.tag = tag
+        request.period = period
+        request.zone = zone
+        request.calendar = calendar
+        request.hard = hard
+        request.alerts = alerts.isEmpty ? nil : alerts
+        return request
+    }
+}
+
+extension QuotasCommand {
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a quota, or changes the amount of the one of the same scope, unit, period and hardness.",
+            discussion: "volery quotas set --workspace W --unit tokens --amount 1000000 --period day --hard")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var budget: BudgetOptions
+        @Option(help: "tokens, requests, audio_seconds, gpu_seconds or umu.") var unit: String
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let set = try await context.control { [budget, unit] control in
+                var request = try await budget.request(in: control)
+                request.unit = unit
+                return try await control.setBudget(request)
+            }
+            try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
+        }
+    }
+}
+
+extension BudgetsCommand {
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a budget, or changes the amount of the one of the same scope, period and hardness.",
+            discussion: """
+                volery budgets set --workspace W --amount 100 --currency USD --period month --zone Asia/Tehran --hard
+                volery budgets set --key key_… --amount 5 --currency USD --period day
+                """)
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var budget: BudgetOptions
+        @Option(help: "IRR, USD or EUR.") var currency: String
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let set = try await context.control { [budget, currency] control in
+                var request = try await budget.request(in: control)
+                request.currency = currency
+                return try await control.setBudget(request)
+            }
+            try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists budgets and quotas with what is spent.")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var place: MoneyPlaceOption
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let budgets = try await context.control { [place] control in
+                let place = try await place.found(in: control)
+                return try await everyItem(limit: 10_000) {
+                    try await control.listBudgets(in: place.tenant, workspace: place.workspace, $0)
+                }
+            }
+            try context.terminal.list(
+                budgets, asJSON: listing.json, none: "No budgets. `volery budgets set` makes one."
+            ) { rows in
+                Table(
+                    [
+                        .init("ID"), .init("BINDS"), .init("PERIOD"), .init("HARD"), .init("LIMIT", .right),
+                        .init("SPENT", .right), .init("PENDING", .right), .init("LEFT", .right), .init("RESETS"),
+                    ],
+                    rows: rows.map { row in
+                        [
+                            "\(row.id)", row.scope, row.periodText, row.hard ? "yes" : "no", "\(row.limit)",
+                            row.now.spent.text, row.now.pending.text, row.now.left.text,
+                            row.now.resets?.short ?? "never",
+                        ]
+                    })
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows a budget with what is spent in its period.")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @Argument(help: "The budget's identifier, bud_….", transform: identifier) var id: BudgetID
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let budget = try await context.control { [id] in try await $0.budget(id) }
+            if listing.json { return try context.terminal.write(json: budget) }
+            try context.terminal.write(
+                Facts.text([
+                    ("id", "\(budget.id)"), ("binds", budget.scope), ("tenant", "\(budget.tenant)"),
+                    ("limit", "\(budget.limit)"), ("period", budget.periodText),
+                    ("hard", budget.hard ? "yes" : "no"), ("spent", "\(budget.now.spent)"),
+                    ("pending", "\(budget.now.pending)"), ("left", "\(budget.now.left)"),
+                    ("account", budget.now.account?.description), ("began", budget.now.begins?.short),
+                    ("resets", budget.now.resets?.short ?? "never"),
+                    ("alerts", budget.alerts.map { "\($0) %" }.joined(separator: ", ")),
+                    ("created", budget.created.short), ("removed", budget.removed?.short),
+                ]))
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes a budget away. What it counted stays in the ledger.")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @Argument(help: "The budget's identifier, bud_….", transform: identifier) var id: BudgetID
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let budget = try await context.control { [id] in try await $0.removeBudget(id) }
+            try context.terminal.changed(budget, asJSON: listing.json, "\(budget.id) is taken away.")
+        }
+    }
+
+    struct Events: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows when a budget's shares were passed.")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @Argument(help: "The budget's identifier, bud_….", transform: identifier) var id: BudgetID
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let events = try await context.control { [id] control in
+                try await everyItem(limit: 10_000) { try await control.budgetEvents(of: id, $0) }
+            }
+            try context.terminal.list(events, asJSON: listing.json, none: "No share was passed yet.") { rows in
+                Table(
+                    [.init("AT"), .init("SHARE", .right), .init("SPENT", .right)],
+                    rows: rows.map { [$0.at.short, "\($0.share) %", "\($0.spent)"] })
+            }
+        }
+    }
+}
+
+/// A whole tenant, or one of its workspaces.
+struct MoneyPlaceOption: ParsableArguments {
+    @Option(help: "The tenant, by identifier or name; the workspace's, or the default one otherwise.")
+    var tenant: String?
+    @Option(help: "The workspace, by identifier or name; all of the tenant otherwise.") var workspace: String?
+
+    func found(in control: any Control) async throws -> (tenant: TenantID?, workspace: WorkspaceID?) {
+        let place = try await control.place(tenant: tenant, workspace: workspace)
+        return (try await control.tenantID(orNil: place.tenant), place.workspace.flatMap { WorkspaceID($0) })
+    }
+}
+
+extension BudgetView {
+    var scope: String {
+        let parts = [
+            workspace?.description, user?.description, key?.description, model.map { "model \($0)" },
+            tag.map { "tag \($0)" },
+        ]
+        let text = parts.compactMap(\.self).joined(separator: ", ")
+        return text.isEmpty ? "the tenant" : text
+    }
+
+    var periodText: String {
+        guard let zone, let calendar else { return period }
+        return [period, calendar == .jalali ? "jalali" : nil, zone == "UTC" ? nil : zone].compactMap(\.self)
+            .joined(separator: " ")
+    }
+
+    /// What it would do near the present spend.
+    var told: String {
+        var words = "\(now.spent) of \(limit) spent"
+        if now.pending.units > 0 { words += ", \(now.pending) set aside" }
+        words += now.resets.map { " in the period until \($0.short)" } ?? ""
+        if hard {
+            words += now.left.units > 0 ? "; \(now.left) left, then requests are refused." : "; requests are refused."
+        } else {
+            words += "; nothing is refused without --hard."
+        }
+        return words
+    }
+}
