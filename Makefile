@@ -16,7 +16,7 @@ SCENARIO ?= usage
 BUG ?=
 
 .PHONY: help up build dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-storage \
-	bench-disconnect bench-ledger bench-tenants clean
+	bench-disconnect bench-ledger bench-instructions bench-tenants clean
 
 help: ## list these commands
 	@echo "Volery: one API over your own models. Start with: make up"
@@ -39,13 +39,13 @@ check: ## format, generated files, tidiness, warnings as errors
 format: ## rewrite the Swift sources in the project's format
 	@swift format --in-place --parallel --recursive --configuration .swift-format Package.swift Sources Tests Benchmarks
 
-test: ## everything: unit tests, 10,000 simulated runs, then the platform end to end with its real models
+test: ## everything: unit tests, 13,000 simulated runs, then the platform end to end with its real models
 	@dev/test.sh unit sim e2e
 
 test-unit: ## the Swift tests alone
 	@dev/test.sh unit
 
-test-sim: ## the 10,000 simulated runs alone
+test-sim: ## the 13,000 simulated runs alone
 	@dev/test.sh sim
 
 test-e2e: ## the end-to-end tests alone
@@ -54,7 +54,7 @@ test-e2e: ## the end-to-end tests alone
 test-long: ## all of `make test`, and what takes longer
 	@VOLERY_TEST_LONG=1 dev/test.sh unit sim e2e
 
-sim: ## production code under seeds: make sim SEED=1 RUNS=1000 SCENARIO=usage (BUG=name plants one)
+sim: ## production code under seeds: make sim SEED=1 RUNS=1000 SCENARIO=usage (or money; BUG=name plants one)
 	@dev/build-release.sh simulate
 	@.build/release/simulate --seed $(SEED) --runs $(RUNS) --scenario $(SCENARIO) $(if $(BUG),--bug $(BUG)) $(if $(JOBS),--jobs $(JOBS))
 
@@ -68,10 +68,15 @@ bench-storage: ## transactions a second: group commit and PostgreSQL beside plai
 	@dev/install-dependencies.sh test
 	@python3 Benchmarks/storage/run.py
 
-bench-ledger: ## postings a second beside a plain UPDATE loop, on SQLite and PostgreSQL (about two minutes)
+bench-ledger: ## postings a second beside a plain UPDATE loop, on SQLite and PostgreSQL (about six minutes)
 	@dev/build-release.sh ledger-bench
 	@dev/install-dependencies.sh test
-	@Benchmarks/ledger/run.sh
+	@python3 Benchmarks/ledger/run.py
+
+bench-instructions: ## what money and limits add to a request, in instructions of callgrind (about ten minutes)
+	@dev/build-release.sh
+	@dev/install-dependencies.sh bench
+	@python3 Benchmarks/instructions/run.py
 
 bench-tenants: ## 20,000 workspaces and 100,000 keys: start, memory, and what the check of a key costs (about six minutes)
 	@dev/build-release.sh

@@ -71,10 +71,14 @@ run_unit() {
     unit_summary="$total unit tests passed"
 }
 
-# The seeds of every test run are the same, so that what failed once fails again; other seeds are for `make sim`.
+# The seeds of every test run are the same, so that what failed once fails again; other seeds are for `make sim`. A run
+# of `money` takes three times as long as one of `usage`.
 run_sim() {
-    step "simulation: ${VOLERY_TEST_SEEDS:-10000} seeds of production code"
-    "$build_dir/debug/simulate" --seed 1 --runs "${VOLERY_TEST_SEEDS:-10000}" --scenario usage
+    local seeds=${VOLERY_TEST_SEEDS:-10000}
+    local money=$(((seeds * 3 + 9) / 10))
+    step "simulation: $seeds seeds of usage and $money of money under production code"
+    "$build_dir/debug/simulate" --seed 1 --runs "$seeds" --scenario usage
+    "$build_dir/debug/simulate" --seed 1 --runs "$money" --scenario money
 }
 
 # A virtual environment for each set of requirements, so that a changed pin never meets an old install.

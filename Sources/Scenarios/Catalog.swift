@@ -27,6 +27,11 @@ package enum Catalog {
             name: "usage",
             summary: "every answer that a client saw complete has exactly one usage row, whatever breaks",
             bugs: PlantedBug.allCases.map { ($0.rawValue, $0.summary) },
-            open: { OpenScenario(try UsageScenario()) })
+            open: { OpenScenario(try UsageScenario()) }),
+        CatalogEntry(
+            name: "money",
+            summary: "no wall is passed, and each request is charged once, at its price, whatever breaks",
+            bugs: MoneyBug.allCases.map { ($0.rawValue, $0.summary) },
+            open: { OpenScenario(try MoneyScenario()) }),
     ]
 }

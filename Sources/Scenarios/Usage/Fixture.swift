@@ -27,8 +27,15 @@ enum Fixture {
 
     struct Failed: Error {}
 
-    /// Runs production's migrations once, on a simulated disk of their own.
     static func makeDisk() throws -> DiskSnapshot {
+        try makeDisk { database, clock in try await addKey(to: database, clock: clock) }
+    }
+
+    /// Runs production's migrations once, on a simulated disk of their own.
+    /// - Parameter fill: adds what every run begins with.
+    static func makeDisk(
+        _ fill: @escaping @Sendable (any Database, any Clock) async throws -> Void
+    ) throws -> DiskSnapshot {
         let simulation = Simulation(seed: 0, traces: false)
         let process = simulation.makeProcess("migrator")
         let disk = SimulatedDisk(random: simulation.streams.stream("disk"))
@@ -44,7 +51,7 @@ enum Fixture {
                     logger: Logger(label: "fixture") { _ in SwiftLogNoOpLogHandler() },
                     threads: threads, files: .virtual)
                 _ = try await Migrator(Schema.migrations, binary: BinaryVersion(1, 0, 0)).migrate(database)
-                try await addKey(to: database, clock: process.clock)
+                try await fill(database, process.clock)
                 try await database.close()
                 outcome.update { $0 = true }
             } catch {

@@ -60,12 +60,13 @@ struct RepeatingStore: UsageStore {
 }
 
 extension UsageRecord {
-    fileprivate var asAnother: UsageRecord {
+    /// The same under another identity.
+    var asAnother: UsageRecord {
         UsageRecord(
             request: RequestID(ULID(high: request.ulid.high, low: request.ulid.low ^ 1)), clientRequest: clientRequest,
             workspace: workspace, key: key, operation: operation, model: model, deployment: deployment,
             isStream: isStream, status: status, httpStatus: httpStatus, errorCode: errorCode, usage: usage,
-            started: started, latency: latency, firstToken: firstToken)
+            started: started, latency: latency, firstToken: firstToken, billing: billing, attempts: attempts)
     }
 }
 

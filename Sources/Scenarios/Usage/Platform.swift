@@ -123,7 +123,9 @@ final class Platform: @unchecked Sendable {
             journal: journal, store: bug?.store(store, database: database) ?? store, clock: process.clock,
             random: simulation.streams.stream("shipper \(life)"), logger: logger, limits: limits)
         process.start { await shipper.run() }
-        process.start { [self] in await runWriter(journal) }
+        let writer = JournalThread(
+            journal, process: process, bell: bell, random: simulation.streams.stream("writer \(life)"))
+        process.start { await writer.run() }
     }
 
     private func openJournal() throws -> SegmentedJournal {
@@ -158,32 +160,6 @@ final class Platform: @unchecked Sendable {
                     .writeBufferWaterMark, value: .init(low: high / 2, high: high))
                 return edge.setup(channel: channel, logger: logger).map { _ in }
             }
-        }
-    }
-
-    /// What the journal's thread does, with a sync that takes time.
-    private func runWriter(_ journal: SegmentedJournal) async {
-        let random = process.simulation.streams.stream("writer \(life)")
-        let clock = process.clock
-        do {
-            while !Task.isCancelled {
-                let pass = journal.beginPass()
-                if pass.isDue { try await clock.sleep(for: .microseconds(random.integer(in: 50...4000))) }
-                let outcome = pass.sync()
-                guard process.isAlive else { return }
-                if pass.isDue { process.simulation.note(process.name, "journal sync \(outcome)") }
-                journal.endPass(pass, outcome)
-                if !journal.hasWork {
-                    await bell.wait(atMost: .milliseconds(100))
-                    // Gathers a little more, unless somebody waits.
-                    if !journal.isStrict { try await clock.sleep(for: .milliseconds(5)) }
-                } else {
-                    // There is more, or the disk fails.
-                    try await clock.sleep(for: .milliseconds(pass.isDue && outcome == 0 ? 5 : 50))
-                }
-            }
-        } catch {
-            return
         }
     }
 }

@@ -5,7 +5,7 @@ import TestKit
 
 /// One run of the scenario: what is around the platform, its lives, and the faults of the plan.
 // SAFETY: used on the simulation's thread only.
-final class UsageWorld: @unchecked Sendable {
+final class UsageWorld: JournalWitness, @unchecked Sendable {
     let plan: UsagePlan
     let bug: PlantedBug?
     let simulation: Simulation

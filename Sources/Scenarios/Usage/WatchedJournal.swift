@@ -3,6 +3,16 @@ import Journal
 import Kernel
 import TestKit
 
+/// Who notes what a platform hands to its journal, and what of it is safe.
+protocol JournalWitness: AnyObject {
+    /// - Returns: which of the request's beginnings it is.
+    func noteOpen(_ open: OpenRequest, life: Int) -> Int
+    /// - Returns: which of the request's progress it is; nil for a request that never began.
+    func noteProgress(_ progress: RequestProgress) -> Int?
+    func noteClose(_ record: UsageRecord)
+    func update(_ id: String, _ change: (inout RequestLog) -> Void)
+}
+
 /// Stands between the gateway and its journal, and notes what was handed over and when it was safe.
 // SAFETY: used on the simulation's thread only.
 final class WatchedJournal: UsageJournal, @unchecked Sendable {
@@ -10,12 +20,13 @@ final class WatchedJournal: UsageJournal, @unchecked Sendable {
     private let files: WatchedFiles
     private let process: SimulatedProcess
     private let life: Int
-    private unowned let world: UsageWorld
+    private unowned let world: any JournalWitness & Sendable
     /// Told that there is something to sync.
     private let bell: SimulatedBell
 
     init(
-        _ inner: any UsageJournal, files: WatchedFiles, process: SimulatedProcess, life: Int, world: UsageWorld,
+        _ inner: any UsageJournal, files: WatchedFiles, process: SimulatedProcess, life: Int,
+        world: any JournalWitness & Sendable,
         bell: SimulatedBell
     ) {
         self.inner = inner
