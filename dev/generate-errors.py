@@ -7,6 +7,7 @@
 """
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,16 @@ def swift(errors: list[dict]) -> str:
     lines += table(errors, "isRetryable", "Bool", lambda e: "true" if e["retryable"] else "false")
     lines += table(errors, "meaning", "String", lambda e: quoted(e["meaning"]))
     lines += table(errors, "remedy", "String", lambda e: quoted(e["remedy"]))
+    lines += ["", "    /// More for its page, in Markdown; empty for most.", "    package var more: String {"]
+    lines += ["        switch self {"]
+    for error in errors:
+        if "more" in error:
+            lines.append(f"        case .{case_name(error['code'])}:")
+            body = [f"            {line}".rstrip() for line in error["more"]]
+            lines += ['            #"""', *body, '            """#']
+    others = ", ".join(f".{case_name(e['code'])}" for e in errors if "more" not in e)
+    lines += textwrap.wrap(f"case {others}:", 110, initial_indent=" " * 8, subsequent_indent=" " * 12)
+    lines += ['            ""', "        }", "    }"]
     return "\n".join(lines + ["}", ""])
 
 
@@ -56,6 +67,7 @@ def page(error: dict) -> str:
         f"**worth a retry** {again}\n\n"
         f"## What it means\n\n{error['meaning']}\n\n"
         f"## What you can do\n\n{error['remedy']}\n"
+        + "".join(f"{line}\n" for line in ["", *error.get("more", [])] if "more" in error)
     )
 
 

@@ -175,13 +175,18 @@ def test_new_api_disconnects_who_leaves_pays_for_what_was_produced(spender, mode
     assert spender.balance()["pending"] == 0
 
 
-def test_litellm_streams_without_usage_are_not_free(shop, spender, upstream):
-    """LiteLLM#37923: streams whose upstream reported nothing were priced at zero."""
+@pytest.mark.parametrize(("content", "tokens"), [("a", 12), ("word ", 15)], ids=["by events", "by bytes"])
+def test_litellm_streams_without_usage_are_not_free(shop, spender, upstream, content, tokens):
+    """LiteLLM#37923: streams whose upstream reported nothing were priced at zero.
+
+    Here they are priced by what passed through: a token for each content event, or for each four bytes of content,
+    whichever is more (ADR 32). Twelve events of five bytes have fifteen tokens.
+    """
 
     def silent(connection, request):
         connection.begin_stream()
         for _ in range(12):
-            connection.event({"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]})
+            connection.event({"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]})
         connection.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         connection.event("[DONE]")
         connection.end_stream()
@@ -190,7 +195,7 @@ def test_litellm_streams_without_usage_are_not_free(shop, spender, upstream):
     upstream.script = silent
     answer = spender.ask(name, 50, stream=True)
     assert answer.status_code == 200 and "[DONE]" in answer.text
-    assert spender.spent() == 12
+    assert spender.spent() == tokens
     assert spender.rows()[0]["token_source"] == "estimated"
 
 

@@ -365,7 +365,7 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .rateLimited:
             "Requests come faster than the limit allows."
         case .quotaExceeded:
-            "A quota or budget is used up."
+            "A budget, a quota or credit cannot pay for the request."
         case .upstreamRateLimited:
             "The model's runtime or provider refused the request because of its own rate limit."
         case .headersTooLarge:
@@ -458,7 +458,7 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .rateLimited:
             "Wait for the time in `Retry-After`, then try again."
         case .quotaExceeded:
-            "Wait until the quota's period ends, or ask an owner to raise it."
+            "Wait until the time in `resets_at`, ask an owner to raise it, or send a request that needs less."
         case .upstreamRateLimited:
             "Wait for the time in `Retry-After`, then try again."
         case .headersTooLarge:
@@ -509,6 +509,100 @@ package enum ErrorCode: String, Sendable, Hashable, CaseIterable {
             "Check the network and run the command again: it resumes where it stopped."
         case .checksumMismatch:
             "Run the command again. If it stays, the source has changed: do not use it."
+        }
+    }
+
+    /// More for its page, in Markdown; empty for most.
+    package var more: String {
+        switch self {
+        case .priceMissing:
+            #"""
+            ## An example
+
+            ```
+            HTTP/1.1 403 Forbidden
+
+            {"error": {
+              "code": "PRICE_MISSING",
+              "message": "The model `big` has no price in USD, and the budget bud_01M7… of this workspace is a hard limit.",
+              "model": "big", "budget_id": "bud_01M7…", …}}
+            ```
+
+            ## When it happens
+
+            There is a price book, the model has no row in it (or none for what the request consumes, or no rate into the currency of
+            the budget), and a hard budget in money or prepaid credit pays. Nobody could say then whether the request fits. Without such
+            a wall it runs, and its usage waits in suspense until there is a price. `volery prices show` lists what is in force; a price
+            of 0 says that a model is free. docs/billing.md has the rules.
+            """#
+        case .rateLimited:
+            #"""
+            ## An example
+
+            ```
+            HTTP/1.1 429 Too Many Requests
+            retry-after: 17
+            x-ratelimit-limit-requests: 3
+            x-ratelimit-remaining-requests: 0
+            x-ratelimit-reset-requests: 57s
+
+            {"error": {
+              "code": "RATE_LIMITED",
+              "message": "The limit of 3 requests per minute on this key is reached.",
+              "limit": "rpm", "limit_id": "lim_01M7…", "retry_after": 17, …}}
+            ```
+
+            ## Which case it is
+
+            | `limit` | what to do |
+            |---|---|
+            | `rpm`, `tpm` | wait for `Retry-After`; OpenAI's clients do so by themselves. Where it happens often, spread requests, or have the limit raised |
+            | `tpm`, each time | the estimate of one request alone is above the limit: lower `max_tokens`, or have `tpm` raised |
+            | `concurrency` | as many requests as allowed run now: let one end. Nobody knows when that is, so `Retry-After` says 1 |
+
+            `volery limits list` says which limits there are; docs/limits.md has the rules.
+            """#
+        case .quotaExceeded:
+            #"""
+            ## An example
+
+            ```
+            HTTP/1.1 429 Too Many Requests
+            x-should-retry: false
+
+            {"error": {
+              "code": "QUOTA_EXCEEDED",
+              "message": "The budget bud_01M7… of this workspace cannot pay for this request: it may need 0.327,
+                and 0.052 of 0.25 USD are left, until 2026-12-21T20:30:00.000Z.",
+              "budget_id": "bud_01M7…", "amount": "0.25", "spent": "0.198", "needed": "0.327", "currency": "USD",
+              "resets_at": "2026-12-21T20:30:00.000Z", …}}
+            ```
+
+            ## Which case it is
+
+            | the answer has | it means |
+            |---|---|
+            | `x-should-retry: false` | it is really spent. `resets_at` says when the budget begins anew; without it, it never does, or a window gives back bit by bit |
+            | `Retry-After: 1` | what is left is only set aside for requests that run now. The request has waited already (`wall_wait`, 2 s), or too many wait. Try again |
+            | `available` | credit, and not a budget, is what does not suffice |
+
+            A request must have room for the most that it can cost: each byte of the prompt counts as a token, and the answer as its cap
+            (`max_tokens`, or `default_output_cap`, 4,096, without one). What it does not use comes back at its end. So near the end of
+            a budget a smaller `max_tokens` is what lets a request through.
+
+            `volery budgets show bud_…` and `GET /v1/budgets` say what is spent and set aside; `POST /v1/quotes` says before a request
+            whether there is room for it. docs/budgets.md has the rules.
+            """#
+        case .validationError, .contextLengthExceeded, .capabilityUnsupported, .upstreamRejected,
+            .authenticationRequired, .invalidAPIKey, .policyDenied, .notFound, .modelNotFound,
+            .methodNotAllowed, .requestTimeout, .alreadyExists, .conflict, .idempotencyConflict,
+            .payloadTooLarge, .unsupportedMediaType, .upstreamRateLimited, .headersTooLarge, .internalError,
+            .upstreamError, .upstreamUnreachable, .upstreamInvalidResponse, .upstreamTruncated, .noRoute,
+            .modelLoading, .providerDegraded, .overloaded, .shuttingDown, .storageUnavailable,
+            .journalUnavailable, .journalFull, .upstreamTimeout, .storageFull, .configurationInvalid,
+            .addressInUse, .dataFolderInUse, .platformSilent, .schemaRefused, .dependencyMissing,
+            .downloadFailed, .checksumMismatch:
+            ""
         }
     }
 }
