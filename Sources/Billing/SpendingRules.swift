@@ -20,10 +20,13 @@ package struct Fund: Sendable, Hashable {
     package let account: AccountID
     /// When it can pay for nothing that is accepted later.
     package let ends: Instant?
+    /// What it had available when the rules were read, to tell callers; nothing is decided by it.
+    package let left: Int64?
 
-    package init(account: AccountID, ends: Instant?) {
+    package init(account: AccountID, ends: Instant?, left: Int64? = nil) {
         self.account = account
         self.ends = ends
+        self.left = left
     }
 }
 

@@ -15,6 +15,11 @@ package protocol Database: Sendable {
     /// - Throws: what the body throws; `DatabaseFailure`; `CancellationError` when the task is cancelled.
     func read<T: Sendable>(_ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
 
+    /// `read` for a body that looks at everything there is: it may take an hour. While it runs, an engine keeps what
+    /// others replace meanwhile.
+    /// - Throws: as `read`.
+    func survey<T: Sendable>(_ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T) async throws -> T
+
     /// Runs a body in a transaction and returns once that is durable. Transactions take place as if one came after the
     /// other.
     ///
@@ -47,6 +52,13 @@ package protocol Database: Sendable {
 }
 
 extension Database {
+    /// An engine that bounds statements, and not bodies, has nothing to add.
+    package func survey<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        try await read(scope, body)
+    }
+
     /// An engine with one writer has nothing to gain.
     @discardableResult
     package func guarded<T: Sendable>(

@@ -17,12 +17,14 @@ package enum ProblemBody {
     }
 
     /// The header fields that an answer with the problem has beside its body. Clients of OpenAI's obey the last one: a
-    /// budget that is spent is not worth their tries.
+    /// budget that is spent is not worth their tries, and neither is a request that no limit ever lets through.
     package static func headers(of problem: Problem) -> [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []
         if let seconds = problem.retryAfter { headers.append(("retry-after", String(seconds))) }
         if problem.status == 401 { headers.append(("www-authenticate", "Bearer realm=\"volery\"")) }
-        if problem.code == .quotaExceeded, problem.retryAfter == nil { headers.append(("x-should-retry", "false")) }
+        if problem.code == .quotaExceeded || problem.code == .rateLimited, problem.retryAfter == nil {
+            headers.append(("x-should-retry", "false"))
+        }
         return headers
     }
 

@@ -36,6 +36,9 @@ package struct GatewayLimits: Sendable {
     /// Tokens of an answer whose caller named no cap, where budgets or credit need an upper bound.
     package var defaultOutputCap = 4096
 
+    /// What budgets and limits have to say whether a request may run, with the wait at the wall.
+    package var admissionTimeout = Duration.seconds(10)
+
     /// A server may close an idle connection at the moment a request is sent on it. When the close comes this soon, and
     /// nothing was answered, the request was not begun, and goes out once more on a new connection.
     package var idleCloseWindow = Duration.milliseconds(250)
@@ -54,8 +57,6 @@ package struct GatewayLimits: Sendable {
     static let syncTimeout = Duration.seconds(10)
     /// What the store of idempotency keys has to say whose turn it is.
     package static let claimTimeout = Duration.seconds(10)
-    /// What budgets and limits have to say whether a request may run, with the wait at the wall.
-    package static let admissionTimeout = Duration.seconds(10)
     /// What it has to take an answer: longer than `IdempotencyFlow.Limits.keeping`, for a store that hangs.
     static let keepTimeout = Duration.seconds(12)
 

@@ -60,7 +60,7 @@ enum ErrorPage {
 
         \(code.remedy)
 
-        """
+        """ + (code.more.isEmpty ? "" : "\n\(code.more)\n")
     }
 
     static var index: String {

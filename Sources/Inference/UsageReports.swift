@@ -118,7 +118,8 @@ package struct UsageTotal: Sendable, Hashable {
 
 /// Usage as somebody looks at it who pays for it. Throws as `UsageStore`.
 package protocol UsageReports: Sendable {
-    /// The workspace's rows that pass, newest first.
+    /// The workspace's rows that pass, newest first by when they were accepted. Throws `.validationError` for a cursor
+    /// that is no row of the workspace.
     func rows(in workspace: WorkspaceID, matching filter: UsageFilter, page: PageRequest) async throws -> Page<
         BilledUsage
     >

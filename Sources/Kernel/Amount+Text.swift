@@ -2,12 +2,28 @@
 package enum DecimalText {
     /// - Parameter places: so many digits after the point at least; with 0 a whole number has no point.
     package static func text(_ units: Int64, scale: Int, places: Int) -> String {
-        let magnitude = String(units.magnitude)
-        let padded = String(repeating: "0", count: max(0, scale + 1 - magnitude.count)) + magnitude
-        var fraction = padded.suffix(scale)
-        while fraction.count > min(places, scale), fraction.last == "0" { fraction.removeLast() }
-        let point = fraction.isEmpty ? "" : "."
-        return (units < 0 ? "-" : "") + padded.dropLast(scale) + point + fraction
+        // 19 digits, a zero before the point, the point and the sign.
+        String(unsafeUninitializedCapacity: 24 + scale) { buffer in
+            var start = buffer.count
+            func put(_ byte: UInt8) {
+                start -= 1
+                buffer[start] = byte
+            }
+            var rest = units.magnitude
+            func putDigit(always: Bool) {
+                let (digits, last) = rest.quotientAndRemainder(dividingBy: 10)
+                rest = digits
+                if always || last > 0 { put(UInt8(ascii: "0") + UInt8(last)) }
+            }
+            // From the last digit to the first; zeros at the end are left out as far as `places`.
+            let end = start
+            for place in stride(from: scale, to: 0, by: -1) { putDigit(always: start < end || place <= places) }
+            if start < end { put(UInt8(ascii: ".")) }
+            repeat { putDigit(always: true) } while rest > 0
+            if units < 0 { put(UInt8(ascii: "-")) }
+            for place in 0..<end - start { buffer[place] = buffer[start + place] }
+            return end - start
+        }
     }
 
     /// - Returns: nil for what is no decimal, has more digits than `scale`, or does not fit.

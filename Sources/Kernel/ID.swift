@@ -19,7 +19,21 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
 }
 
 extension ID: CustomStringConvertible {
-    package var description: String { "\(Kind.prefix)_\(ulid)" }
+    /// Written in one piece: rows and logs are full of them.
+    package var description: String {
+        let prefix = Kind.prefix.utf8
+        let start = prefix.count + 1
+        return String(unsafeUninitializedCapacity: start + ULID.length) { buffer in
+            var place = 0
+            for byte in prefix {
+                buffer[place] = byte
+                place += 1
+            }
+            buffer[place] = UInt8(ascii: "_")
+            ulid.write(to: buffer, at: start)
+            return start + ULID.length
+        }
+    }
 }
 
 extension ID: Codable {

@@ -102,15 +102,7 @@ package func multiplyRounding(_ value: Int64, _ numerator: Int64, over denominat
 
 extension Money: CustomStringConvertible {
     /// The decimal amount with at least two places: `12.50`, `0.000000125`.
-    package var amount: String {
-        let magnitude = String(units.magnitude)
-        let scale = currency.ledgerScale
-        let padded = String(repeating: "0", count: max(0, scale + 1 - magnitude.count)) + magnitude
-        let whole = padded.dropLast(scale)
-        var fraction = padded.suffix(scale)
-        while fraction.count > 2, fraction.last == "0" { fraction.removeLast() }
-        return (units < 0 ? "-" : "") + whole + "." + fraction
-    }
+    package var amount: String { DecimalText.text(units, scale: currency.ledgerScale, places: 2) }
 
     package var description: String { "\(amount) \(currency.rawValue)" }
 }

@@ -43,32 +43,36 @@ package struct ULID: Hashable, Sendable, Comparable {
 }
 
 extension ULID: CustomStringConvertible {
+    /// Of its text form.
+    static let length = 26
+
     package var description: String {
-        String(unsafeUninitializedCapacity: 26) { buffer in
-            var high = self.high
-            var low = self.low
-            for index in stride(from: 25, through: 0, by: -1) {
-                buffer[index] = Base32.digit(UInt8(truncatingIfNeeded: low & 31))
-                low = (low >> 5) | (high << 59)
-                high >>= 5
-            }
-            return 26
+        String(unsafeUninitializedCapacity: Self.length) { buffer in
+            write(to: buffer, at: 0)
+            return Self.length
+        }
+    }
+
+    /// Writes the text form; the buffer must have room for it.
+    func write(to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int) {
+        var high = high
+        var low = low
+        var place = start + Self.length
+        while place > start {
+            place -= 1
+            buffer[place] = Base32.digit(UInt8(truncatingIfNeeded: low & 31))
+            low = (low >> 5) | (high << 59)
+            high >>= 5
         }
     }
 }
 
 /// Crockford's base 32: no I, L, O or U, so that an identifier read aloud survives.
 package enum Base32 {
-    package static func digit(_ value: UInt8) -> UInt8 {
-        switch value {
-        case 0..<10: 0x30 + value
-        case 10..<18: 0x41 + value - 10  // A-H
-        case 18..<20: 0x4A + value - 18  // J K
-        case 20..<22: 0x4D + value - 20  // M N
-        case 22..<27: 0x50 + value - 22  // P-T
-        default: 0x56 + value - 27  // V-Z
-        }
-    }
+    private static let digits: StaticString = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+    /// - Parameter value: below 32.
+    package static func digit(_ value: UInt8) -> UInt8 { digits.utf8Start[Int(value & 31)] }
 
     package static func value(of byte: UInt8) -> UInt8? {
         let upper = byte >= 0x61 ? byte & 0xDF : byte

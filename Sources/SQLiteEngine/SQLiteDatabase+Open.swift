@@ -32,6 +32,9 @@ extension SQLiteDatabase {
             try pool.writeWithoutTransaction { db in
                 // GRDB sets NORMAL after its own preparation; rows that are money must survive a power cut.
                 try db.execute(sql: "PRAGMA synchronous = FULL")
+                // What a body may have to undo is kept for its savepoint: in memory, and not in a file that is made,
+                // written and removed for each body that changes more than a few pages. It is as large as those pages.
+                try db.execute(sql: "PRAGMA temp_store = MEMORY")
                 // A process that was killed at COMMIT may have left a transaction that can be read and is not on the
                 // disk yet. Whoever finds its row there would rely on it, so it is synced before anybody looks.
                 _ = try GRDB.Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")

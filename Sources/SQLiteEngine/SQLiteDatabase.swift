@@ -19,6 +19,8 @@ package final class SQLiteDatabase: Sendable {
         package var lockWait: Duration = .seconds(5)
         /// How long one body may take; a migration has no limit.
         package var statementTime: Duration = .seconds(10)
+        /// How long a body may take that looks at everything. The log of what is written meanwhile cannot be cut then.
+        package var surveyTime: Duration = .seconds(3600)
 
         package init() {}
     }
@@ -104,13 +106,25 @@ package final class SQLiteDatabase: Sendable {
     package func read<T: Sendable>(
         _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
     ) async throws -> T {
+        try await read(scope, within: limits.statementTime, body)
+    }
+
+    package func survey<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        try await read(scope, within: limits.surveyTime, body)
+    }
+
+    private func read<T: Sendable>(
+        _ scope: Scope, within limit: Duration, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
         // Nobody sees what a crash could undo, or bring back.
         if commits.doubt.isOpen { try await write(scope) { _ in } }
         if let failure = reads.enter() {
             gauges.refusedReads.increment()
             throw failure
         }
-        let pending = PendingRead(watch: StatementWatch(clock: clock, limit: limits.statementTime), body)
+        let pending = PendingRead(watch: StatementWatch(clock: clock, limit: limit), body)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard pending.attach(continuation) else { return reads.leave() }

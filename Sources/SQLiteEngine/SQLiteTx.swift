@@ -1,6 +1,6 @@
 import Database
-import Foundation
 import GRDB
+import GRDBSQLite
 import Kernel
 
 /// A transaction on one of GRDB's connections.
@@ -35,28 +35,60 @@ final class SQLiteTx: Tx {
             let columns = statement.columnNames
             let cursor = try GRDB.Row.fetchCursor(statement)
             var rows: [ResultRow] = []
-            while let row = try cursor.next() {
-                let values = row.map { _, value in SQLValue(value.storage) }
-                rows.append(ResultRow(columns: columns, values: Array(values)))
+            // Read where they stand: GRDB's row would name every value.
+            while try cursor.next() != nil {
+                let values = columns.indices.map { SQLValue(statement.sqliteStatement, CInt($0)) }
+                rows.append(ResultRow(columns: columns, values: values))
             }
             return rows
         }
     }
 
-    /// SQLite takes `$1` for a named parameter and numbers the names by their first appearance, so they are bound by
-    /// name.
+    /// SQLite takes `$1` for a named parameter and numbers the names by their first appearance. Values are bound by
+    /// that number, and past GRDB, whose arguments cost more than many a statement.
     private func prepared(_ sql: String, _ arguments: [any SQLRepresentable]) throws -> Statement {
         try watch.check()
         guard !Self.endsTransactions(sql) else {
             throw DatabaseFailure.statement("a body does not end its transaction")
         }
         let statement = try db.cachedStatement(sql: sql)
-        var named: [String: DatabaseValue] = [:]
-        for (index, argument) in arguments.enumerated() {
-            named[String(index + 1)] = DatabaseValue(argument.sqlValue)
+        // For GRDB it has its arguments, and they are none of those of before.
+        statement.setUncheckedArguments(StatementArguments())
+        for (place, number) in Self.order(of: sql).enumerated() {
+            guard arguments.indices.contains(number - 1) else {
+                throw DatabaseFailure.statement("the argument $\(number) is missing")
+            }
+            let code = arguments[number - 1].sqlValue.bind(to: statement.sqliteStatement, at: CInt(place + 1))
+            guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
         }
-        try statement.setArguments(StatementArguments(named))
         return statement
+    }
+
+    /// The numbers of the statement's parameters in the order in which they appear first.
+    private static func order(of sql: String) -> [Int] {
+        var sql = sql
+        return sql.withUTF8 { text in
+            var order: [Int] = []
+            // As long as it is 1, 2, 3 …, what is there need not be looked for.
+            var isPlain = true
+            var isQuoted = false
+            var place = 0
+            while place < text.count {
+                let byte = text[place]
+                place += 1
+                if byte == UInt8(ascii: "'") { isQuoted.toggle() }
+                guard byte == UInt8(ascii: "$"), !isQuoted else { continue }
+                var number = 0
+                while place < text.count, case let digit = text[place] &- UInt8(ascii: "0"), digit < 10 {
+                    number = number * 10 + Int(digit)
+                    place += 1
+                }
+                if number == 0 || isPlain && number <= order.count { continue }
+                isPlain = isPlain && number == order.count + 1
+                if isPlain || !order.contains(number) { order.append(number) }
+            }
+            return order
+        }
     }
 
     /// A body that committed would commit its neighbours too, before they are told so.
@@ -82,26 +114,41 @@ final class SQLiteTx: Tx {
     }
 }
 
-extension DatabaseValue {
-    fileprivate init(_ value: SQLValue) {
-        switch value {
-        case .null: self = .null
-        case .integer(let number): self = number.databaseValue
-        case .real(let number): self = number.databaseValue
-        case .text(let text): self = text.databaseValue
-        case .blob(let bytes): self = Data(bytes).databaseValue
+extension SQLValue {
+    /// The bytes are copied: they may be gone before the statement runs.
+    fileprivate func bind(to statement: OpaquePointer, at place: CInt) -> CInt {
+        let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+        switch self {
+        case .null: return sqlite3_bind_null(statement, place)
+        case .integer(let number): return sqlite3_bind_int64(statement, place, number)
+        case .real(let number): return sqlite3_bind_double(statement, place, number)
+        case .text(var text):
+            return text.withUTF8 { utf8 in
+                guard let bytes = utf8.baseAddress else { return sqlite3_bind_text(statement, place, "", 0, copied) }
+                return bytes.withMemoryRebound(to: CChar.self, capacity: utf8.count) {
+                    sqlite3_bind_text(statement, place, $0, CInt(utf8.count), copied)
+                }
+            }
+        case .blob(let bytes):
+            guard !bytes.isEmpty else { return sqlite3_bind_zeroblob(statement, place, 0) }
+            return bytes.withUnsafeBytes { sqlite3_bind_blob(statement, place, $0.baseAddress, CInt($0.count), copied) }
         }
     }
-}
 
-extension SQLValue {
-    fileprivate init(_ storage: DatabaseValue.Storage) {
-        switch storage {
-        case .null: self = .null
-        case .int64(let number): self = .integer(number)
-        case .double(let number): self = .real(number)
-        case .string(let text): self = .text(text)
-        case .blob(let data): self = .blob([UInt8](data))
+    /// - Parameter column: of the row on which the statement stands.
+    fileprivate init(_ statement: OpaquePointer, _ column: CInt) {
+        switch sqlite3_column_type(statement, column) {
+        case SQLITE_INTEGER: self = .integer(sqlite3_column_int64(statement, column))
+        case SQLITE_FLOAT: self = .real(sqlite3_column_double(statement, column))
+        case SQLITE_TEXT:
+            let text = sqlite3_column_text(statement, column)
+            let count = text == nil ? 0 : Int(sqlite3_column_bytes(statement, column))
+            self = .text(String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self))
+        case SQLITE_BLOB:
+            let bytes = sqlite3_column_blob(statement, column)
+            let count = Int(sqlite3_column_bytes(statement, column))
+            self = .blob([UInt8](UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count)))
+        default: self = .null
         }
     }
 }

@@ -13,6 +13,17 @@ extension Database {
         }
     }
 
+    /// `survey`, with the engine's failures as a caller may see them.
+    func surveying<T: Sendable>(
+        _ scope: Scope, _ body: @escaping @Sendable (any Tx) throws -> T
+    ) async throws -> T {
+        do {
+            return try await survey(scope, body)
+        } catch let failure as DatabaseFailure {
+            throw failure.problem
+        }
+    }
+
     /// `write`, with the engine's failures as a caller may see them.
     @discardableResult
     func storing<T: Sendable>(

@@ -93,12 +93,13 @@ extension DatabaseLedger {
         return (found.count, open.count)
     }
 
+    /// In this order, and not by a JOIN: SQLite would go through the escrows that have ended too.
     private static let lost =
         """
         SELECT e.id, e.account_id, n.id AS node_id, n.life AS node_life, e.life,
             CASE WHEN n.life = e.life THEN n.expires ELSE n.changed END AS expires
-        FROM escrow e JOIN billing_node n ON n.id = e.node_id
-        WHERE e.ended IS NULL
+        FROM billing_node n CROSS JOIN escrow e
+        WHERE e.node_id = n.id AND e.ended IS NULL
             AND (n.life = e.life AND n.expires <= $1 OR n.life > e.life AND n.changed <= $1)
         ORDER BY e.account_id, e.id LIMIT $2
         """

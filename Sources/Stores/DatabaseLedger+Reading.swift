@@ -19,10 +19,10 @@ extension DatabaseLedger {
             let rows =
                 if let workspace {
                     try tx.rows(
-                        "SELECT * FROM ledger_account WHERE tenant_id = $1 AND workspace_id = $2 ORDER BY id",
-                        [tenant, workspace])
+                        Self.current + " AND tenant_id = $2 AND workspace_id = $3 ORDER BY id",
+                        [tx.now, tenant, workspace])
                 } else if let tenant {
-                    try tx.rows("SELECT * FROM ledger_account WHERE tenant_id = $1 ORDER BY id", [tenant])
+                    try tx.rows(Self.current + " AND tenant_id = $2 ORDER BY id", [tx.now, tenant])
                 } else {
                     try tx.rows("SELECT * FROM ledger_account WHERE tenant_id IS NULL ORDER BY id")
                 }
@@ -59,6 +59,12 @@ extension DatabaseLedger {
                 .map(Transfer.init(row:))
         }
     }
+
+    /// A budget by day leaves an account for every day.
+    private static let current =
+        """
+        SELECT * FROM ledger_account WHERE (kind <> 'budget' OR ends IS NULL OR ends > $1 OR pending <> 0)
+        """
 
     private static let debited = ListStatement(
         """

@@ -44,6 +44,12 @@ extension DatabaseLedger: SuspenseStore {
     private static func resolve(
         _ request: RequestID, _ transfers: [Transfer], _ amount: Money, _ posting: PostingSeal, _ tx: any Tx
     ) throws -> SuspenseOutcome {
+        // Locked before anything is decided: somebody else may have booked it, at another price or from another
+        // account.
+        let open = try tx.row(
+            "SELECT request_id FROM suspense_item WHERE request_id = $1 AND resolved IS NULL" + tx.dialect.locked,
+            [request])
+        guard open != nil else { return .repeated }
         if !transfers.isEmpty, let refusal = try postAll([TransferGroup(transfers)], posting, tx) {
             return .refused(refusal)
         }

@@ -2,8 +2,8 @@ package import Billing
 package import Database
 package import Kernel
 
-/// The ledger as rows. What it posts, it posts in guarded bodies: the accounts that keep sums are locked in the order of
-/// their identifiers, everything is decided by what stands in them then, and written with its guard.
+/// The ledger as rows. What it posts, it posts in guarded bodies: the accounts that keep sums are locked in the order
+/// of their identifiers, everything is decided by what stands in them then, and written with its guard.
 package struct DatabaseLedger: Ledger {
     let database: any Database
     let sealer: any LedgerSealer

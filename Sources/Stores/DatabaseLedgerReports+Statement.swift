@@ -8,7 +8,8 @@ extension DatabaseLedgerReports {
             guard let accounts = try Self.accounts(of: query.subject, tx), let asset = accounts.first?.asset else {
                 return nil
             }
-            let sums = StatementSums(accounts: accounts.map(\.id), from: query.from, until: query.until)
+            let sums = StatementSums(
+                accounts: accounts.map(\.id), isWallet: query.subject.isWallet, from: query.from, until: query.until)
             let opening = try sums.balance(before: nil, tx)
             let closing = try sums.closing(opening, tx)
             let start = try page.after.map { try sums.place(of: $0, tx) }
@@ -48,10 +49,21 @@ extension Account {
     }
 }
 
+extension StatementQuery.Subject {
+    fileprivate var isWallet: Bool {
+        switch self {
+        case .account: false
+        case .wallet: true
+        }
+    }
+}
+
 /// The transfers of some accounts in a span of time. Their order is that of postings, whose identifiers go by their
 /// time; two nodes' clocks may differ by a little, and then a line stands a little too early or too late.
 private struct StatementSums {
     let accounts: [AccountID]
+    /// Then what is only set aside, and given back, is no line: nothing came in or went out.
+    let isWallet: Bool
     let from: Instant
     let until: Instant
 
@@ -114,14 +126,16 @@ private struct StatementSums {
                 SELECT * FROM (
                     SELECT * FROM (
                         SELECT * FROM transfer WHERE debit_account = $1 AND (posting_id, place) > ($2, $3)
-                            AND posted >= $4 AND posted < $5 ORDER BY posting_id, place LIMIT $6) AS debited
+                            AND posted >= $4 AND posted < $5
+                            AND ($7 = 0 OR kind IN ('posted', 'post')) ORDER BY posting_id, place LIMIT $6) AS debited
                     UNION ALL
                     SELECT * FROM (
                         SELECT * FROM transfer WHERE credit_account = $1 AND (posting_id, place) > ($2, $3)
-                            AND posted >= $4 AND posted < $5 ORDER BY posting_id, place LIMIT $6) AS credited
+                            AND posted >= $4 AND posted < $5
+                            AND ($7 = 0 OR kind IN ('posted', 'post')) ORDER BY posting_id, place LIMIT $6) AS credited
                 ) AS touched ORDER BY posting_id, place LIMIT $6
                 """,
-                [account, start?.posting ?? "", start?.place ?? Int64(-1), from, until, limit])
+                [account, start?.posting ?? "", start?.place ?? Int64(-1), from, until, limit, isWallet])
             for row in rows { found.append((try row.value("posting_id"), try row.value("place"), row)) }
         }
         var seen: Set<String> = []

@@ -11,7 +11,7 @@ package struct DatabaseLedgerReports: LedgerReports {
     package func examine<Result: Sendable>(
         _ body: @escaping @Sendable (any LedgerView) throws -> Result
     ) async throws -> Result {
-        try await database.fetching(.system) { tx in try body(DatabaseLedgerView(tx)) }
+        try await database.surveying(.system) { tx in try body(DatabaseLedgerView(tx)) }
     }
 
     package func balances(of tenant: TenantID, workspace: WorkspaceID?) async throws -> [WalletBalance] {

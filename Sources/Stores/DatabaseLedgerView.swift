@@ -55,7 +55,7 @@ final class DatabaseLedgerView: LedgerView {
     func escrows(after: EscrowRow?, limit: Int) throws -> [EscrowRow] {
         try tx.rows(
             """
-            SELECT e.id, e.account_id, e.node_id, e.remaining,
+            SELECT e.id, e.account_id, e.node_id, e.remaining, e.ended,
                 CASE WHEN n.life = e.life THEN n.expires ELSE n.changed END AS expires
             FROM escrow e LEFT JOIN billing_node n ON n.id = e.node_id
             WHERE (e.account_id, e.id) > ($1, $2) ORDER BY e.account_id, e.id LIMIT $3
@@ -63,7 +63,8 @@ final class DatabaseLedgerView: LedgerView {
         ).map { row in
             EscrowRow(
                 id: try row.value("id"), account: try row.value("account_id"), node: try row.value("node_id"),
-                remaining: try row.value("remaining"), expires: try row.value("expires"))
+                remaining: try row.value("remaining"), expires: try row.value("expires"),
+                hasEnded: try row.value("ended", as: Instant?.self) != nil)
         }
     }
 
@@ -74,13 +75,15 @@ final class DatabaseLedgerView: LedgerView {
     func charges(after: ChargeRow?, limit: Int) throws -> [ChargeRow] {
         try tx.rows(
             """
-            SELECT request_id, bill_state, price, price_currency FROM usage WHERE request_id > $1
-            ORDER BY request_id LIMIT $2
+            SELECT request_id, bill_state, price, price_currency, cost, cost_currency, tenant_id, workspace_id
+            FROM usage WHERE request_id > $1 ORDER BY request_id LIMIT $2
             """, [after?.request ?? "", limit]
         ).map { row in
             ChargeRow(
                 request: try row.value("request_id"), state: try row.value("bill_state"),
-                price: try row.value("price"), currency: try row.value("price_currency"))
+                price: try row.value("price"), currency: try row.value("price_currency"),
+                cost: try row.value("cost"), costCurrency: try row.value("cost_currency"),
+                tenant: try row.value("tenant_id"), workspace: try row.value("workspace_id"))
         }
     }
 

@@ -61,12 +61,11 @@ package struct DatabaseRollingBudgets: RollingBudgetStore {
     private static func spent(
         _ window: Window, _ step: Duration, before border: Instant, _ tx: any Tx
     ) throws -> [(step: Instant, amount: Int64)] {
+        // By the step, and not by who posted last: identifiers go by the nodes' clocks, and those differ.
         let last = try tx.row(
-            """
-            SELECT accepted FROM transfer WHERE credit_account = $1 AND reason = 'roll'
-            ORDER BY posting_id DESC, place DESC LIMIT 1
-            """, [window.account])
-        let rolled: Instant? = try last?.value("accepted")
+            "SELECT MAX(accepted) AS step FROM transfer WHERE credit_account = $1 AND reason = 'roll'",
+            [window.account])
+        let rolled: Instant? = try last?.value("step")
         return try tx.rows(
             """
             SELECT posted / $2 AS step, CAST(SUM(amount) AS BIGINT) AS amount FROM transfer

@@ -11,20 +11,34 @@ package struct DatabaseUsageReports: UsageReports {
     package func rows(
         in workspace: WorkspaceID, matching filter: UsageFilter, page: PageRequest
     ) async throws -> Page<BilledUsage> {
-        var question = UsageWords()
-        question.narrow(to: workspace, filter)
-        question.narrow(by: "request_id < ", try page.cursor(RequestKind.self))
-        let limit = question.place(page.limit + 1)
-        let sql =
-            "SELECT * FROM usage WHERE " + question.conditions.joined(separator: " AND ")
-            + " ORDER BY request_id DESC LIMIT " + limit
-        let values = question.values
+        let after = try page.after.map { _ in try page.cursor(RequestKind.self) }
         let found = try await database.fetching(.workspace(workspace)) { tx in
-            let rows = try tx.rows(sql, values)
+            var question = UsageWords()
+            question.narrow(to: workspace, filter)
+            if let after { try Self.narrow(&question, after: after, in: workspace, tx) }
+            let limit = question.place(page.limit + 1)
+            // By the time that the filter bounds: only so is a page far back found without those before it.
+            let rows = try tx.rows(
+                "SELECT * FROM usage WHERE " + question.conditions.joined(separator: " AND ")
+                    + " ORDER BY started DESC, request_id DESC LIMIT " + limit, question.values)
             let records = try UsageRecord.records(rows, tx)
             return try zip(rows, records).map { try BilledUsage(row: $0, record: $1) }
         }
         return Page(rows: found, limit: page.limit) { $0.record.request.description }
+    }
+
+    private static func narrow(
+        _ question: inout UsageWords, after: String, in workspace: WorkspaceID, _ tx: any Tx
+    ) throws {
+        let row = try tx.row(
+            "SELECT started FROM usage WHERE request_id = $1 AND workspace_id = $2", [after, workspace])
+        guard let row else {
+            throw Problem(
+                .validationError, "`after` is not an identifier of this listing.", parameter: "after",
+                hint: "Use the `last_id` of the page before.")
+        }
+        let started = question.place(try row.value("started", as: Instant.self))
+        question.narrow(by: "(started, request_id) < (" + started + ", ", after, closing: ")")
     }
 
     package func totals(
@@ -123,8 +137,8 @@ private struct UsageWords {
         return "$" + String(values.count)
     }
 
-    mutating func narrow(by words: String, _ value: any SQLRepresentable) {
-        conditions.append(words + place(value))
+    mutating func narrow(by words: String, _ value: any SQLRepresentable, closing: String = "") {
+        conditions.append(words + place(value) + closing)
     }
 
     mutating func narrow(to workspace: WorkspaceID, _ filter: UsageFilter) {

@@ -3,7 +3,8 @@ import Database
 package import Kernel
 
 extension DatabaseWalletStore: AllowanceStore {
-    package func setPlan(_ plan: Plan.Name, of tenant: TenantID, by act: MoneyAct) async throws {
+    package func setPlan(_ plan: Plan.Name?, of tenant: TenantID, by act: MoneyAct) async throws {
+        guard let plan else { return try await removePlan(of: tenant, by: act) }
         let posting = posting()
         try await database.storing(.system) { tx in
             let changed = try tx.run(
@@ -19,6 +20,15 @@ extension DatabaseWalletStore: AllowanceStore {
             try audit.append(
                 act.entry(
                     "plan.set", tenant: tenant, subject: tenant.description, facts: ["plan": plan.rawValue]), tx)
+        }
+    }
+
+    private func removePlan(of tenant: TenantID, by act: MoneyAct) async throws {
+        try await database.storing(.system) { tx in
+            guard try tx.run("DELETE FROM tenant_plan WHERE tenant_id = $1", [tenant]) == 1 else { return }
+            try tx.spendingChanged()
+            try audit.append(
+                act.entry("plan.remove", tenant: tenant, subject: tenant.description, facts: [:]), tx)
         }
     }
 

@@ -46,6 +46,21 @@ package struct DatabaseWalletStore: WalletStore {
         }
     }
 
+    package func removeRule(of tenant: TenantID, workspace: WorkspaceID?, by act: MoneyAct) async throws -> Bool {
+        try await database.storing(.system) { tx in
+            let gone = try tx.run(
+                "DELETE FROM wallet_rule WHERE tenant_id = $1 AND workspace_id = $2",
+                [tenant, workspace?.description ?? ""])
+            guard gone == 1 else { return false }
+            try tx.spendingChanged()
+            try audit.append(
+                act.entry(
+                    "wallet.remove", tenant: tenant, workspace: workspace,
+                    subject: workspace?.description ?? tenant.description, facts: [:]), tx)
+            return true
+        }
+    }
+
     package func rules(of tenant: TenantID) async throws -> [WalletRule] {
         try await database.fetching(.tenant(tenant)) { tx in
             try tx.rows("SELECT * FROM wallet_rule WHERE tenant_id = $1 ORDER BY workspace_id", [tenant])
@@ -94,6 +109,37 @@ package struct DatabaseWalletStore: WalletStore {
                 [tenant, workspace, workspace != nil]
             ).map { (grant: try CreditGrant(row: $0), sums: try AccountSums(row: $0)) }
         }
+    }
+
+    package func revoke(
+        _ id: CreditGrantID, by act: MoneyAct
+    ) async throws -> (grant: CreditGrant, sums: AccountSums)? {
+        let found = try await database.storing(.system) { tx -> (grant: CreditGrant, sums: AccountSums)? in
+            let row = try tx.row(
+                """
+                SELECT g.*, a.debits, a.credits, a.pending
+                FROM credit_grant g JOIN ledger_account a ON a.id = g.account_id WHERE g.id = $1
+                """,
+                [id])
+            guard let row else { return nil }
+            let (grant, sums) = (try CreditGrant(row: row), try AccountSums(row: row))
+            if let expires = grant.expires, expires <= tx.now { return (grant, sums) }
+            // First the account, as whoever lapses it does.
+            try tx.run("UPDATE ledger_account SET ends = $2 WHERE id = $1", [grant.account, tx.now])
+            let isFirst = try tx.run(
+                "UPDATE credit_grant SET expires = $2 WHERE id = $1 AND (expires IS NULL OR expires > $2)",
+                [id, tx.now])
+            guard isFirst == 1 else { throw Problem(.conflict, "Somebody else ends this credit now.") }
+            try tx.spendingChanged()
+            let ended = grant.ended(at: tx.now)
+            try audit.append(
+                act.entry(
+                    "credit.revoke", tenant: grant.tenant, workspace: grant.workspace, subject: id.description,
+                    facts: ended.facts), tx)
+            return (ended, sums)
+        }
+        if let found { _ = try await lapse(found.grant) }
+        return found
     }
 
     package func lapse(at now: Instant, limit: Int) async throws -> Int {

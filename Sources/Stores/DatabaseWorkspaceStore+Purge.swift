@@ -43,7 +43,12 @@ extension DatabaseWorkspaceStore {
                 """,
                 [workspace.id, now, Self.tail(of: workspace.id)])
             guard isDue == 1 else { return false }
+            // First the accounts, which others post to.
+            for sql in Self.ending { try tx.run(sql, [workspace.id, workspace.tenant, tx.now]) }
+            try tx.run(Self.unlimiting, [workspace.id, workspace.tenant])
+            try tx.spendingChanged()
             for sql in [
+                "DELETE FROM wallet_rule WHERE workspace_id = $1",
                 "DELETE FROM api_key WHERE workspace_id = $1", "DELETE FROM member WHERE workspace_id = $1",
                 "DELETE FROM access_rule WHERE workspace_id = $1", "DELETE FROM idempotency WHERE scope = $1",
             ] { try tx.run(sql, [workspace.id]) }
@@ -51,6 +56,40 @@ extension DatabaseWorkspaceStore {
             return true
         }
     }
+
+    /// What binds nobody any more. The ledger stays, with every account and transfer; credit that nobody can use ends,
+    /// and goes back to where it came from.
+    private static let ending = [
+        """
+        UPDATE ledger_account SET ends = $3
+        WHERE tenant_id = $2 AND workspace_id = $1 AND kind = 'credit' AND (ends IS NULL OR ends > $3)
+        """,
+        """
+        UPDATE credit_grant SET expires = $3
+        WHERE tenant_id = $2 AND workspace_id = $1 AND lapsed IS NULL AND (expires IS NULL OR expires > $3)
+        """,
+        """
+        UPDATE budget SET removed = $3 WHERE tenant_id = $2 AND removed IS NULL
+            AND (workspace_id = $1 OR key_id IN (SELECT id FROM api_key WHERE workspace_id = $1))
+        """,
+    ]
+    private static let unlimiting =
+        """
+        DELETE FROM rate_limit WHERE tenant_id = $2 AND (workspace_id = $1
+            OR subject_kind = 'key' AND subject_id IN (SELECT id FROM api_key WHERE workspace_id = $1))
+        """
+
+    /// The same of what belongs to a tenant as a whole.
+    private static let endingOfTenant = [
+        """
+        UPDATE ledger_account SET ends = $2 WHERE tenant_id = $1 AND kind = 'credit' AND (ends IS NULL OR ends > $2)
+        """,
+        """
+        UPDATE credit_grant SET expires = $2
+        WHERE tenant_id = $1 AND lapsed IS NULL AND (expires IS NULL OR expires > $2)
+        """,
+        "UPDATE budget SET removed = $2 WHERE tenant_id = $1 AND removed IS NULL",
+    ]
 
     /// Makes a name free again. No name that somebody gives can end so: a line break is refused.
     private static func tail(of id: some CustomStringConvertible) -> String { "\n" + id.description }
@@ -67,7 +106,11 @@ extension DatabaseWorkspaceStore {
                 [now, limit])
             for row in rows {
                 let tenant: TenantID = try row.value("id")
+                for sql in Self.endingOfTenant { try tx.run(sql, [tenant, tx.now]) }
+                try tx.spendingChanged()
                 for sql in [
+                    "DELETE FROM rate_limit WHERE tenant_id = $1", "DELETE FROM wallet_rule WHERE tenant_id = $1",
+                    "DELETE FROM tenant_plan WHERE tenant_id = $1",
                     "DELETE FROM member WHERE tenant_id = $1", "DELETE FROM access_rule WHERE tenant_id = $1",
                     "DELETE FROM account WHERE tenant_id = $1",
                 ] { try tx.run(sql, [tenant]) }

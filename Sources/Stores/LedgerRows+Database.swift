@@ -123,7 +123,7 @@ extension LedgerRows {
         guard !accepted.isEmpty else { return [] }
         let rows = accepted.enumerated().map { values(of: $0.element, place: $0.offset, posting.id, tx.now) }
         guard try Self.inserting.run(rows, tx) == accepted.count else { throw PostingRaced() }
-        let changed = accounts.values.filter { $0.account.keepsSums && $0.change != AccountSums() }
+        let changed = accounts.rows.filter { $0.account.keepsSums && $0.change != AccountSums() }
             .sorted { $0.account.id < $1.account.id }
         let changes: [[any SQLRepresentable]] = changed.map {
             [$0.account.id, $0.change.debits, $0.change.credits, $0.change.pending]

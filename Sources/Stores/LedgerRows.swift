@@ -23,16 +23,16 @@ struct LedgerRows {
         var change: Int64 = 0
     }
 
-    private(set) var accounts: [AccountID: AccountRow] = [:]
+    private(set) var accounts = AccountTable()
     private(set) var escrows: [EscrowID: EscrowRow] = [:]
     /// In their order, which is their place.
     private(set) var accepted: [Transfer] = []
     private(set) var acceptedIDs: [TransferID: Int] = [:]
     /// As they were before the group that is being added.
-    private var undo: [(account: AccountRow, id: AccountID)] = []
+    private var undo: [(place: Int, sums: AccountSums, change: AccountSums)] = []
     private var undoEscrows: [EscrowRow] = []
 
-    mutating func include(_ row: AccountRow) { accounts[row.account.id] = row }
+    mutating func include(_ row: AccountRow) { accounts.include(row) }
     mutating func include(_ row: EscrowRow) { escrows[row.id] = row }
 
     /// Adds all of a group, or changes nothing.
@@ -43,7 +43,10 @@ struct LedgerRows {
         let count = accepted.count
         for transfer in group {
             guard let refusal = apply(transfer) else { continue }
-            for (row, id) in undo.reversed() { accounts[id] = row }
+            for (place, sums, change) in undo.reversed() {
+                accounts.rows[place].sums = sums
+                accounts.rows[place].change = change
+            }
             for row in undoEscrows.reversed() { escrows[row.id] = row }
             for transfer in accepted[count...] { acceptedIDs[transfer.id] = nil }
             accepted.removeLast(accepted.count - count)
@@ -53,30 +56,33 @@ struct LedgerRows {
     }
 
     private mutating func apply(_ transfer: Transfer) -> PostingOutcome? {
-        if let words = fault(in: transfer) { return .invalid(words) }
-        guard var debit = accounts[transfer.debit], var credit = accounts[transfer.credit] else { return nil }
-        let before = (debit, credit)
+        let places = (debit: accounts.place(of: transfer.debit), credit: accounts.place(of: transfer.credit))
+        if let words = fault(in: transfer, places.debit, places.credit) { return .invalid(words) }
+        guard let debit = places.debit, let credit = places.credit else { return nil }
+        for place in [debit, credit] {
+            undo.append((place, accounts.rows[place].sums, accounts.rows[place].change))
+        }
         let amount = transfer.amount.units
         switch transfer.kind {
         case .posted:
-            if let refusal = guardOf(debit, amount) { return refusal }
-            guard debit.add(debits: amount), credit.add(credits: amount) else { return overflow(transfer) }
+            if let refusal = guardOf(accounts.rows[debit], amount) { return refusal }
+            guard count(amount, from: debit, to: credit) else { return overflow(transfer) }
         case .pending, .post, .void, .expire:
             let held = transfer.kind == .pending ? amount : -amount
-            if transfer.kind == .pending, let refusal = guardOf(debit, amount) { return refusal }
+            if transfer.kind == .pending, let refusal = guardOf(accounts.rows[debit], amount) { return refusal }
             if let refusal = move(held, in: transfer) { return refusal }
-            guard debit.add(pending: held) else { return overflow(transfer) }
+            guard accounts.rows[debit].add(pending: held) else { return overflow(transfer) }
             if transfer.kind == .post {
-                guard debit.add(debits: amount), credit.add(credits: amount) else { return overflow(transfer) }
+                guard count(amount, from: debit, to: credit) else { return overflow(transfer) }
             }
         }
-        undo.append((before.0, transfer.debit))
-        undo.append((before.1, transfer.credit))
-        accounts[transfer.debit] = debit
-        accounts[transfer.credit] = credit
         acceptedIDs[transfer.id] = accepted.count
         accepted.append(transfer)
         return nil
+    }
+
+    private mutating func count(_ amount: Int64, from debit: Int, to credit: Int) -> Bool {
+        accounts.rows[debit].add(debits: amount) && accounts.rows[credit].add(credits: amount)
     }
 
     private func guardOf(_ row: AccountRow, _ amount: Int64) -> PostingOutcome? {
@@ -101,20 +107,22 @@ struct LedgerRows {
     }
 
     /// What no state of the ledger makes right.
-    private func fault(in transfer: Transfer) -> String? {
+    private func fault(in transfer: Transfer, _ debit: Int?, _ credit: Int?) -> String? {
         let id = transfer.id.text
         guard transfer.id.isWellFormed else { return "\(id.prefix(96)) is not an identifier of a transfer" }
         guard transfer.amount.units > 0 else { return "\(id): an amount is at least 1" }
         guard transfer.debit != transfer.credit else { return "\(id): debit and credit are one account" }
-        guard let debit = accounts[transfer.debit] else { return "\(id): \(transfer.debit) is not there" }
-        guard let credit = accounts[transfer.credit] else { return "\(id): \(transfer.credit) is not there" }
-        guard debit.account.asset == transfer.amount.asset, credit.account.asset == transfer.amount.asset else {
+        guard let debit else { return "\(id): \(transfer.debit) is not there" }
+        guard let credit else { return "\(id): \(transfer.credit) is not there" }
+        guard accounts.rows[debit].account.asset == transfer.amount.asset,
+            accounts.rows[credit].account.asset == transfer.amount.asset
+        else {
             return "\(id): its accounts are not of \(transfer.amount.asset)"
         }
         guard (transfer.kind == .posted) == (transfer.escrow == nil) else {
             return "\(id): an escrow is named by all kinds but `posted`"
         }
-        guard transfer.kind == .posted || debit.account.limit != nil else {
+        guard transfer.kind == .posted || accounts.rows[debit].account.limit != nil else {
             return "\(id): nothing is set aside of \(transfer.debit), which has no guard"
         }
         guard acceptedIDs[transfer.id] == nil else { return "\(id) is there twice" }
@@ -123,6 +131,22 @@ struct LedgerRows {
 
     private func overflow(_ transfer: Transfer) -> PostingOutcome {
         .invalid("\(transfer.id.text): the sums of its accounts do not fit")
+    }
+}
+
+/// Accounts by their identifiers, changed where they stand: a batch changes the same few again and again.
+struct AccountTable {
+    private var places: [AccountID: Int] = [:]
+    fileprivate(set) var rows: [LedgerRows.AccountRow] = []
+
+    func place(of id: AccountID) -> Int? { places[id] }
+
+    subscript(id: AccountID) -> LedgerRows.AccountRow? { places[id].map { rows[$0] } }
+
+    fileprivate mutating func include(_ row: LedgerRows.AccountRow) {
+        if let place = places[row.account.id] { return rows[place] = row }
+        places[row.account.id] = rows.count
+        rows.append(row)
     }
 }
 

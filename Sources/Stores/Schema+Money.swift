@@ -25,8 +25,8 @@ extension Schema {
 
     /// `account` is a user's since migration 3; hence `ledger_account`.
     ///
-    /// `debits`, `credits` and `pending` are kept for accounts with a limit, which guard by them, and for budgets, whose
-    /// alerts go by them. For all others they stay 0, and are summed from the transfers when somebody asks.
+    /// `debits`, `credits` and `pending` are kept for accounts with a limit, which guard by them, and for budgets,
+    /// whose alerts go by them. For all others they stay 0, and are summed from the transfers when somebody asks.
     /// `highest_limit` is the most that a limit has been that was changed: what was spent under it broke no rule.
     private static let ledger = [
         """
@@ -75,6 +75,8 @@ extension Schema {
         "CREATE INDEX transfer_by_request ON transfer (request_id, posting_id, place)",
         // What rolling budgets count, by the time that their windows go by.
         "CREATE INDEX transfer_by_count ON transfer (debit_account, posted) WHERE reason IN ('count', 'write_off')",
+        // Up to where those windows have been moved.
+        "CREATE INDEX transfer_by_roll ON transfer (credit_account, accepted) WHERE reason = 'roll'",
         "CREATE INDEX transfer_by_posting ON transfer (posting_id, place)",
         "{isolate transfer tenant_id of owner}",
         "{lock transfer}",

@@ -107,14 +107,17 @@ extension SpendingLook {
     /// Those with nothing left are passed over.
     private static let usable =
         """
-        SELECT g.account_id, g.currency, g.expires FROM credit_grant g JOIN ledger_account a ON a.id = g.account_id
+        SELECT g.account_id, g.currency, g.expires, a.credits - a.debits - a.pending AS available
+        FROM credit_grant g JOIN ledger_account a ON a.id = g.account_id
         WHERE g.tenant_id = $1 AND (g.workspace_id IS NULL OR g.workspace_id = $2) AND g.lapsed IS NULL
             AND (g.expires IS NULL OR g.expires > $3) AND a.debits < a.credits
         """ + " " + CreditGrant.order
 
     private static func grants(of spender: Spender, _ tx: any Tx) throws -> [(fund: Fund, currency: Currency)] {
         try tx.rows(usable, [spender.tenant, spender.workspace, tx.now]).map { row in
-            (Fund(account: try row.value("account_id"), ends: try row.value("expires")), try row.value("currency"))
+            let fund = Fund(
+                account: try row.value("account_id"), ends: try row.value("expires"), left: try row.value("available"))
+            return (fund, try row.value("currency"))
         }
     }
 

@@ -113,8 +113,19 @@ extension MemoryUsageStore: UsageReports {
     package func rows(
         in workspace: WorkspaceID, matching filter: UsageFilter, page: PageRequest
     ) async throws -> Page<BilledUsage> {
-        let after = try cursor(page, RequestKind.self)
-        return newestFirst(try billed(in: workspace, filter), page: page, after: after, id: \.record.request)
+        let rows = try billed(in: workspace, filter).sorted { Self.place(of: $0.record) > Self.place(of: $1.record) }
+        guard let after = try cursor(page, RequestKind.self) else {
+            return Page(rows: Array(rows.prefix(page.limit + 1)), limit: page.limit) { "\($0.record.request)" }
+        }
+        guard let last = try all(in: workspace).first(where: { $0.request == after }) else {
+            throw Problem(.validationError, parameter: "after")
+        }
+        let rest = rows.filter { Self.place(of: $0.record) < Self.place(of: last) }
+        return Page(rows: Array(rest.prefix(page.limit + 1)), limit: page.limit) { "\($0.record.request)" }
+    }
+
+    private static func place(of record: UsageRecord) -> (Int64, RequestID) {
+        (record.started.microseconds, record.request)
     }
 
     /// A straightforward model: a row at a time.

@@ -1,5 +1,6 @@
 import App
 import ArgumentParser
+import CSupport
 
 #if canImport(Glibc)
     import Glibc
@@ -12,6 +13,7 @@ enum Main {
     static func main() async {
         // The guard of a child must not have a thread yet, so it comes before everything else.
         if let status = ChildGuard.runIfAsked(arguments: CommandLine.arguments) { exit(status) }
+        volery_return_large_blocks()
         let terminal = Terminal.standard()
         do {
             var command = try Volery.parseAsRoot()

@@ -1,5 +1,7 @@
 import App
 import Billing
+import Flows
+import FoundationEssentials
 import Kernel
 import Testing
 
@@ -58,6 +60,17 @@ import Testing
             ])
     }
 
+    @Test func `what a version is written as is read as the same`() throws {
+        let content = try PriceFile.read(whole)
+        let book = PriceBook(kind: .price, version: 7, effective: Instant(microseconds: 0), content: content)
+        let text = PriceFile.text(of: PriceBookView(book))
+        #expect(text.hasPrefix("# version 7 of the price book\nprices:\n"))
+        let again = try PriceFile.read(text)
+        #expect(Set(again.entries) == Set(content.entries), "\(text)")
+        #expect(Set(again.conversions) == Set(content.conversions))
+        #expect(again.umuPrice == content.umuPrice && again.rates == content.rates)
+    }
+
     private func complaints(_ yaml: String) -> [String] {
         do throws(Problem) {
             _ = try PriceFile.read(yaml)
@@ -88,6 +101,16 @@ import Testing
         #expect(told.contains { $0.contains("prices[0].ouput is not known; did you mean `output`?") }, "\(told)")
         #expect(told.contains { $0.hasPrefix("4:5: prices[1] has no `model`") }, "\(told)")
         #expect(told.contains { $0.hasPrefix("11:5: rates[0] has no `day`") }, "\(told)")
+    }
+
+    @Test func `a file that is not there, and one that is no text, is told by its name`() {
+        for (read, name) in [
+            ({ try PriceFile.read(at: "/nowhere/prices.yaml") }, "/nowhere/prices.yaml cannot be read."),
+            ({ try PriceFile.read(Data([0xFF, 0xFE]), of: "p.yaml") }, "p.yaml is not UTF-8."),
+        ] as [(() throws -> PriceBook.Content, String)] {
+            let problem = #expect(throws: Problem.self) { try read() }
+            #expect(problem?.code == .configurationInvalid && problem?.message == name)
+        }
     }
 
     @Test func `a file without a currency, without prices, or with rows that say the same is refused`() {

@@ -88,21 +88,27 @@ import Testing
                 resolve: { SuspenseResolution(resolved: 1, left: 2) }))
     }
 
+    private func checkPrices(over remote: any Control) async throws {
+        var price = NewPrice(model: "far", currency: "USD")
+        price.input = DecimalInput("0.15")
+        price.output = DecimalInput("0.6")
+        #expect(try await remote.setPrice(price).version == 1)
+        let book = try await remote.priceBook(of: nil, version: nil)
+        #expect(book.prices.map(\.price.amount.text) == ["0.15", "0.60"])
+        let again = NewPriceBook(prices: book.prices, umu: book.umu, umuPrice: book.umuPrice, rates: book.rates)
+        #expect(try await remote.importPrices(again).version == 1, "it says what is in force already")
+        var other = again
+        other.rates = [ExchangeRateView(from: "usd", to: "IRR", rate: DecimalInput("5"), day: "2026-11-21")]
+        #expect(try await remote.importPrices(other).version == 2)
+        #expect(try await remote.priceVersions(of: "price", PageRequest()).data.map(\.version) == [2, 1])
+        let quote = try await remote.quote(NewQuote(model: "far", inputTokens: 7, outputTokens: 3))
+        #expect(quote.price == Amount("0.00000285", .money(.usd)))
+    }
+
     @Test("everything about money works over the wire as it does in the process")
     func money() async throws {
         try await withRemote { remote, usage, samples, workspace in
-            var price = NewPrice(model: "far", currency: "USD")
-            price.input = DecimalInput("0.15")
-            price.output = DecimalInput("0.6")
-            #expect(try await remote.setPrice(price).version == 1)
-            let book = try await remote.priceBook(of: nil, version: nil)
-            #expect(book.prices.map(\.price.amount.text) == ["0.15", "0.60"])
-            let again = NewPriceBook(prices: book.prices, umu: book.umu, umuPrice: book.umuPrice, rates: book.rates)
-            #expect(try await remote.importPrices(again).version == 2)
-            #expect(try await remote.priceVersions(of: "price", PageRequest()).data.map(\.version) == [2, 1])
-            let quote = try await remote.quote(NewQuote(model: "far", inputTokens: 7, outputTokens: 3))
-            #expect(quote.price == Amount("0.00000285", .money(.usd)))
-
+            try await checkPrices(over: remote)
             var budget = NewBudget(amount: DecimalInput("10"))
             budget.workspace = workspace.description
             budget.currency = "USD"
@@ -130,6 +136,9 @@ import Testing
             let granted = try await remote.grantCredit(credit)
             #expect(try await remote.listCredits(in: nil, workspace: workspace) == [granted])
             #expect(try await remote.setPlan(NewPlan(plan: "pro")) == remote.plan(of: nil))
+            #expect(try await remote.removePlan(of: nil) == remote.plan(of: nil))
+            #expect(try await remote.removeWallet(of: nil, workspace: workspace) == wallet)
+            #expect(try await remote.wallets(of: nil) == [])
             #expect(try await remote.listPlans().count == 3)
 
             let balance = try await remote.balance(of: nil, workspace: workspace)
@@ -174,7 +183,8 @@ import Testing
 
             let record = samples.record(in: workspace, key: key.view.id)
             try await usage.insert([record])
-            #expect(try await remote.usageRows(in: nil, PageRequest()).data == [UsageRowView(record)])
+            let row = UsageRowView(BilledUsage(record: record), showsCost: true)
+            #expect(try await remote.usageRows(in: nil, PageRequest()).data == [row])
             #expect(try await remote.usageSummary(in: nil, days: 30).map(\.requests) == [1])
             #expect(try await remote.runtimes().isEmpty)
         }

@@ -13,7 +13,8 @@ struct EscrowBookTests {
     private func begun(life: Int64 = 1, settings: EscrowBook.Settings = .init()) -> EscrowBook {
         var book = EscrowBook(settings: settings)
         book.begin(
-            EscrowHolder(node: node, life: life), EscrowTerm(now: start, length: .seconds(30)), asked: .seconds(100))
+            EscrowHolder(node: node, life: life), EscrowTerm(now: start, length: .seconds(30)), asked: .seconds(100),
+            heard: .seconds(100))
         return book
     }
 
@@ -69,7 +70,8 @@ struct EscrowBookTests {
         try grant(100, of: account(1), in: &book, at: .seconds(101))
         let first = hold(book.hold(wall([(account(1), 80)]), as: nil, at: .seconds(102)))
         let held = try #require(first)
-        _ = book.end(held.parts, captured: [30], life: 1, at: .seconds(103))
+        _ = book.end(held, captured: [30])
+        book.leave(1, at: .seconds(103))
         #expect(book.holdings[account(1)] == EscrowHolding(free: 70, held: 0, returning: 0))
         #expect(book.running == 0)
     }
@@ -83,11 +85,26 @@ struct EscrowBookTests {
         let late = book.hold(wall([(account(1), 1)]), as: nil, at: .seconds(125))
         #expect(late == .stopped)
         book.renewed(
-            EscrowHolder(node: node, life: 1), EscrowTerm(now: start, length: .seconds(30)), asked: .seconds(110))
+            EscrowHolder(node: node, life: 1), EscrowTerm(now: start, length: .seconds(30)), asked: .seconds(110),
+            heard: .seconds(110))
         let renewed = book.hold(wall([(account(1), 1)]), as: nil, at: .seconds(134))
         #expect(hold(renewed) != nil)
         let lateAgain = book.hold(wall([(account(1), 1)]), as: nil, at: .seconds(135))
         #expect(lateAgain == .stopped)
+    }
+
+    @Test("what others said lately is looked for by the earliest time that it can be, however long the ledger took")
+    func slowAnswer() {
+        var book = begun()
+        book.renewed(
+            EscrowHolder(node: node, life: 1), EscrowTerm(now: start + .seconds(12), length: .seconds(30)),
+            asked: .seconds(110), heard: .seconds(115))
+        #expect(book.ledgerTime(at: .seconds(116)) == start + .seconds(13))
+        // A period's end comes by the latest.
+        let ends = start + .seconds(18)
+        _ = book.ask(lack(account(1), 1, ends: ends), at: .seconds(116))
+        let verdict = book.hold(wall([(account(1), 1)], ends: ends), as: nil, at: .seconds(116))
+        #expect(verdict == .over(account(1)))
     }
 
     @Test("a slice is not used from its period's end on, by the ledger's clock")
@@ -114,15 +131,25 @@ struct EscrowBookTests {
             return
         }
         let newcomer = book.hold(wall([(account(1), 5)]), as: nil, at: .seconds(102))
-        #expect(newcomer == .behind)
+        #expect(newcomer == .behind(account(1)))
         let smallLinesUp = book.enter(2, [account(1)])
         #expect(smallLinesUp)
         let small = book.hold(wall([(account(1), 5)]), as: 2, at: .seconds(102))
-        #expect(small == .behind)
+        #expect(small == .behind(account(1)))
         let following = book.leave(1, [account(1)])
         #expect(following == [2])
         let served = book.hold(wall([(account(1), 5)]), as: 2, at: .seconds(102))
         #expect(hold(served) != nil)
+    }
+
+    @Test("what another node wants goes back first, however much else is to go")
+    func wantedFirst() throws {
+        var book = begun()
+        for number in 1...3 as ClosedRange<UInt64> {
+            try grant(10, of: account(number), in: &book, at: .seconds(101))
+        }
+        let returns = book.giveBack(wanted: [account(3)], at: .seconds(115), limit: 1)
+        #expect(returns.first?.account == account(3))
     }
 
     @Test("spent is told apart from set aside")
@@ -169,11 +196,13 @@ struct EscrowBookTests {
         let asked = book.ask(lack(account(1), 50), at: .seconds(102))
         let request = try #require(asked)
         let next = EscrowHolder(node: node, life: 2)
-        book.begin(next, EscrowTerm(now: start, length: .seconds(30)), asked: .seconds(103))
+        book.begin(next, EscrowTerm(now: start, length: .seconds(30)), asked: .seconds(103), heard: .seconds(103))
         #expect(book.runningOlder == 1)
         let term = EscrowTerm(now: start, length: .seconds(30))
         _ = book.answered(request, .granted(50, term), for: old, asked: .seconds(102), at: .seconds(104))
-        _ = book.end(held.parts, captured: [10], life: 1, at: .seconds(105))
+        _ = book.end(held, captured: [10])
+        #expect(book.runningOlder == 1)
+        book.leave(1, at: .seconds(105))
         #expect(book.holdings.isEmpty)
         #expect(book.runningOlder == 0 && book.olderEnded == .seconds(105))
         #expect(next.escrow(on: account(1)) != old.escrow(on: account(1)))
@@ -183,6 +212,6 @@ struct EscrowBookTests {
     func randomLife(seed: UInt64) throws {
         var life = RandomEscrowLife(seed: seed)
         for _ in 0..<600 { try life.step() }
-        try life.finish()
+        try life.verifyFinish()
     }
 }

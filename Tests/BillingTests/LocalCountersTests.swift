@@ -17,34 +17,34 @@ import Testing
     }
 
     @Test("a burst fills the limit, and then one passes whenever one more fits")
-    func bursts() async throws { try await contract.bursts() }
+    func bursts() async throws { try await contract.verifyBursts() }
 
     @Test("all that refills can be used, and in no span more than the limit and what refilled")
-    func steadyState() async throws { try await contract.steadyState() }
+    func steadyState() async throws { try await contract.verifySteadyState() }
 
     @Test("an estimate is corrected by what was really used")
-    func correction() async throws { try await contract.correction() }
+    func correction() async throws { try await contract.verifyCorrection() }
 
     @Test("what never fits is refused for good")
-    func neverFits() async throws { try await contract.neverFits() }
+    func neverFits() async throws { try await contract.verifyNeverFits() }
 
     @Test("a request that is refused for one limit uses up no other: LiteLLM#39309")
-    func allOrNone() async throws { try await contract.allOrNone() }
+    func allOrNone() async throws { try await contract.verifyAllOrNone() }
 
     @Test("a limit that is changed keeps what was used of it")
-    func changedAmount() async throws { try await contract.changedAmount() }
+    func changedAmount() async throws { try await contract.verifyChangedAmount() }
 
     @Test("the states are those of the tightest limits")
-    func states() async throws { try await contract.states() }
+    func states() async throws { try await contract.verifyStates() }
 
     @Test("64 at once never run more than the limit, and leave all places free")
-    func concurrency() async throws { try await contract.concurrency(tasks: 64) }
+    func concurrency() async throws { try await contract.verifyConcurrency(tasks: 64) }
 
     @Test("places come back however a request ends: LiteLLM#20256")
-    func placesComeBack() async throws { try await contract.placesComeBack() }
+    func placesComeBack() async throws { try await contract.verifyPlacesComeBack() }
 
     @Test("a place is taken exactly while something runs: LiteLLM#17323", arguments: [1, 2, 3] as [UInt64])
-    func countsWhatRuns(seed: UInt64) async throws { try await contract.countsWhatRuns(seed: seed) }
+    func countsWhatRuns(seed: UInt64) async throws { try await contract.verifyCountsWhatRuns(seed: seed) }
 
     @Test("what is full and idle is not kept, and what is used is")
     func bounded() async throws {

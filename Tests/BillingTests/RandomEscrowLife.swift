@@ -61,7 +61,7 @@ struct RandomEscrowLife {
     }
 
     /// Everything ends: nothing may be left in the book that the ledger does not have.
-    mutating func finish() throws {
+    mutating func verifyFinish() throws {
         while !asking.isEmpty { answer(certainly: true) }
         while !running.isEmpty { end() }
         for one in waiting { _ = book.leave(one.number, one.demand.accounts) }
@@ -123,7 +123,8 @@ struct RandomEscrowLife {
         for (part, amount) in zip(one.hold.parts, amounts) {
             if let escrow = part.escrow { captured[escrow, default: 0] += amount }
         }
-        _ = book.end(one.hold.parts, captured: amounts, life: life, at: uptime)
+        _ = book.end(one.hold, captured: amounts)
+        book.leave(life, at: uptime)
     }
 
     private mutating func wait() {
@@ -153,13 +154,13 @@ struct RandomEscrowLife {
         asking = []
         outstanding = [:]
         expires = uptime + .seconds(30)
-        book.begin(holder, EscrowTerm(now: now, length: .seconds(30)), asked: uptime)
+        book.begin(holder, EscrowTerm(now: now, length: .seconds(30)), asked: uptime, heard: uptime)
     }
 
     private mutating func renew() {
         guard let holder = book.holder else { return }
         expires = uptime + .seconds(30)
-        book.renewed(holder, EscrowTerm(now: now, length: .seconds(30)), asked: uptime)
+        book.renewed(holder, EscrowTerm(now: now, length: .seconds(30)), asked: uptime, heard: uptime)
     }
 
     private mutating func ask() throws {

@@ -21,6 +21,7 @@ struct CommandTreeTests {
     /// What a person runs, or what writes text of another kind.
     private let withoutJSON: Set<String> = [
         "serve", "chat", "models pull", "models remove", "completions", "version", "audit export",
+        "prices export",
     ]
 
     @Test("every command that shows or changes something prints JSON when asked")

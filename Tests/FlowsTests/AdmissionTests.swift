@@ -41,8 +41,9 @@ struct AdmissionTests {
         for round in 0..<100 {
             if round % 20 == 0 { try await harness.keeper.lookAtSlices() }
             let ticket = try harness.flow.admit(harness.request(100)).ticket
-            #expect(ticket.remaining?.asset == .tokens)
+            let beside = try #require(ticket.remaining)
             try await harness.finish(ticket, 10)
+            #expect(ticket.remaining == Amount(units: beside.units + 90, .tokens), "what it did not use is left again")
         }
         #expect(harness.ledger.calls.take < 10)
         #expect(harness.ledger.sums(of: harness.account(1)).debits == 1010)
@@ -91,6 +92,74 @@ struct AdmissionTests {
         }
         _ = first.end(nil)
         #expect(harness.life.holdings[harness.account(1)]?.held == 0)
+    }
+
+    @Test("a request that a limit never lets through is told so, and not to come back")
+    func neverFits() async throws {
+        let harness = try SpendingHarness()
+        let limit = RateLimit(
+            id: harness.samples.ids.next(), subject: .key(harness.spender.key), model: nil,
+            quantity: .tokensPerMinute, amount: 100)
+        harness.set(limits: [limit])
+        try await harness.keeper.begin()
+        let problem = try #require(try await harness.ask(harness.request(640)).problem)
+        #expect(problem.code == .rateLimited && problem.retryAfter == nil)
+        #expect(problem.message.contains("may take 640") && problem.message.contains("100 tokens per minute"))
+        #expect(ProblemBody.headers(of: problem).contains { $0 == ("x-should-retry", "false") })
+        _ = try await harness.admitted(100).end(nil)
+        let waiting = try await harness.admitted(60)
+        #expect(try #require(try await harness.ask(harness.request(60)).problem).retryAfter == 12)
+        _ = waiting.end(nil)
+    }
+
+    @Test("rules in memory are bounded by their keys and by what stands in them", arguments: [(3, 1000), (1000, 12)])
+    func boundedRules(most: Int, rows: Int) async throws {
+        let harness = try SpendingHarness()
+        var settings = SpendingCache.Settings()
+        (settings.most, settings.mostRows) = (most, rows)
+        let cache = SpendingCache(store: harness.ledger, clock: harness.clock, settings: settings)
+        let flow = AdmissionFlow(
+            cache: cache, books: harness.books, life: harness.life, counters: harness.counters, clock: harness.clock)
+        let budgets = (1...4).map { harness.budget($0, 100, isHard: false) }
+        let rules = SpendingRules(
+            budgets: budgets, limits: [], currency: nil, funds: [], receivables: [.usd: harness.account(999)],
+            until: nil)
+        for number in 1...20 as ClosedRange<UInt64> {
+            let own = Spender(
+                tenant: harness.spender.tenant, workspace: harness.spender.workspace,
+                key: KeyID(ULID(high: 12, low: number)), user: nil)
+            harness.ledger.set(rules, for: own.key)
+            let request = AdmissionRequest(
+                spender: own, deployment: harness.deployment, operation: .chat, tags: [], ceiling: Quantities(),
+                tokens: 1, accepted: harness.clock.now)
+            #expect(try await flow.wait(request).ticket.hold.parts.count == 4)
+            #expect(cache.count <= 3)
+        }
+        #expect(cache.count == 3)
+    }
+
+    @Test("a provider that this node has not heard of is looked for before its model is priced")
+    func newProvider() async throws {
+        let providers = MemoryProviderStore()
+        let price = UnitPrice(units: 5, currency: .usd, per: 1)
+        let book = PriceBook(
+            kind: .price, version: 1, effective: Instant(microseconds: 0),
+            content: PriceBook.Content(entries: [
+                PriceEntry(model: "*", provider: "openrouter", meter: .output, price: price)
+            ]))
+        let harness = try SpendingHarness(books: [book], providers: providers)
+        harness.set(funds: [harness.fund(1, 1000)], isPrepaid: true)
+        try await harness.keeper.begin()
+        try await harness.keeper.lookAtRules()
+        let endpoint = try #require(Endpoint("https://openrouter.ai/api/v1"))
+        let provider = Provider(
+            id: harness.samples.ids.next(), name: "openrouter", wire: .openAI, endpoint: endpoint,
+            created: harness.clock.now)
+        try await providers.insert(provider)
+        let request = harness.request(10, of: harness.deployment(of: provider))
+        let ticket = try await harness.ask(request).ticket
+        #expect(ticket.hold.parts.map(\.amount) == [50])
+        _ = ticket.end(nil)
     }
 
     @Test("budgets bind by model and tag, and what only counts is named without a slice")

@@ -78,6 +78,9 @@ struct AdmissionWallTests {
         #expect(problem.members["budget_id"] == "\(BudgetID(ULID(high: 20, low: 1)))")
         #expect(problem.members["amount"] == "100" && problem.members["spent"] == "70")
         #expect(problem.members["resets_at"] == "\(ends)")
+        let message = problem.message
+        #expect(message.contains("it may need 40, and 30 of 100 tokens are left, until \(ends)"), "\(message)")
+        #expect(!message.contains("used up"))
         #expect(harness.clock.uptime == .seconds(1))
         // And from memory for a moment, so that who is over the wall does not load the database.
         let calls = harness.ledger.calls.take
@@ -85,6 +88,17 @@ struct AdmissionWallTests {
         #expect(harness.ledger.calls.take == calls)
         let small = try await harness.admitted(30)
         #expect(small.hold.parts.map(\.amount) == [30])
+    }
+
+    @Test("a budget is called used up only when nothing is left")
+    func usedUp() async throws {
+        let harness = try SpendingHarness()
+        harness.set(budgets: [harness.budget(1, 100)])
+        try await harness.keeper.begin()
+        try await harness.finish(harness.admitted(100), 100)
+        let problem = try #require(try await harness.flow.wait(harness.request(40)).problem)
+        #expect(problem.message.hasSuffix("is used up: nothing is left of 100 tokens."), "\(problem.message)")
+        #expect(problem.hint == "Ask an owner to raise it.")
     }
 
     @Test("too many who wait are refused at once")
@@ -166,6 +180,68 @@ struct AdmissionWallTests {
         let ticket = try await big.ticket
         #expect(ticket.hold.parts.map(\.amount) == [90])
         _ = try await harness.admitted(10)
+    }
+
+    @Test("who waits at a wall holds up nobody whom that wall does not bind")
+    func otherWalls() async throws {
+        let harness = try SpendingHarness()
+        harness.set(budgets: [harness.budget(1, 1000), harness.budget(2, 100, tag: "narrow")])
+        try await harness.keeper.begin()
+        let first = try await harness.ask(harness.request(100, tags: ["narrow"])).ticket
+        async let second = harness.flow.wait(harness.request(60, tags: ["narrow"]))
+        try await eventually("it waits at the narrow wall") {
+            harness.life.waiting == 1 && harness.clock.sleepers > 0 && harness.ledger.calls.take >= 4
+        }
+        // It meets the wide one alone, which has room for both.
+        _ = try harness.flow.admit(harness.request(10)).ticket.end(nil)
+        // And whom the narrow one binds does not pass who came first.
+        #expect(harness.flow.admit(harness.request(1, tags: ["narrow"])).isUndecided)
+        _ = first.end(nil)
+        #expect(try await second.ticket.hold.parts.map(\.amount) == [60, 60])
+        #expect(harness.life.waiting == 0)
+    }
+
+    @Test("a budget that is lowered binds at once, also in what this node had taken of it")
+    func lowered() async throws {
+        let harness = try SpendingHarness()
+        harness.set(budgets: [harness.budget(1, 800)])
+        try await harness.keeper.begin()
+        try await harness.keeper.lookAtRules()
+        try await harness.finish(harness.admitted(100), 100)
+        _ = try await harness.admitted(50).end(nil)
+        #expect(try #require(harness.life.holdings[harness.account(1)]?.free) >= 60)
+        harness.set(budgets: [harness.budget(1, 120)])
+        try await harness.keeper.lookAtRules()
+        let problem = try #require(try await harness.ask(harness.request(60)).problem)
+        #expect(problem.code == .quotaExceeded && problem.retryAfter == nil)
+        try await harness.keeper.lookAtSlices()
+        #expect(harness.ledger.sums(of: harness.account(1)) == AccountSums(debits: 100, credits: 0, pending: 0))
+        harness.clock.advance(by: .seconds(1))
+        try await harness.finish(harness.admitted(20), 20)
+        #expect(harness.ledger.isSound)
+    }
+
+    @Test(
+        "what a running request does not use goes back, and not to the next one, when the budget was lowered meanwhile")
+    func loweredWhileRunning() async throws {
+        let harness = try SpendingHarness()
+        harness.set(budgets: [harness.budget(1, 800)])
+        try await harness.keeper.begin()
+        try await harness.keeper.lookAtRules()
+        let running = try await harness.admitted(100)
+        harness.set(budgets: [harness.budget(1, 30)])
+        try await harness.keeper.lookAtRules()
+        // It is in the way, and may leave something.
+        let answer = try await harness.passing { try await harness.ask(harness.request(20)) }
+        #expect(answer.problem?.retryAfter == 1)
+        try await harness.finish(running, 10)
+        #expect(harness.life.holdings[harness.account(1)] == EscrowHolding(free: 0, held: 0, returning: 90))
+        try await harness.keeper.lookAtSlices()
+        #expect(harness.ledger.sums(of: harness.account(1)) == AccountSums(debits: 10, credits: 0, pending: 0))
+        harness.clock.advance(by: .seconds(1))
+        try await harness.finish(harness.admitted(20), 20)
+        #expect(try await harness.ask(harness.request(1)).problem?.retryAfter == nil)
+        #expect(harness.ledger.isSound)
     }
 
     @Test("credit is used in its order, one request may draw on several, and one that has ended pays nothing")

@@ -137,6 +137,41 @@ struct NodeLifeTests {
         #expect(harness.ledger.sums(of: harness.account(1)) == AccountSums())
     }
 
+    @Test("a slice that nobody heard of goes back, also when nobody asks for more of it")
+    func forgottenTake() async throws {
+        let harness = try SpendingHarness()
+        harness.set(budgets: [harness.budget(1, 800)])
+        try await harness.keeper.begin()
+        try await harness.keeper.lookAtRules()
+        _ = try await harness.admitted(0).end(nil)
+        harness.ledger.fail(.after)
+        #expect(try await harness.ask(harness.request(100)).problem?.code == .storageUnavailable)
+        #expect(harness.ledger.sums(of: harness.account(1)).pending == 100)
+        for _ in 0..<3 {
+            try await harness.keeper.lookAtSlices()
+            harness.clock.advance(by: .seconds(11))
+        }
+        #expect(harness.ledger.sums(of: harness.account(1)) == AccountSums())
+        #expect(harness.life.holdings.isEmpty)
+    }
+
+    @Test("a wall clock that is set back opens no wall, and makes nothing free", arguments: [-86_400, -7200])
+    func priceAfterStep(seconds: Int) async throws {
+        let clock = ManualClock()
+        let step = Shared(Duration.zero)
+        let harness = try SpendingHarness(
+            clock: clock, reading: SteppedClock(clock: clock, step: step),
+            books: [SpendingHarness.book(1, from: clock.now - .seconds(3600))])
+        harness.set()
+        try await harness.keeper.begin()
+        try await harness.keeper.lookAtRules()
+        step.update { $0 = .seconds(seconds) }
+        let request = harness.request(10, accepted: clock.now + step.value)
+        let ticket = try await harness.ask(request).ticket
+        #expect(ticket.hold.prices == 1)
+        #expect(ticket.end(harness.record(ticket.hold, 10)) == Money(units: 10, .usd))
+    }
+
     @Test("what another node lacks is given back at once, and served there")
     func wants() async throws {
         let clock = ManualClock()
@@ -192,6 +227,13 @@ struct NodeLifeTests {
         #expect(harness.life.holder != nil)
         let record = harness.record(ticket.hold, 40)
         _ = ticket.end(record)
+        settled.update { $0 = true }
+        harness.clock.advance(by: .milliseconds(50))
+        try await eventually("it waits for the record") { harness.clock.sleepers > 0 }
+        // It is not in the journal yet, so that nothing is known of when it is settled.
+        #expect(harness.life.holder != nil)
+        settled.update { $0 = false }
+        ticket.close()
         harness.clock.advance(by: .milliseconds(50))
         try await eventually("it waits for the settlement") { harness.clock.sleepers > 0 }
         #expect(harness.life.holder != nil)

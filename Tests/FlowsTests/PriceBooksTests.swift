@@ -48,6 +48,58 @@ import Testing
         #expect(try await books.table(.price, version: 7) == nil)
     }
 
+    /// Prices whose database is away when a test says so.
+    private struct FlakyPrices: PriceStore {
+        let inner: MemoryPrices
+        let isAway: Shared<Bool>
+
+        func add(
+            _ content: PriceBook.Content, to kind: PriceBook.Kind, effective: Instant, after: Int, by act: MoneyAct
+        ) async throws -> PriceBook {
+            try await inner.add(content, to: kind, effective: effective, after: after, by: act)
+        }
+
+        func versions(of kind: PriceBook.Kind, page: PageRequest) async throws -> Page<PriceBookSummary> {
+            try await inner.versions(of: kind, page: page)
+        }
+
+        func book(_ kind: PriceBook.Kind, version: Int) async throws -> PriceBook? {
+            try await inner.book(kind, version: version)
+        }
+
+        func heads() async throws -> [PriceBook.Kind: Int] {
+            if isAway.value { throw Problem(.storageUnavailable) }
+            return try await inner.heads()
+        }
+
+        func current(_ kind: PriceBook.Kind, at time: Instant) async throws -> [PriceBook] {
+            try await inner.current(kind, at: time)
+        }
+    }
+
+    @Test("a version that could not be read when it was announced is read at the next look")
+    func readLater() async throws {
+        let harness = try SpendingHarness()
+        let isAway = Shared(false)
+        let store = FlakyPrices(inner: MemoryPrices(), isAway: isAway)
+        let books = PriceBooks(store: store, clock: harness.clock)
+        let keeper = EscrowKeeper(life: harness.life, cache: harness.cache, books: books) { _ in true }
+        try await keeper.lookAtRules()
+        #expect(books.isLoaded && books.table(.price, at: harness.clock.now) == nil)
+        let act = MoneyAct(
+            id: IDSource(clock: harness.clock, random: SeededRandom()).next(), actor: "test", address: nil,
+            request: nil, at: harness.clock.now, details: [:])
+        let now = harness.clock.now
+        _ = try await store.add(book(1, from: now).content, to: .price, effective: now, after: 0, by: act)
+        // Draws a number, as the store of prices does.
+        harness.set()
+        isAway.update { $0 = true }
+        await #expect(throws: Problem.self) { try await keeper.lookAtRules() }
+        isAway.update { $0 = false }
+        try await keeper.lookAtRules()
+        #expect(books.table(.price, at: now)?.book.version == 1)
+    }
+
     @Test("books know a provider by its name, also after it is gone, and one that they were not told of by its id")
     func providers() throws {
         let samples = Samples()

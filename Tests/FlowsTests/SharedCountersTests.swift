@@ -30,46 +30,46 @@ import Testing
     }
 
     @Test("a burst fills the limit, and then one passes whenever one more fits")
-    func bursts() async throws { try await contract.bursts() }
+    func bursts() async throws { try await contract.verifyBursts() }
 
     @Test("all that refills can be used, and in no span more than the limit and what refilled")
-    func steadyState() async throws { try await contract.steadyState() }
+    func steadyState() async throws { try await contract.verifySteadyState() }
 
     @Test("an estimate is corrected by what was really used")
-    func correction() async throws { try await contract.correction() }
+    func correction() async throws { try await contract.verifyCorrection() }
 
     @Test("what never fits is refused for good")
-    func neverFits() async throws { try await contract.neverFits() }
+    func neverFits() async throws { try await contract.verifyNeverFits() }
 
     @Test("a request that is refused for one limit uses up no other: LiteLLM#39309")
-    func allOrNone() async throws { try await contract.allOrNone() }
+    func allOrNone() async throws { try await contract.verifyAllOrNone() }
 
     @Test("a limit that is changed keeps what was used of it")
-    func changedAmount() async throws { try await contract.changedAmount() }
+    func changedAmount() async throws { try await contract.verifyChangedAmount() }
 
     @Test("the states are those of the tightest limits")
-    func states() async throws { try await contract.states() }
+    func states() async throws { try await contract.verifyStates() }
 
     @Test("three nodes together keep the bound of one", arguments: Array(1...20) as [UInt64])
-    func sharedRates(seed: UInt64) async throws { try await contract.sharedRates(seed: seed) }
+    func sharedRates(seed: UInt64) async throws { try await contract.verifySharedRates(seed: seed) }
 
     @Test("three nodes at once never let more through than the limit")
-    func sharedBurst() async throws { try await contract.sharedBurst(tries: 600) }
+    func sharedBurst() async throws { try await contract.verifySharedBurst(tries: 600) }
 
     @Test("64 at once on three nodes never run more than the limit, and leave all places free")
-    func concurrency() async throws { try await contract.concurrency(tasks: 64) }
+    func concurrency() async throws { try await contract.verifyConcurrency(tasks: 64) }
 
     @Test("places come back however a request ends: LiteLLM#20256")
-    func placesComeBack() async throws { try await contract.placesComeBack() }
+    func placesComeBack() async throws { try await contract.verifyPlacesComeBack() }
 
     @Test("a place is taken exactly while something runs: LiteLLM#17323", arguments: [1, 2, 3] as [UInt64])
-    func countsWhatRuns(seed: UInt64) async throws { try await contract.countsWhatRuns(seed: seed) }
+    func countsWhatRuns(seed: UInt64) async throws { try await contract.verifyCountsWhatRuns(seed: seed) }
 
     @Test("a node that vanishes with places keeps them until its lease ends")
-    func vanishes() async throws { try await contract.vanishes() }
+    func vanishes() async throws { try await contract.verifyVanishes() }
 
     @Test("a node that cannot renew stops before its lease ends")
-    func stopsBeforeTheEnd() async throws { try await contract.stopsBeforeTheEnd() }
+    func stopsBeforeTheEnd() async throws { try await contract.verifyStopsBeforeTheEnd() }
 
     @Test("while the database is away, what is held is spent until it ends, and then requests are refused")
     func away() async throws {
@@ -216,6 +216,52 @@ import Testing
         try await counters.renew()
         try await counters.tell()
         #expect(store.places(of: limit.id) == 0)
+    }
+
+    @Test("places that were granted and not heard of are given back later")
+    func unheardGrant() async throws {
+        let clock = ManualClock()
+        let store = MemoryRateStore(clock: clock)
+        let counters = Self.node(1, store, clock)
+        let limit = limit(.concurrency, 10)
+        store.fail(.silent)
+        await #expect(throws: Problem.self) { _ = try await counters.request([limit], tokens: 0) }
+        #expect(store.places(of: limit.id) == 1)
+        store.fail(.none)
+        for _ in 0..<3 {
+            clock.advance(by: .seconds(1))
+            try await counters.tell()
+            try await counters.renew()
+        }
+        #expect(store.places(of: limit.id) == 0)
+    }
+
+    @Test("what an earlier life held goes as soon as the database is back, and is not renewed for ever")
+    func earlierLife() async throws {
+        let clock = ManualClock()
+        let store = MemoryRateStore(clock: clock)
+        let limit = limit(.concurrency, 1)
+        guard case .taken = try await Self.node(1, store, clock).request([limit], tokens: 0) else {
+            Issue.record("the earlier life runs nothing")
+            return
+        }
+        let counters = Self.node(1, store, clock)
+        store.fail(.away)
+        await #expect(throws: Problem.self) { try await counters.begin() }
+        store.fail(.none)
+        let task = Task { await counters.run() }
+        for _ in 0..<12 {
+            try await eventually("it sleeps") { clock.sleepers == 1 }
+            clock.advance(by: .seconds(1))
+        }
+        try await eventually("it sleeps again") { clock.sleepers == 1 }
+        #expect(store.places(of: limit.id) == 0)
+        guard case .taken = try await counters.request([limit], tokens: 0) else {
+            Issue.record("a place is stuck")
+            return
+        }
+        task.cancel()
+        await task.value
     }
 
     @Test("what runs in the background renews, tells and ends with its task")

@@ -25,7 +25,8 @@ struct SpendingHarness: Sendable {
     ///   - reading: the node's clock, where it is not the ledger's.
     init(
         clock: ManualClock = ManualClock(), ledger: MemoryLedger? = nil, node: UInt64 = 1,
-        reading: (any Clock)? = nil, books: [PriceBook] = [], settings: EscrowBook.Settings = .init(),
+        reading: (any Clock)? = nil, books: [PriceBook] = [],
+        providers: (any ProviderStore)? = nil, settings: EscrowBook.Settings = .init(),
         isSettled: @escaping @Sendable (Duration) async -> Bool = { _ in true }
     ) throws {
         self.clock = clock
@@ -39,7 +40,7 @@ struct SpendingHarness: Sendable {
         deployment = samples.deployment(
             ModelName(known: "tiny"), at: try Endpoint(checking: "http://127.0.0.1:9000", parameter: "endpoint"))
         cache = SpendingCache(store: ledger, clock: own)
-        self.books = PriceBooks(store: MemoryPrices(books), clock: own)
+        self.books = PriceBooks(store: MemoryPrices(books), providers: providers, clock: own)
         counters = LocalCounters(clock: own)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -81,13 +82,23 @@ struct SpendingHarness: Sendable {
                 receivables: receivables, until: until), for: spender.key)
     }
 
-    func request(_ tokens: Int64, tags: [String] = [], of deployment: Deployment? = nil) -> AdmissionRequest {
+    /// Of a model that somebody else serves.
+    func deployment(of provider: Provider) -> Deployment {
+        Deployment(
+            id: samples.ids.next(), model: deployment.model, environment: .production, aliases: [], wire: .openAI,
+            endpoint: provider.endpoint, upstreamModel: "tiny", capabilities: [.chat], contextLimit: 4096,
+            provider: provider.id, origin: .registered, registered: clock.now)
+    }
+
+    func request(
+        _ tokens: Int64, tags: [String] = [], of deployment: Deployment? = nil, accepted: Instant? = nil
+    ) -> AdmissionRequest {
         var ceiling = Quantities()
         ceiling.output = tokens
         ceiling.requests = 1
         return AdmissionRequest(
             spender: spender, deployment: deployment ?? self.deployment, operation: .chat, tags: tags,
-            ceiling: ceiling, tokens: tokens, accepted: clock.now)
+            ceiling: ceiling, tokens: tokens, accepted: accepted ?? clock.now)
     }
 
     func record(_ hold: Hold, _ tokens: Int, status: RequestStatus = .succeeded) -> UsageRecord {
@@ -100,10 +111,12 @@ struct SpendingHarness: Sendable {
     }
 
     /// One whole in USD for each token of output.
-    static func book(_ units: Int64 = 1_000_000_000, from: Instant = Instant(microseconds: 0)) -> PriceBook {
+    static func book(
+        _ units: Int64 = 1_000_000_000, version: Int = 1, from: Instant = Instant(microseconds: 0)
+    ) -> PriceBook {
         let price = UnitPrice(units: units, currency: .usd, per: 1)
         return PriceBook(
-            kind: .price, version: 1, effective: from,
+            kind: .price, version: version, effective: from,
             content: PriceBook.Content(entries: [PriceEntry(model: "*", meter: .output, price: price)]))
     }
 
@@ -120,6 +133,7 @@ struct SpendingHarness: Sendable {
     func finish(_ ticket: any AdmissionTicket, _ tokens: Int) async throws {
         let record = record(ticket.hold, tokens)
         _ = ticket.end(record)
+        ticket.close()
         ledger.settle(ticket.hold, try await captures(of: record))
     }
 

@@ -52,7 +52,8 @@ import Testing
             let tape = gateway.journal.tape
             let ended = try #require(tape.index { $0 == .ticketEnd(hasRecord: true) })
             let closed = try #require(tape.index { $0 == .close })
-            #expect(ended < closed)
+            let over = try #require(tape.index { $0 == .ticketClose })
+            #expect(ended < closed && closed < over)
         }
     }
 

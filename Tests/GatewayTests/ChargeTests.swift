@@ -169,15 +169,28 @@ import Testing
         }
     }
 
-    @Test("a stream says what is left in its head, and its cost in a comment before its end")
+    @Test("a stream says what is left in its head; its cost, if usage was asked for, in a comment before its end")
     func streams() async throws {
         try await run(PassThroughTests.stream()) { gateway, _, _ in
-            let answer = try await gateway.chat(#","stream":true"#)
+            let answer = try await gateway.chat(Self.streamWithUsage)
             #expect(answer.headers["volery-budget-remaining"] == "1.25 USD")
             #expect(answer.headers["volery-cost"] == nil)
             #expect(answer.body.hasSuffix(": volery-cost 0.00012 USD\n\ndata: [DONE]\n\n"))
         }
     }
+
+    @Test(
+        "a stream whose caller did not ask for usage has no comment",
+        arguments: [#","stream":true"#, #","stream":true,"stream_options":{"include_usage":false}"#])
+    func streamsWithoutUsage(members: String) async throws {
+        try await run(PassThroughTests.stream()) { gateway, _, _ in
+            let answer = try await gateway.chat(members)
+            #expect(answer.headers["volery-budget-remaining"] == "1.25 USD")
+            #expect(answer.body.hasSuffix("data: [DONE]\n\n") && !answer.body.contains("volery-cost"))
+        }
+    }
+
+    private static let streamWithUsage = #","stream":true,"stream_options":{"include_usage":true}"#
 
     @Test("a stream that breaks says its cost before the error")
     func brokenStream() async throws {
@@ -185,7 +198,7 @@ import Testing
             ScriptedUpstream.streamHead, ScriptedUpstream.chunk(Self.words), .wait(.milliseconds(20)), .close,
         ]
         try await run(script) { gateway, _, _ in
-            let answer = try await gateway.chat(#","stream":true"#)
+            let answer = try await gateway.chat(Self.streamWithUsage)
             let cost = try #require(answer.body.firstRange(of: ": volery-cost"))
             let error = try #require(answer.body.firstRange(of: "UPSTREAM_TRUNCATED"))
             #expect(cost.lowerBound < error.lowerBound)
@@ -196,7 +209,7 @@ import Testing
     func silent() async throws {
         let upstream = try await ScriptedUpstream.start(PassThroughTests.stream())
         try await GatewayFixture.run(upstream: upstream.port) { gateway in
-            let answer = try await gateway.chat(#","stream":true"#)
+            let answer = try await gateway.chat(Self.streamWithUsage)
             #expect(!answer.headers.keys.contains { $0.hasPrefix("volery-") || $0.hasPrefix("x-ratelimit") })
             #expect(!answer.body.contains("volery-cost"))
         }

@@ -80,13 +80,14 @@ import Testing
                 case .progress: "progress"
                 case .close: "close"
                 case .ticketEnd: "ticket"
+                case .ticketClose: "over"
                 case .toClient: "client"
                 case .toUpstream: "upstream"
                 }
             }
             var steps: [String] = []
             for kind in kinds where steps.last != kind { steps.append(kind) }
-            #expect(steps == ["open", "upstream", "ticket", "close", "client"])
+            #expect(steps == ["open", "upstream", "ticket", "close", "over", "client"])
         }
         try await upstream.stop()
     }

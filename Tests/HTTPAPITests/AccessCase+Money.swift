@@ -29,6 +29,9 @@ extension AccessCase {
         "PUT /v1/admin/wallets": AccessCase(
             .platform, body: { #"{"tenant": "\#($0.tenant)", "mode": "prepaid", "currency": "USD"}"# }),
         "GET /v1/admin/wallets": AccessCase(.tenant, query: { "tenant=\($0.tenant)" }),
+        "DELETE /v1/admin/wallets": AccessCase(.platform, query: { "tenant=\($0.tenant)" }),
+        "DELETE /v1/admin/credits/:id": AccessCase(.platform, id: { "\($0.grant)" }),
+        "DELETE /v1/admin/plans/current": AccessCase(.platform, query: { "tenant=\($0.tenant)" }),
         "POST /v1/admin/credits": AccessCase(
             .platform, body: { #"{"tenant": "\#($0.tenant)", "amount": 5, "currency": "USD"}"# }),
         "GET /v1/admin/credits": AccessCase(.tenant, query: { "workspace=\($0.workspace)" }),

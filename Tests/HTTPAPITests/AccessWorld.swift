@@ -22,6 +22,7 @@ struct AccessWorld {
         let deployment: DeploymentID
         let budget: BudgetID
         let ledgerAccount: AccountID
+        let grant: CreditGrantID
         let request: Kernel.RequestID
     }
 
@@ -85,7 +86,9 @@ struct AccessWorld {
         budget.currency = "USD"
         var credit = NewCredit(amount: DecimalInput("5"), currency: "USD")
         credit.workspace = workspace.description
-        let purse = try await flow.grantCredit(credit).account
+        let grant = try await flow.grantCredit(credit)
+        let purse = grant.account
+        _ = try await flow.setWallet(NewWallet(tenant: name, mode: "postpaid", currency: "USD"))
         let request: Kernel.RequestID = house.samples.ids.next()
         house.shop.put([
             Transfer(
@@ -96,7 +99,8 @@ struct AccessWorld {
         return Things(
             tenant: tenant, workspace: workspace, key: key.view.id, rule: rule.id, person: member.user,
             member: member.id, account: account.id, provider: provider, deployment: deployment,
-            budget: try await flow.setBudget(budget).id, ledgerAccount: purse, request: request)
+            budget: try await flow.setBudget(budget).id, ledgerAccount: purse, grant: grant.id,
+            request: request)
     }
 
     /// Sends the case's request about these things.

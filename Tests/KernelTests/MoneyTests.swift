@@ -16,6 +16,26 @@ import Testing
     }
 
     @Test(
+        "decimals are written with the digits that they need, and two places at least",
+        arguments: [
+            (12_500_000_000, Currency.usd, "12.50"), (0, .usd, "0.00"), (-1, .usd, "-0.000000001"),
+            (1_000_000_000, .usd, "1.00"), (120_000_000, .usd, "0.12"), (123_000_000, .usd, "0.123"),
+            (Int64.max, .usd, "9223372036.854775807"), (Int64.min, .usd, "-9223372036.854775808"),
+            (70_000, .irr, "7.00"), (71_230, .irr, "7.123"), (-5, .irr, "-0.0005"),
+        ])
+    func writes(units: Int64, currency: Currency, text: String) {
+        #expect(Money(units: units, currency).amount == text)
+    }
+
+    @Test(
+        "a whole number of what has no fraction has no point",
+        arguments: [(1_000_000, "1000000"), (0, "0"), (-7, "-7")])
+    func writesWhole(units: Int64, text: String) {
+        #expect(DecimalText.text(units, scale: 0, places: 2) == text)
+        #expect(DecimalText.text(units * 1000, scale: 3, places: 0) == text)
+    }
+
+    @Test(
         "what is no amount is refused",
         arguments: ["", "-", ".", "1.", ".5", "1.2.3", "+1", "1e3", " 1", "1,5", "٣", "0.0000000001"])
     func refuses(text: String) {

@@ -98,6 +98,24 @@ import Testing
         #expect(try await fixture.ids(database).isEmpty)
     }
 
+    @Test("a look at everything may take longer than a read may")
+    func survey() async throws {
+        var limits = SQLiteDatabase.Limits()
+        limits.statementTime = .seconds(2)
+        let fixture = DiskFixture(clock: TickingClock(), limits: limits)
+        let database = try await fixture.open()
+        let long =
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT COUNT(*) AS n FROM n"
+        await #expect(throws: DatabaseFailure.self) {
+            try await database.read(.system) { tx in for _ in 0..<10 { _ = try tx.rows(long) } }
+        }
+        let count: Int = try await database.survey(.system) { tx in
+            for _ in 0..<10 { _ = try tx.rows(long) }
+            return try tx.row(long)?.value("n") ?? 0
+        }
+        #expect(count == 20000)
+    }
+
     @Test(
         "when COMMIT's sync fails, nobody knows whether it took place; then it has not, also after a crash",
         arguments: DiskCrash.allCases, [1, 2, 3] as [UInt64])

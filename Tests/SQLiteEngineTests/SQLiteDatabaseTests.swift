@@ -31,6 +31,20 @@ import Testing
         try tx.run("INSERT INTO thing (id, name) VALUES ($1, $2)", [id, "name \(id)"])
     }
 
+    @Test("values come back as they went in, and what is quoted is no placeholder")
+    func values() async throws {
+        let database = try await open()
+        let row = try await database.read(.system) { tx in
+            try tx.row(
+                "SELECT $1 AS empty, '$9' AS quoted, $2 AS text, $3 AS least, $4 AS half, $5 AS absent, $12 AS far",
+                ["", "a\0b ü\u{1F600}", Int64.min, 0.5, String?.none, 6, 7, 8, 9, 10, 11, "twelve"])
+        }
+        let found = try #require(row)
+        #expect(try found.value("empty") == "" && found.value("quoted") == "$9" && found.value("far") == "twelve")
+        #expect(try found.value("text") == "a\0b ü\u{1F600}" && found.value("least") == Int64.min)
+        #expect(try found.value("half") == 0.5 && found.value("absent", as: String?.self) == nil)
+    }
+
     @Test("placeholders are bound by their number, in whatever order and however often they come")
     func placeholders() async throws {
         let database = try await open()

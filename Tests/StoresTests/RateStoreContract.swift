@@ -29,34 +29,36 @@ import Testing
     }
 
     @Test("a burst fills the limit, and then one passes whenever one more fits", arguments: StoreAdapter.databases)
-    func bursts(adapter: StoreAdapter) async throws { try await contract(adapter).bursts() }
+    func bursts(adapter: StoreAdapter) async throws { try await contract(adapter).verifyBursts() }
 
     @Test("an estimate is corrected by what was really used", arguments: StoreAdapter.databases)
-    func correction(adapter: StoreAdapter) async throws { try await contract(adapter).correction() }
+    func correction(adapter: StoreAdapter) async throws { try await contract(adapter).verifyCorrection() }
 
     @Test("a request that is refused for one limit uses up no other", arguments: StoreAdapter.databases)
-    func allOrNone(adapter: StoreAdapter) async throws { try await contract(adapter).allOrNone() }
+    func allOrNone(adapter: StoreAdapter) async throws { try await contract(adapter).verifyAllOrNone() }
 
     @Test("a limit that is changed keeps what was used of it", arguments: StoreAdapter.databases)
-    func changedAmount(adapter: StoreAdapter) async throws { try await contract(adapter).changedAmount() }
+    func changedAmount(adapter: StoreAdapter) async throws { try await contract(adapter).verifyChangedAmount() }
 
     @Test("three nodes at once never let more through than the limit", arguments: StoreAdapter.databases)
-    func sharedBurst(adapter: StoreAdapter) async throws { try await contract(adapter).sharedBurst(tries: 192) }
+    func sharedBurst(adapter: StoreAdapter) async throws { try await contract(adapter).verifySharedBurst(tries: 192) }
 
     @Test("three nodes together keep the bound of one, and use what refills", arguments: StoreAdapter.databases)
-    func sharedRates(adapter: StoreAdapter) async throws { try await contract(adapter).sharedRates(seed: 1) }
+    func sharedRates(adapter: StoreAdapter) async throws { try await contract(adapter).verifySharedRates(seed: 1) }
 
     @Test("64 at once on three nodes never run more than the limit", arguments: StoreAdapter.databases)
-    func concurrency(adapter: StoreAdapter) async throws { try await contract(adapter).concurrency(tasks: 64) }
+    func concurrency(adapter: StoreAdapter) async throws { try await contract(adapter).verifyConcurrency(tasks: 64) }
 
     @Test("a node that vanishes with places keeps them until its lease ends", arguments: StoreAdapter.databases)
-    func vanishes(adapter: StoreAdapter) async throws { try await contract(adapter).vanishes() }
+    func vanishes(adapter: StoreAdapter) async throws { try await contract(adapter).verifyVanishes() }
 
     @Test("places come back however a request ends: LiteLLM#20256", arguments: StoreAdapter.databases)
-    func placesComeBack(adapter: StoreAdapter) async throws { try await contract(adapter).placesComeBack() }
+    func placesComeBack(adapter: StoreAdapter) async throws { try await contract(adapter).verifyPlacesComeBack() }
 
     @Test("a place is taken exactly while something runs: LiteLLM#17323", arguments: StoreAdapter.databases)
-    func countsWhatRuns(adapter: StoreAdapter) async throws { try await contract(adapter).countsWhatRuns(seed: 1) }
+    func countsWhatRuns(adapter: StoreAdapter) async throws {
+        try await contract(adapter).verifyCountsWhatRuns(seed: 1)
+    }
 
     @Test(
         "buckets that are full again and places of nodes that are gone are removed", arguments: StoreAdapter.databases)

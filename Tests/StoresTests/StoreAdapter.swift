@@ -34,9 +34,11 @@ enum StoreAdapter: String, Sendable, CustomTestStringConvertible {
     /// Those with a second wall.
     static var walled: [StoreAdapter] { databases.filter { $0 != .sqlite } }
 
-    /// - Parameter before: done on what migrations 1 and 2 leave, before the others come; not in memory.
+    /// - Parameters:
+    ///   - migrations: of an older release.
+    ///   - before: done on what those leave, before the others come; not in memory.
     func open(
-        before: (@Sendable (any Database) async throws -> Void)? = nil
+        after migrations: Int = 2, before: (@Sendable (any Database) async throws -> Void)? = nil
     ) async throws -> StoreWorld {
         let samples = Samples()
         switch self {
@@ -45,12 +47,12 @@ enum StoreAdapter: String, Sendable, CustomTestStringConvertible {
         case .sqlite:
             let folder = try TemporaryFolder()
             let path = folder.path("volery.db")
-            return try await StoreWorld(samples, owner: folder, before: before) {
+            return try await StoreWorld(samples, owner: folder, after: migrations, before: before) {
                 try SQLiteDatabase.open(path: path, clock: samples.clock, logger: Logger(label: "test"))
             }
         case .postgres15, .postgres18:
             let schema = try await PostgresSchema(on: try #require(url))
-            return try await StoreWorld(samples, owner: schema, before: before) {
+            return try await StoreWorld(samples, owner: schema, after: migrations, before: before) {
                 try await schema.open(clock: samples.clock)
             }
         }

@@ -50,12 +50,13 @@ struct StoreWorld: Sendable {
     }
 
     init(
-        _ samples: Samples, owner: any Sendable, before: (@Sendable (any Database) async throws -> Void)?,
+        _ samples: Samples, owner: any Sendable, after migrations: Int,
+        before: (@Sendable (any Database) async throws -> Void)?,
         opening open: @escaping @Sendable () async throws -> any Database
     ) async throws {
         let database = try await open()
         if let before {
-            let first = Array(Schema.migrations.prefix(2))
+            let first = Array(Schema.migrations.prefix(migrations))
             _ = try await Migrator(first, binary: BinaryVersion(0, 1, 0)).migrate(database)
             try await before(database)
         }

@@ -101,7 +101,7 @@ func makeBans() throws -> [Ban] {
         try Ban("random", #"\.random(Element)?\("#, "randomness " + injected, where: outsideSystemSources),
         try Ban("shuffle", #"\.shuffled?\(\)"#, "randomness " + injected, where: outsideSystemSources),
         try Ban(
-            "sleep-in-test", #"(\bTask\.sleep|\bThread\.sleep|(?<![.\w])u?sleep)\("#,
+            "sleep-in-test", #"(\bTask\.sleep|\bThread\.sleep|(?<![.\w])(?<!func )u?sleep)\("#,
             "a test waits for a condition; a sleep is slow on a good day and wrong on a bad one", where: inTests),
         try Ban("try!", #"\btry!"#, "try! " + crash),
         try Ban("as!", #"\bas!"#, "as! " + crash),

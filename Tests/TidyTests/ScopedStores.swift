@@ -4,7 +4,7 @@ struct ScopedStores: Sendable {
     /// What says whose rows are meant.
     private static let carriers = [
         "WorkspaceID", "TenantID", "Workspace", "Tenant", "APIKey", "Member", "AccessRule", "IdempotencyKey",
-        "IdempotencyLease",
+        "IdempotencyLease", "Budget", "WalletRule", "CreditGrant", "Spender",
     ]
 
     /// Stores whose tables belong to the platform.
@@ -12,7 +12,9 @@ struct ScopedStores: Sendable {
         "DatabaseRegistryStore", "DatabaseProviderStore", "DatabaseSealedRows", "DatabaseSessionStore",
         "DatabaseRevocationStore", "DatabasePriceStore",
         // Nodes and what they hold; a batch of settlements is of many workspaces.
-        "DatabaseLedger+Escrow", "DatabaseLedger+EscrowEnds", "DatabaseLedger+Settlement",
+        "DatabaseLedger+Escrow", "DatabaseLedger+EscrowEnds", "DatabaseLedger+Settlement", "DatabaseRateStore",
+        // Operators look into suspense, and prove the ledger as a whole.
+        "DatabaseLedger+Suspense", "DatabaseLedgerChain",
     ]
 
     /// Functions that look across workspaces, and why each may.
@@ -43,6 +45,16 @@ struct ScopedStores: Sendable {
         "DatabaseLedger.post(_:)": "a transfer has an account of the platform, or two tenants', on its other side",
         "DatabaseLedger+Reading.account(_:)": "it says whose it is, and flows ask that before they show it",
         "DatabaseLedger+Reading.transfers(of:page:)": "an account is looked at first, and says whose it is",
+        "DatabaseLedgerReports.examine<Result: Sendable>(_:)": "the proof is over everybody's rows",
+        "DatabaseLedgerReports+Statement.statement(_:page:)": "flows ask first whose accounts those are",
+        "DatabaseBudgetStore.budget(_:)": "an operator's identifier may be of any tenant; it says whose it is",
+        "DatabaseBudgetStore.periods(of:limit:)": "the budget is looked at first, and says whose it is",
+        "DatabaseBudgetStore.events(of:page:)": "the budget is looked at first, and says whose it is",
+        "DatabaseSpendingStore.version()": "one number stands for the rules of all tenants",
+        "DatabaseRollingBudgets.roll(at:after:limit:)": "windows move for all tenants",
+        "DatabaseWalletStore.revoke(_:by:)": "an operator's identifier may be of any tenant",
+        "DatabaseWalletStore.lapse(at:limit:)": "credit ends for all tenants",
+        "DatabaseWalletStore+Plans.grantAllowances(at:limit:)": "months end for all tenants",
         "DatabaseLedger+Reading.transfers(of:)": "operators look at a request; flows ask whose accounts those are",
     ]
 

@@ -1,8 +1,10 @@
 import Gateway
 
 extension GatewayLimits {
-    init(_ limits: Configuration.Limits) {
+    /// - Parameter wallWait: which is part of what admission may take.
+    init(_ limits: Configuration.Limits, wallWait: Duration) {
         self.init()
+        admissionTimeout = wallWait + .seconds(8)
         maximumBody = limits.maxBody
         maximumBodiesHeld = limits.maxHeldBodies
         maximumHeaders = limits.maxHeaders

@@ -8,3 +8,10 @@ extension SegmentedJournal.Limits {
         minimumFreeBytes = settings.minimumFreeBytes
     }
 }
+
+extension JournalShipper.Limits {
+    init(_ settings: Configuration.JournalSettings) {
+        self.init()
+        interval = settings.interval
+    }
+}

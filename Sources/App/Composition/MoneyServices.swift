@@ -56,12 +56,13 @@ struct MoneyPlane: Sendable {
     /// What must be there before the first request. A database that is away holds nothing up: requests that nothing
     /// binds do without.
     func begin(logger: Logger) async {
-        do {
-            try await books.refresh()
-            try await shared?.begin()
-            try await keeper.begin()
-        } catch {
-            logger.warning("money cannot be asked for yet", metadata: ["error": "\(error)"])
+        // Each by itself: what fails is tried again by its service.
+        for step in [books.refresh, { try await shared?.begin() }, keeper.begin] {
+            do {
+                try await step()
+            } catch {
+                logger.warning("money cannot be asked for yet", metadata: ["error": "\(error)"])
+            }
         }
     }
 
@@ -71,7 +72,7 @@ struct MoneyPlane: Sendable {
             EscrowService(keeper: keeper, wakeUps: wakeUps, logger: logger),
             Housekeeping(chores: storage.chores(books: books, clock: clock), clock: clock, logger: logger),
         ]
-        if let shared { services.append(CountersService(counters: shared)) }
+        if let shared { services.append(CountersService(counters: shared, logger: logger)) }
         return services
     }
 
@@ -107,11 +108,20 @@ struct EscrowService: Service {
     }
 }
 
-/// Keeps the slices of limits that this node holds.
+/// Keeps the slices of limits that this node holds. Ends after they were given back: else other nodes would do without
+/// its places until its lease has ended.
 struct CountersService: Service {
     let counters: SharedCounters
+    let logger: Logger
 
-    func run() async throws { await cancelWhenGracefulShutdown { await counters.run() } }
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await counters.run() }
+        do {
+            try await counters.drain()
+        } catch {
+            logger.debug("Slices of limits could not be given back", metadata: ["error": "\(error)"])
+        }
+    }
 }
 
 extension MoneyStorage {

@@ -67,7 +67,7 @@ struct MoneyStorage: Sendable {
     }
 
     func suspense(over books: PriceBooks) -> SuspenseFlow {
-        SuspenseFlow(store: ledger, ledger: ledger, spending: spending, books: books, clock: clock, logger: logger)
+        SuspenseFlow(store: ledger, ledger: ledger, spending: spending, books: books, logger: logger)
     }
 
     /// What the control plane works with.

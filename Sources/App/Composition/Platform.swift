@@ -237,8 +237,8 @@ package struct Platform: Sendable {
             store: storage.idempotency, digest: SHA256RequestDigest(), clock: clock, logger: parts.logger,
             hints: { storage.wakeUps.wakeUps(on: .idempotency) }, announce: { storage.wakeUps.wake(.idempotency) })
         let core = try await GatewayCore(
-            flow: flow, limits: GatewayLimits(configuration.limits), eventLoops: parts.eventLoops,
-            logger: parts.logger, options: try edgeOptions(), idempotency: idempotency,
+            flow: flow, limits: GatewayLimits(configuration.limits, wallWait: configuration.money.wallWait),
+            eventLoops: parts.eventLoops, logger: parts.logger, options: try edgeOptions(), idempotency: idempotency,
             certificates: configuration.limits.upstreamCertificates,
             startTask: { work in Task { await work() } })
         let follower = RevocationFollower(
@@ -252,7 +252,8 @@ package struct Platform: Sendable {
     private func storageServices(_ parts: Parts, data: DataPlane, refresh: RegistryRefresh) -> [any Service] {
         let storage = parts.storage
         let shipper = JournalShipper(
-            journal: parts.journal, store: data.money.settlement, clock: clock, random: random, logger: parts.logger)
+            journal: parts.journal, store: data.money.settlement, clock: clock, random: random, logger: parts.logger,
+            limits: JournalShipper.Limits(configuration.journal))
         return data.money.services(wakeUps: storage.wakeUps, logger: parts.logger) + [
             ShippingService(journal: parts.journal, shipper: shipper),
             AuditAnchoringService(

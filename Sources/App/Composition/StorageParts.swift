@@ -133,12 +133,13 @@ package struct StorageParts: Sendable {
         wakeUps = opened.wakeUps
     }
 
-    /// Anchors the last audit events, lets running work finish, then closes the database.
+    /// Anchors the last audit events and postings, lets running work finish, then closes the database.
     package func close() async throws {
         do {
             try await anchoring.anchor()
+            try await money.linking.pass()
         } catch {
-            logger.warning("the last audit events were not anchored", metadata: ["error": "\(error)"])
+            logger.warning("the last audit events and postings were not anchored", metadata: ["error": "\(error)"])
         }
         try await opened.close()
     }

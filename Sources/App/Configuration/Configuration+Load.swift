@@ -115,7 +115,8 @@ extension Configuration {
             journal: JournalSettings(
                 sync: reader.value(of: Settings.journalSync, or: .group),
                 maximumBytes: reader.value(of: Settings.journalMaxBytes, or: 0),
-                minimumFreeBytes: reader.value(of: Settings.journalMinFreeBytes, or: 0)),
+                minimumFreeBytes: reader.value(of: Settings.journalMinFreeBytes, or: 0),
+                interval: reader.value(of: Settings.journalInterval, or: .milliseconds(200))),
             databaseConnections: reader.value(of: Settings.databaseConnections, or: 8),
             masterKey: MasterKeySettings(),
             secretStore: reader.value(of: Settings.secretStore, or: .auto))

@@ -31,6 +31,8 @@ package struct Configuration: Sendable, Equatable {
         package var maximumBytes: Int
         /// Bytes that its disk keeps free.
         package var minimumFreeBytes: Int
+        /// Between two looks at what can be settled and stored.
+        package var interval: Duration
     }
 
     package struct Limits: Sendable, Equatable {

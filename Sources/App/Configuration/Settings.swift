@@ -18,6 +18,9 @@ package enum Settings {
     static let journalMinFreeBytes = Setting.bytes(
         "journal_min_free_bytes", "256MiB", in: 0...(1 << 40),
         "Space that must stay free on the journal's disk; below it new work is refused.")
+    static let journalInterval = Setting.duration(
+        "journal_interval", "200ms", in: .milliseconds(10)...Duration.seconds(60),
+        "How often what has ended is settled and stored. Longer makes fewer, larger transactions, and later alerts.")
     static let roles = Setting<Set<Role>>(
         "roles", fallback: "all", allowed: "all, or a list of \(Role.allCases.map(\.rawValue).joined(separator: ", "))",
         help: "What this process does.", parse: Role.parse)
@@ -92,7 +95,8 @@ package enum Settings {
     package static let table: [SettingRow] =
         [
             dataDir.row, database.row, databaseConnections.row, journalSync.row, journalMaxBytes.row,
-            journalMinFreeBytes.row, roles.row, host.row, port.row, metricsHost.row, metricsPort.row, logLevel.row,
+            journalMinFreeBytes.row, journalInterval.row, roles.row, host.row, port.row, metricsHost.row,
+            metricsPort.row, logLevel.row,
             logFormat.row, defaultModels.row, maxBodyBytes.row, maxHeldBodyBytes.row, maxHeaderBytes.row,
             maxConnections.row, maxConcurrentRequests.row, upstreamMaxResponseBytes.row, defaultOutputCap.row,
             headerTimeout.row,

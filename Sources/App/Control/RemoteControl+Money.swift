@@ -71,6 +71,10 @@ extension RemoteControl {
         try await send(.PUT, "wallets", body: request)
     }
 
+    package func removeWallet(of tenant: TenantID?, workspace: WorkspaceID?) async throws -> WalletView {
+        try await send(.DELETE, "wallets" + query(place(tenant, workspace)))
+    }
+
     package func wallets(of tenant: TenantID?) async throws -> [WalletView] {
         let page: Page<WalletView> = try await send(.GET, "wallets" + query(["tenant": tenant?.description]))
         return page.data
@@ -78,6 +82,10 @@ extension RemoteControl {
 
     package func grantCredit(_ request: NewCredit) async throws -> CreditView {
         try await send(.POST, "credits", body: request)
+    }
+
+    package func revokeCredit(_ id: CreditGrantID) async throws -> CreditView {
+        try await send(.DELETE, "credits/\(id)")
     }
 
     package func listCredits(in tenant: TenantID?, workspace: WorkspaceID?) async throws -> [CreditView] {
@@ -89,6 +97,10 @@ extension RemoteControl {
 
     package func setPlan(_ request: NewPlan) async throws -> TenantPlanView {
         try await send(.PUT, "plans/current", body: request)
+    }
+
+    package func removePlan(of tenant: TenantID?) async throws -> TenantPlanView {
+        try await send(.DELETE, "plans/current" + query(["tenant": tenant?.description]))
     }
 
     package func plan(of tenant: TenantID?) async throws -> TenantPlanView {

@@ -2,14 +2,14 @@ import Billing
 import Kernel
 
 /// What a row of the file calls each meter. The last four are priced by the piece.
-private let meters: [(key: String, meter: Meter)] = [
+let priceFileMeters: [(key: String, meter: Meter)] = [
     ("input", .input), ("cached_input", .cachedInput), ("output", .output), ("reasoning", .reasoning),
     ("characters", .characters), ("image", .images), ("audio_second", .audio), ("gpu_second", .gpu),
     ("request", .requests),
 ]
 
 extension Meter {
-    fileprivate var isByThePiece: Bool {
+    var isByThePiece: Bool {
         switch self {
         case .input, .cachedInput, .output, .reasoning, .characters: false
         case .images, .audio, .gpu, .requests: true
@@ -19,7 +19,7 @@ extension Meter {
 
 extension PriceEntry {
     private static let known =
-        ["model", "provider", "operation", "size", "steps", "above", "currency", "per"] + meters.map(\.key)
+        ["model", "provider", "operation", "size", "steps", "above", "currency", "per"] + priceFileMeters.map(\.key)
 
     static func entries(
         _ node: DeclaredNode, _ usual: PriceUnits, _ reader: inout DeclarationReader
@@ -31,9 +31,9 @@ extension PriceEntry {
         let steps = reader.count(fields["steps"]).map(Int.init(clamping:))
         let above = reader.count(fields["above"]) ?? 0
         let units = PriceUnits(fields, usual, &reader)
-        let priced = meters.filter { fields.has($0.key) }
+        let priced = priceFileMeters.filter { fields.has($0.key) }
         if priced.isEmpty {
-            reader.complain(node, "has no price; give it one of " + meters.map(\.key).joined(separator: ", "))
+            reader.complain(node, "has no price; give it one of " + priceFileMeters.map(\.key).joined(separator: ", "))
         }
         if !priced.isEmpty, !priced.contains(where: { $0.meter == .images }), size != nil || steps != nil {
             reader.complain(node, "has a size or steps, which only `image` is priced by")
@@ -58,12 +58,13 @@ extension UMUConversion {
     static func conversions(
         _ node: DeclaredNode, _ usual: PriceUnits, _ reader: inout DeclarationReader
     ) -> [UMUConversion] {
-        let known = ["model", "per"] + meters.map(\.key)
+        let known = ["model", "per"] + priceFileMeters.map(\.key)
         guard let fields = reader.fields(node, known: known, required: ["model"]) else { return [] }
         let units = PriceUnits(fields, usual, &reader)
-        let counted = meters.filter { fields.has($0.key) }
+        let counted = priceFileMeters.filter { fields.has($0.key) }
         if counted.isEmpty {
-            reader.complain(node, "converts nothing; give it one of " + meters.map(\.key).joined(separator: ", "))
+            reader.complain(
+                node, "converts nothing; give it one of " + priceFileMeters.map(\.key).joined(separator: ", "))
         }
         guard let model = reader.text(fields["model"]) else { return [] }
         return counted.compactMap { key, meter in

@@ -1,13 +1,30 @@
 package import Billing
+package import FoundationEssentials
 package import Kernel
 import Yams
 
 /// A file of prices, as `volery prices import` reads it; docs/billing.md describes it.
 package enum PriceFile {
     /// Ten thousand rows have about a megabyte.
-    static let mostBytes = 16 << 20
+    package static let mostBytes = 16 << 20
 
     private static let known = ["currency", "per", "prices", "umu", "umu_price", "rates"]
+
+    /// - Throws: `CONFIGURATION_INVALID`, also when there is no such file.
+    package static func read(at path: String) throws(Problem) -> PriceBook.Content {
+        guard let data = try? Data(contentsOf: URL(filePath: path)) else {
+            throw Problem(
+                .configurationInvalid, "\(path) cannot be read.", hint: "Check that the file is there and may be read.")
+        }
+        return try read(data, of: path)
+    }
+
+    package static func read(_ data: Data, of name: String) throws(Problem) -> PriceBook.Content {
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw Problem(.configurationInvalid, "\(name) is not UTF-8.", hint: "docs/billing.md describes the file.")
+        }
+        return try read(text)
+    }
 
     /// - Throws: `CONFIGURATION_INVALID` that names every fault with its line and column.
     package static func read(_ yaml: String) throws(Problem) -> PriceBook.Content {
@@ -44,7 +61,9 @@ package enum PriceFile {
                 hint: "docs/billing.md describes the file.")
         }
         if content == PriceBook.Content() {
-            throw Problem(.configurationInvalid, "The file has no prices.", parameter: "prices")
+            throw Problem(
+                .configurationInvalid, "The file has no prices.", parameter: "prices",
+                hint: "docs/billing.md describes the file.")
         }
         return content
     }

@@ -5,7 +5,7 @@ extension EscrowBook {
     /// - Returns: what to ask; nil while somebody else is asking, or where the ledger has just said that it has none.
     package mutating func ask(_ lack: SpendingLack, at uptime: Duration) -> EscrowRequest? {
         guard maySpend(at: uptime) else { return nil }
-        var slice = slice(of: lack.account, ends: lack.ends, at: uptime)
+        var slice = slice(of: lack, at: uptime)
         defer { slices[lack.account] = slice }
         guard !slice.isAsking else { return nil }
         var needed = lack.missing
@@ -20,21 +20,28 @@ extension EscrowBook {
         return request(&slice, lack.account, needed: needed, wanted: isThrifty ? needed : usual)
     }
 
-    /// Slices that will soon be too small for what is used of them.
+    /// Slices that will soon be too small for what is used of them, and those of which nobody knows what they hold: it
+    /// would stay set aside.
     package mutating func topUps(at uptime: Duration, limit: Int) -> [EscrowRequest] {
         guard let right, uptime < right.stops else { return [] }
         let now = right.time(at: uptime)
-        var requests: [EscrowRequest] = []
-        for (account, known) in slices.sorted(by: { $0.key < $1.key }) where requests.count < limit {
-            var slice = known
-            let recent = slice.used.amount(at: uptime)
-            guard slice.free < recent / 2, !slice.isAsking, !slice.isOver(at: now), thrifty[account] == nil,
-                slice.refusal.map({ uptime - $0.at >= settings.creditPoll }) ?? true
-            else { continue }
-            requests.append(request(&slice, account, needed: 1, wanted: recent))
-            slices[account] = slice
+        // Put in order are only those, which are few of many.
+        let due = slices.compactMap { account, slice in
+            !slice.isAsking && (slice.doubtful != nil || isRunningOut(slice, of: account, at: uptime, now: now))
+                ? account : nil
         }
-        return requests
+        return due.sorted().prefix(limit).compactMap { account in
+            guard var slice = slices[account] else { return nil }
+            defer { slices[account] = slice }
+            return request(&slice, account, needed: 1, wanted: slice.used.amount(at: uptime))
+        }
+    }
+
+    private func isRunningOut(
+        _ slice: EscrowSlice, of account: AccountID, at uptime: Duration, now: Instant
+    ) -> Bool {
+        slice.free < slice.used.amount(at: uptime) / 2 && !slice.isOver(at: now) && thrifty[account] == nil
+            && (slice.refusal.map { uptime - $0.at >= settings.creditPoll } ?? true)
     }
 
     private mutating func request(
@@ -49,10 +56,10 @@ extension EscrowBook {
         return request
     }
 
-    private func slice(of account: AccountID, ends: Instant?, at uptime: Duration) -> EscrowSlice {
-        if let known = slices[account] { return known }
-        let escrow = right?.holder.escrow(on: account) ?? EscrowID(ULID(high: 0, low: 0))
-        return EscrowSlice(escrow: escrow, ends: ends, at: uptime)
+    private func slice(of lack: SpendingLack, at uptime: Duration) -> EscrowSlice {
+        if let known = slices[lack.account] { return known }
+        let escrow = right?.holder.escrow(on: lack.account) ?? EscrowID(ULID(high: 0, low: 0))
+        return EscrowSlice(escrow: escrow, ends: lack.ends, limit: lack.limit, at: uptime)
     }
 
     mutating func nextID(_ verb: String, of escrow: EscrowID) -> TransferID {
@@ -81,12 +88,14 @@ extension EscrowBook {
             return firstInLine(for: request.account)
         }
         slice.doubtful = nil
+        defer { slices[request.account]?.isAskedTooEarly = false }
         switch answer {
         case .granted(let amount, let term):
             slice.free = saturating(slice.free, max(0, amount))
+            if slice.isAskedTooEarly { slice.recall() }
             slice.refusal = nil
             slice.left = term.left
-            prolong(term, asked: asked)
+            prolong(term, asked: asked, heard: uptime)
         case .short(let available, let limit, let spent, let pending):
             slice.left = available
             slice.refusal = EscrowRefusal(
@@ -115,13 +124,28 @@ extension EscrowBook {
     /// Whether more is set aside for others, or settled late, than this node holds itself.
     package func othersHold(_ account: AccountID) -> Bool {
         guard let slice = slices[account], let refusal = slice.refusal else { return false }
-        return refusal.short.pending > saturating(slice.free, saturating(slice.held, slice.returning))
+        return refusal.short.pending
+            > saturating(saturating(slice.free, slice.held), saturating(slice.returning, slice.recalled))
     }
 
     /// The ledger cannot be asked: for a moment the credit counts as set aside elsewhere.
     package mutating func passOver(_ lack: SpendingLack, at uptime: Duration) {
         slices[lack.account]?.refusal = EscrowRefusal(
             at: uptime, short: EscrowShortage(available: 0, limit: .max, spent: 0, pending: 0), isClosed: false)
+    }
+
+    /// What the rules say that an account holds at most. Where that is less than before, nothing that was taken before
+    /// is spent any more: the ledger decides by the new limit.
+    package mutating func note(_ limit: Int64, of account: AccountID, at uptime: Duration) {
+        guard var slice = slices[account], slice.limit != limit else { return }
+        if let known = slice.limit, limit < known {
+            slice.lowered = uptime
+            slice.isAskedTooEarly = slice.isAsking || slice.doubtful != nil
+            slice.refusal = nil
+            slice.recall()
+        }
+        slice.limit = limit
+        slices[account] = slice
     }
 
     /// Limits may have been raised.

@@ -21,21 +21,43 @@ extension EscrowBook {
         let now = right.time(at: uptime)
         thrifty = thrifty.filter { uptime - $0.value < settings.thrift }
         for account in wanted where slices[account] != nil { thrifty[account] = uptime }
-        for account in slices.keys.sorted() where returns.count < limit {
-            guard var slice = slices[account] else { continue }
-            let isUnused = uptime - slice.used.last >= settings.idle
-            if slice.isBare, isUnused || slice.isOver(at: now) {
-                slices[account] = nil
-                continue
-            }
-            guard slice.free > 0, all || isUnused || slice.isOver(at: now) || wanted.contains(account) else { continue }
+        for account in dueBack(wanted: wanted, all: all, at: uptime, now: now) {
+            // What others wait for is not held up by what only lies idle.
+            let isWanted = wanted.contains(account)
+            guard returns.count < (isWanted ? 2 * limit : limit), var slice = slices[account] else { continue }
+            if slice.recalled == 0 || all || isWanted || isLeft(slice, at: uptime, now: now) { slice.recall() }
             let id = nextID("void", of: slice.escrow)
-            returns[id] = EscrowReturn(id: id, account: account, escrow: slice.escrow, amount: slice.free)
-            slice.returning = saturating(slice.returning, slice.free)
-            slice.free = 0
+            returns[id] = EscrowReturn(id: id, account: account, escrow: slice.escrow, amount: slice.recalled)
+            slice.returning = saturating(slice.returning, slice.recalled)
+            slice.recalled = 0
             slices[account] = slice
         }
-        return returns.values.sorted { $0.id.text < $1.id.text }
+        return returns.values.sorted {
+            (wanted.contains($0.account) ? 0 : 1, $0.id.text) < (wanted.contains($1.account) ? 0 : 1, $1.id.text)
+        }
+    }
+
+    /// Slices of which something goes back, those that others want first. What is bare is forgotten.
+    private mutating func dueBack(
+        wanted: Set<AccountID>, all: Bool, at uptime: Duration, now: Instant
+    ) -> [AccountID] {
+        var (due, bare): ([AccountID], [AccountID]) = ([], [])
+        for (account, slice) in slices {
+            if slice.isBare {
+                if isLeft(slice, at: uptime, now: now) { bare.append(account) }
+            } else if slice.recalled > 0
+                || slice.free > 0 && (all || wanted.contains(account) || isLeft(slice, at: uptime, now: now))
+            {
+                due.append(account)
+            }
+        }
+        for account in bare { slices[account] = nil }
+        return due.sorted { (wanted.contains($0) ? 0 : 1, $0) < (wanted.contains($1) ? 0 : 1, $1) }
+    }
+
+    /// Nobody uses it any more.
+    private func isLeft(_ slice: EscrowSlice, at uptime: Duration, now: Instant) -> Bool {
+        uptime - slice.used.last >= settings.idle || slice.isOver(at: now)
     }
 
     /// The ledger has answered; where it refused, it knows better what this node holds.
@@ -50,7 +72,7 @@ extension EscrowBook {
 
     /// Accounts with a slice, and the sums of all: for metrics and tests.
     package var holdings: [AccountID: EscrowHolding] {
-        slices.mapValues { EscrowHolding(free: $0.free, held: $0.held, returning: $0.returning) }
+        slices.mapValues { EscrowHolding(free: $0.free, held: $0.held, returning: $0.returning + $0.recalled) }
     }
 }
 

@@ -28,23 +28,39 @@ struct EscrowSlice: Sendable, Equatable {
     var held: Int64 = 0
     /// On its way back to the ledger.
     var returning: Int64 = 0
+    /// Must go back, and for nothing else: taken before the limit was lowered.
+    var recalled: Int64 = 0
+    /// What the account held at most, by the rules that were read last.
+    var limit: Int64?
+    /// When that was last lowered, by the monotonic clock.
+    var lowered: Duration?
     /// Somebody is asking the ledger for more.
     var isAsking = false
     /// Nobody knows how it ended: the same must be asked again first.
     var doubtful: EscrowRequest?
+    /// The limit was lowered after it was asked for.
+    var isAskedTooEarly = false
     var refusal: EscrowRefusal?
     /// What the account had left for everybody when the ledger last said so.
     var left: Int64?
     var used: RecentUse
 
-    init(escrow: EscrowID, ends: Instant?, at uptime: Duration) {
+    init(escrow: EscrowID, ends: Instant?, limit: Int64?, at uptime: Duration) {
         self.escrow = escrow
         self.ends = ends
+        self.limit = limit
         used = RecentUse(at: uptime)
     }
 
     /// There is nothing to remember of it.
-    var isBare: Bool { free == 0 && held == 0 && returning == 0 && !isAsking && doubtful == nil }
+    var isBare: Bool {
+        free == 0 && held == 0 && returning == 0 && recalled == 0 && !isAsking && doubtful == nil
+    }
+
+    mutating func recall() {
+        recalled = saturating(recalled, free)
+        free = 0
+    }
 
     func isOver(at now: Instant) -> Bool {
         guard let ends else { return false }
@@ -103,9 +119,10 @@ struct RecentUse: Sendable, Equatable {
         now = saturating(now, amount)
     }
 
-    mutating func amount(at uptime: Duration) -> Int64 {
-        turn(at: uptime)
-        return max(now, before)
+    func amount(at uptime: Duration) -> Int64 {
+        var turned = self
+        turned.turn(at: uptime)
+        return max(turned.now, turned.before)
     }
 
     private mutating func turn(at uptime: Duration) {

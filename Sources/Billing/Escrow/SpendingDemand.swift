@@ -8,6 +8,8 @@ package struct SpendingDemand: Sendable, Hashable {
     package var walls: Int
     /// Until when each wall's account can be used.
     package var ends: [Instant?]
+    /// What each wall's account holds at most, by the rules; empty where nobody says.
+    package var limits: [Int64]
     /// Pay in this order.
     package var funds: [Fund]
     /// What the request costs at most.
@@ -20,6 +22,7 @@ package struct SpendingDemand: Sendable, Hashable {
         budgets = []
         walls = 0
         ends = []
+        limits = []
         funds = []
         price = 0
         asset = nil
@@ -31,12 +34,14 @@ package struct SpendingDemand: Sendable, Hashable {
 
     var mustBeCovered: Bool { price > 0 && asset != nil && receivable == nil }
 
-    /// Whose waiting line it stands in.
+    /// All that something is set aside of.
     package var accounts: [AccountID] {
         var accounts = budgets.prefix(walls).map(\.account)
         if price > 0 { accounts += funds.map(\.account) }
         return accounts
     }
+
+    func limit(at place: Int) -> Int64? { place < limits.count ? limits[place] : nil }
 }
 
 /// Whether a demand could be met from memory.
@@ -44,8 +49,8 @@ package enum SpendingVerdict: Sendable, Hashable {
     case held(SpendingHold)
     /// Nothing that can still come back to this wall would be enough.
     case spent(AccountID, EscrowShortage)
-    /// Somebody else waits for one of its accounts, and came first.
-    case behind
+    /// Somebody else waits for this account, and came first.
+    case behind(AccountID)
     /// The slice is too small. More must be asked for, when `mayAsk` says so.
     case lacking(SpendingLack)
     /// Its funds hold less than it needs, and the ledger has no more of any.
@@ -60,6 +65,8 @@ package enum SpendingVerdict: Sendable, Hashable {
 package struct SpendingLack: Sendable, Hashable {
     package let account: AccountID
     package let ends: Instant?
+    /// What the account holds at most, by the rules.
+    package let limit: Int64?
     /// What the request needs of it in all; for credit what is still to be paid.
     package let amount: Int64
     /// How much of that the slice lacks.
@@ -67,9 +74,12 @@ package struct SpendingLack: Sendable, Hashable {
     /// Less will do as well, since another fund pays the rest.
     package let isCredit: Bool
 
-    package init(account: AccountID, ends: Instant?, amount: Int64, missing: Int64, isCredit: Bool) {
+    package init(
+        account: AccountID, ends: Instant?, limit: Int64? = nil, amount: Int64, missing: Int64, isCredit: Bool
+    ) {
         self.account = account
         self.ends = ends
+        self.limit = limit
         self.amount = amount
         self.missing = missing
         self.isCredit = isCredit

@@ -147,13 +147,18 @@ package struct EscrowRow: Sendable, Hashable {
     package let remaining: Int64
     /// When its node's right to spend ends, or ended; nil when no such node is known.
     package let expires: Instant?
+    /// Nothing is taken from it any more.
+    package let hasEnded: Bool
 
-    package init(id: String, account: String, node: String, remaining: Int64, expires: Instant?) {
+    package init(
+        id: String, account: String, node: String, remaining: Int64, expires: Instant?, hasEnded: Bool = false
+    ) {
         self.id = id
         self.account = account
         self.node = node
         self.remaining = remaining
         self.expires = expires
+        self.hasEnded = hasEnded
     }
 }
 
@@ -164,12 +169,23 @@ package struct ChargeRow: Sendable, Hashable {
     package let state: String
     package let price: Int64?
     package let currency: String?
+    package let cost: Int64?
+    package let costCurrency: String?
+    package let tenant: String?
+    package let workspace: String
 
-    package init(request: String, state: String, price: Int64?, currency: String?) {
+    package init(
+        request: String, state: String, price: Int64?, currency: String?, cost: Int64?, costCurrency: String?,
+        tenant: String?, workspace: String
+    ) {
         self.request = request
         self.state = state
         self.price = price
         self.currency = currency
+        self.cost = cost
+        self.costCurrency = costCurrency
+        self.tenant = tenant
+        self.workspace = workspace
     }
 }
 

@@ -38,6 +38,8 @@ package struct LedgerFinding: Sendable, Hashable, Codable {
         case escrowStale = "escrow_stale"
         /// A request's charges are not its price.
         case chargeDiffers = "charge_differs"
+        /// What was booked as its cost is not what its usage row says.
+        case costDiffers = "cost_differs"
         case settledTwice = "settled_twice"
         /// A request was charged that has no usage row.
         case usageMissing = "usage_missing"

@@ -176,6 +176,12 @@ struct AccountCheck {
                 "The row of escrow \(row.id) says that it holds \(words.found), and its transfers leave \(words.left).")
         }
         guard row.remaining > 0 else { return }
+        if row.hasEnded {
+            findings.add(
+                .escrowStale, [row.id, row.account, row.node], expected: "nothing", found: words.found,
+                "Escrow \(row.id) has ended and still holds \(words.found), which nobody can take or give back.")
+            return
+        }
         guard let expires = row.expires else {
             findings.add(
                 .escrowStale, [row.id, row.account, row.node], expected: "a node that holds it", found: "none",

@@ -24,7 +24,9 @@ struct RequestCheck {
                 missing(id, rows, item, &findings)
                 continue
             }
+            checkOwner(usage, rows, &findings)
             checkPrice(usage, rows, item, &findings)
+            checkCost(usage, rows, &findings)
             checkSuspense(usage, rows, item, &findings)
         }
     }
@@ -60,6 +62,33 @@ struct RequestCheck {
     private func sum(_ rows: [TransferRow], _ reasons: Set<Transfer.Reason>) -> Int128 {
         rows.filter { Transfer.Reason(rawValue: $0.reason).map(reasons.contains) ?? false }
             .reduce(0) { $0 + Int128($1.amount) }
+    }
+
+    /// Whom the usage row names is whose accounts its charges and counts debit.
+    private func checkOwner(_ usage: ChargeRow, _ rows: [TransferRow], _ findings: inout LedgerFindings) {
+        let stranger = rows.first { row in
+            let isOthers = row.tenant != nil && usage.tenant != nil && row.tenant != usage.tenant
+            return isOthers || row.workspace != nil && row.workspace != usage.workspace
+        }
+        guard let row = stranger else { return }
+        findings.add(
+            .ownerDiffers, [usage.request, row.id], expected: row.workspace ?? row.tenant, found: usage.workspace,
+            "Request \(usage.request) is said to be of \(usage.workspace), and transfer \(row.id) debits an account of "
+                + "\(row.workspace ?? row.tenant ?? "nobody").")
+    }
+
+    private func checkCost(_ usage: ChargeRow, _ rows: [TransferRow], _ findings: inout LedgerFindings) {
+        let booked = rows.filter { $0.reason == Transfer.Reason.cost.rawValue }
+        let found = sum(booked, [.cost])
+        let expected = Int128(usage.cost ?? 0)
+        guard found != expected || booked.contains(where: { $0.asset != usage.costCurrency }) else { return }
+        let (has, should) = (
+            Spoken.amount(found, booked.first?.asset ?? usage.costCurrency ?? ""),
+            Spoken.amount(expected, usage.costCurrency ?? booked.first?.asset ?? "")
+        )
+        findings.add(
+            .costDiffers, [usage.request] + booked.prefix(16).map(\.id), expected: should, found: has,
+            "Request \(usage.request) is said to cost the platform \(should), and \(has) are booked for it.")
     }
 
     private func checkPrice(

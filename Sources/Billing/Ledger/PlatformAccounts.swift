@@ -9,7 +9,7 @@ package enum PlatformAccounts {
     }
 
     package static func id(_ kind: Account.Kind, _ asset: Asset, subject: String = "") -> AccountID {
-        AccountID(name("platform\0\(kind.rawValue)\0\(asset.text)\0\(subject)"))
+        AccountID(name("platform\0", kind.rawValue, "\0", asset.text, "\0", subject))
     }
 
     /// The same for what belongs to a workspace and is there once for an asset.
@@ -23,12 +23,15 @@ package enum PlatformAccounts {
         AccountID(name("budget\0\(budget)\0\(begins.map { String($0.microseconds) } ?? "")"))
     }
 
-    /// FNV-1a twice over the words, with different beginnings: not secret, only the same everywhere and apart.
-    static func name(_ words: String) -> ULID {
+    /// FNV-1a twice over the words one after the other, with different beginnings: not secret, only the same everywhere
+    /// and apart.
+    static func name(_ words: String...) -> ULID {
         ULID(high: hash(words, 0xcbf2_9ce4_8422_2325), low: hash(words, 0x6c62_272e_07bb_0142))
     }
 
-    private static func hash(_ text: String, _ beginning: UInt64) -> UInt64 {
-        text.utf8.reduce(beginning) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+    private static func hash(_ words: [String], _ beginning: UInt64) -> UInt64 {
+        words.reduce(beginning) { hash, word in
+            word.utf8.reduce(hash) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        }
     }
 }

@@ -106,7 +106,8 @@ package protocol Ledger: Sendable {
     /// harmless, so that whoever does not know how it ended asks again.
     func post(_ groups: [TransferGroup]) async throws -> [PostingOutcome]
     func account(_ id: AccountID) async throws -> (account: Account, sums: AccountSums)?
-    /// A tenant's accounts, or one workspace's; the platform's for nil. With their sums as of now.
+    /// A tenant's accounts, or one workspace's; the platform's for nil. With their sums as of now. Periods of budgets
+    /// that are over, and of which nothing is set aside, are left out.
     func accounts(of tenant: TenantID?, workspace: WorkspaceID?) async throws -> [(account: Account, sums: AccountSums)]
     /// The transfers that touch an account, newest first.
     func transfers(of account: AccountID, page: PageRequest) async throws -> Page<Transfer>

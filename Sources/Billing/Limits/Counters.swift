@@ -61,8 +61,8 @@ package struct RateTicket: Sendable, Hashable {
 
 package enum RateAnswer: Sendable, Hashable {
     case taken(RateTicket, [RateState])
-    /// The limit that binds, and after how many whole seconds another try makes sense; nil for concurrency, where nobody
-    /// knows, and for what never fits: more tokens than the limit ever has.
+    /// The limit that binds, and after how many whole seconds another try makes sense; nil for concurrency, where
+    /// nobody knows, and for what never fits: more tokens than the limit ever has.
     case refused(RateState, retryAfter: Duration?)
     /// What this node holds does not decide it: ask with `request`.
     case unknown

@@ -40,8 +40,8 @@ package final class LocalCounters: Counters {
     }
 }
 
-/// Buckets and running requests by limit. An entry that says nothing, since it is full or nothing runs, is dropped: each
-/// call looks at the next two, so that no call ever looks at all of them.
+/// Buckets and running requests by limit. An entry that says nothing, since it is full or nothing runs, is dropped:
+/// each call looks at the next two, so that no call ever looks at all of them.
 private struct CounterTable: Sendable {
     private struct Entry {
         /// Nil for one that is free.

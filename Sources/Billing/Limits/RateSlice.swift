@@ -82,8 +82,8 @@ package struct RateSlice: Sendable {
             limit: limit, needed: needed, wanted: needed + max(waiting, soon), rest: rest, correction: toldCorrection())
     }
 
-    /// Whether the store should be told something though nothing is needed: corrections, with which goes what was spent,
-    /// since the bucket takes no more than what is not held; much that was spent; a slice that nobody asks for.
+    /// Whether the store should be told something though nothing is needed: corrections, with which goes what was
+    /// spent, since the bucket takes no more than what is not held; much that was spent; a slice that nobody asks for.
     /// - Parameter all: the slice goes back, whether somebody asks for it or not.
     package func isDue(at now: Int64, all: Bool) -> Bool {
         correction != 0 || isLeft(at: now, all: all) || (spentOfSlice > 0 && spentOfSlice >= limit.amount / 8)
@@ -119,8 +119,8 @@ package struct RateSlice: Sendable {
         }
     }
 
-    /// Nobody knows whether the question arrived. If it did, its grant is lost until it ends by itself, and was more than
-    /// what was left: so that may be spent on. What has to come back to the limit is not told twice.
+    /// Nobody knows whether the question arrived. If it did, its grant is lost until it ends by itself, and was more
+    /// than what was left: so that may be spent on. What has to come back to the limit is not told twice.
     /// - Parameter ends: of the slice, before the question.
     package mutating func failed(_ ask: RateAsk, ends: Int64?) {
         if let rest = ask.rest, let ends, ask.needed > 0 {

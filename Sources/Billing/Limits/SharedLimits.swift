@@ -155,7 +155,7 @@ package struct SharedLimits: Sendable {
         for ask in flight.rates where flying.remove(ask.limit.id) != nil {
             rates[ask.limit.id]?.failed(ask, ends: flight.ends[ask.limit.id])
         }
-        for ask in flight.slots { flying.remove(ask.limit.id) }
+        for ask in flight.slots where flying.remove(ask.limit.id) != nil { slots[ask.limit.id]?.failed(ask) }
     }
 
     package mutating func renewed(_ counts: [LimitID: Int64], ends: Duration) {
@@ -163,8 +163,8 @@ package struct SharedLimits: Sendable {
     }
 
     private mutating func forgetIdle(_ now: Int64) {
-        rates = rates.filter { flying.contains($0.key) || !$0.value.isIdle(at: now) }
-        slots = slots.filter { flying.contains($0.key) || !$0.value.isIdle(at: now) }
+        for (id, slice) in rates where slice.isIdle(at: now) && !flying.contains(id) { rates[id] = nil }
+        for (id, slice) in slots where slice.isIdle(at: now) && !flying.contains(id) { slots[id] = nil }
     }
 
     private func hasRoom(for limit: RateLimit) -> Bool {

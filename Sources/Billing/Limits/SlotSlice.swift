@@ -48,6 +48,12 @@ package struct SlotSlice: Sendable {
         shortAt = count < ask.kept + ask.needed ? now : nil
     }
 
+    /// Nobody knows whether the question arrived. If it did, there are places that must be given back, or would be
+    /// renewed for as long as the node lives.
+    package mutating func failed(_ ask: SlotAsk) {
+        if ask.needed > 0 { counted = max(counted, ask.kept + ask.wanted) }
+    }
+
     /// - Parameter count: nil when the store knows of none any more.
     package mutating func renewed(_ count: Int64?, ends newEnd: Int64) {
         counted = count ?? 0

@@ -83,17 +83,31 @@ package struct CreditGrant: Sendable, Hashable {
         self.note = note
         self.priceVersion = priceVersion
     }
+
+    package func ended(at time: Instant) -> CreditGrant {
+        CreditGrant(
+            id: id, account: account, tenant: tenant, workspace: workspace, amount: amount, currency: currency,
+            priority: priority, created: created, expires: time, note: note, priceVersion: priceVersion)
+    }
 }
 
 /// Wallet rules, credit and plans. Throws as `BudgetStore`.
 package protocol WalletStore: Sendable {
     func set(_ rule: WalletRule, by act: MoneyAct) async throws
+    /// - Parameter workspace: nil for the whole tenant's own rule.
+    /// - Returns: false where there was none.
+    func removeRule(of tenant: TenantID, workspace: WorkspaceID?, by act: MoneyAct) async throws -> Bool
     func rules(of tenant: TenantID) async throws -> [WalletRule]
     /// The grant, its account and its transfer in one transaction.
     func grant(_ grant: CreditGrant, by act: MoneyAct) async throws
     func grants(of tenant: TenantID, workspace: WorkspaceID?) async throws -> [(grant: CreditGrant, sums: AccountSums)]
+    /// Ends a grant now: it pays for nothing that is accepted later. What is left goes back at once, or when no node
+    /// holds a part of it any more. A grant that has ended stays as it is.
+    /// - Returns: nil where there is no such grant; the sums are from before anything went back.
+    func revoke(_ id: CreditGrantID, by act: MoneyAct) async throws -> (grant: CreditGrant, sums: AccountSums)?
     /// Takes back what is left on grants that have ended, where nobody holds a slice any more.
     func lapse(at now: Instant, limit: Int) async throws -> Int
-    func setPlan(_ plan: Plan.Name, of tenant: TenantID, by act: MoneyAct) async throws
+    /// - Parameter plan: nil for none. What the one before has given stays.
+    func setPlan(_ plan: Plan.Name?, of tenant: TenantID, by act: MoneyAct) async throws
     func plan(of tenant: TenantID) async throws -> Plan.Name?
 }

@@ -54,6 +54,6 @@ package struct Quantities: Hashable, Sendable {
 
     /// Tokens of all kinds.
     package var tokens: Int64 {
-        [cachedInput, output, reasoning].reduce(input) { $0.addingReportingOverflow($1).partialValue }
+        [cachedInput, output, reasoning].reduce(input) { saturating($0, $1) }
     }
 }

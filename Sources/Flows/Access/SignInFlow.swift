@@ -170,8 +170,8 @@ package struct SignInFlow: Sendable {
     }
 }
 
-/// Stands in for accounts that are not there: the hash of what nobody knows. Made at the first sign-in, since a platform
-/// where nobody signs in need not pay 19 MiB for it.
+/// Stands in for accounts that are not there: the hash of what nobody knows. Made at the first sign-in, since a
+/// platform where nobody signs in need not pay 19 MiB for it.
 private final class Nobody: Sendable {
     let id: UserID
     private let made = Mutex<String?>(nil)

@@ -39,6 +39,11 @@ enum Checks {
         return value
     }
 
+    /// In capitals or not: other platforms write `usd`.
+    static func currency(_ text: String, parameter: String) throws(Problem) -> Currency {
+        try oneOf(Currency.self, text.utf8.count == 3 ? text.uppercased() : text, parameter: parameter)
+    }
+
     static func unknown(_ parameter: String, allowed: [String]) -> Problem {
         Problem(
             .validationError, "`\(parameter)` has a value that is not known.", parameter: parameter,

@@ -4,7 +4,7 @@ import Tenancy
 
 extension ControlFlow {
     package func setBudget(_ request: NewBudget) async throws -> BudgetView {
-        let place = try await moneyPlace(tenant: request.tenant, workspace: request.workspace)
+        let place = try await moneyPlace(of: request)
         try await gate.authorize(.billingWrite, on: place.target, as: "budget.set")
         try mustNotBeDeleted(place.tenant.standing, "tenant", parameter: "tenant")
         let scope = Budget.Scope(
@@ -73,6 +73,19 @@ extension ControlFlow {
     }
 
     // MARK: Parts
+
+    /// A key says by itself in which tenant it is.
+    private func moneyPlace(of request: NewBudget) async throws -> MoneyPlace {
+        guard request.tenant == nil, request.workspace == nil, let key = request.key.flatMap({ KeyID($0) }),
+            let home = try await stores.keys.workspace(of: key)
+        else { return try await moneyPlace(tenant: request.tenant, workspace: request.workspace) }
+        let place = try await moneyPlace(tenant: home.tenant.description, workspace: nil)
+        return MoneyPlace(
+            tenant: place.tenant, workspace: nil,
+            target: Target(
+                place.target.resource, subject: key.description,
+                missing: Self.missing("key", key, parameter: "key")))
+    }
 
     private func authorizedBudget(_ id: BudgetID, _ action: Permission, as act: String) async throws -> Budget {
         let missing = Self.missing("budget", id, parameter: "id")

@@ -16,6 +16,23 @@ extension ControlFlow {
         return WalletView(rule)
     }
 
+    package func removeWallet(of tenant: TenantID?, workspace: WorkspaceID?) async throws -> WalletView {
+        let place = try await moneyPlace(tenant: tenant?.description, workspace: workspace?.description)
+        try await mayGiveCredit(place, as: "wallet.remove")
+        let money = try money
+        let rules = try await money.wallets.rules(of: place.tenant.id)
+        let rule = rules.first { $0.workspace == place.workspace?.id }
+        let isGone = try await money.wallets.removeRule(
+            of: place.tenant.id, workspace: place.workspace?.id, by: act())
+        guard let rule, isGone else {
+            throw Problem(
+                .notFound, "There is no rule to take away.", parameter: place.workspace == nil ? "tenant" : "workspace",
+                hint: "`volery wallets show` lists the rules of a tenant.")
+        }
+        await money.actions.didChange()
+        return WalletView(rule)
+    }
+
     package func wallets(of tenant: TenantID?) async throws -> [WalletView] {
         let tenant = try await authorized(.billingRead, in: tenant, as: "wallet.read")
         return try await money.wallets.rules(of: tenant.id).map(WalletView.init)
@@ -44,6 +61,16 @@ extension ControlFlow {
             .map { CreditView($0.grant, sums: $0.sums) }
     }
 
+    package func revokeCredit(_ id: CreditGrantID) async throws -> CreditView {
+        let missing = Self.missing("credit", id, parameter: "id")
+        try await gate.authorize(
+            .creditWrite, on: Target(.platform, subject: id.description, missing: missing), as: "credit.revoke")
+        let money = try money
+        guard let (grant, sums) = try await money.wallets.revoke(id, by: act()) else { throw missing }
+        await money.actions.didChange()
+        return CreditView(grant, sums: sums)
+    }
+
     package func setPlan(_ request: NewPlan) async throws -> TenantPlanView {
         let place = try await moneyPlace(tenant: request.tenant, workspace: nil)
         try await mayGiveCredit(place, as: "plan.set")
@@ -52,6 +79,15 @@ extension ControlFlow {
         try await money.wallets.setPlan(name, of: place.tenant.id, by: act(["plan": name.rawValue]))
         await money.actions.didChange()
         return TenantPlanView(tenant: place.tenant.id, plan: Plan.all.first { $0.name == name })
+    }
+
+    package func removePlan(of tenant: TenantID?) async throws -> TenantPlanView {
+        let place = try await moneyPlace(tenant: tenant?.description, workspace: nil)
+        try await mayGiveCredit(place, as: "plan.remove")
+        let money = try money
+        try await money.wallets.setPlan(nil, of: place.tenant.id, by: act())
+        await money.actions.didChange()
+        return TenantPlanView(tenant: place.tenant.id, plan: nil)
     }
 
     package func plan(of tenant: TenantID?) async throws -> TenantPlanView {

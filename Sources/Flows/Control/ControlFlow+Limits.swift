@@ -49,7 +49,7 @@ extension ControlFlow {
 }
 
 extension LimitChange {
-    private static let most = 1_000_000_000_000
+    private static let most = Int(RateBucket.most)
 
     fileprivate func amounts() throws(Problem) -> [RateLimit.Quantity: Int64?] {
         var amounts: [RateLimit.Quantity: Int64?] = [:]

@@ -94,7 +94,7 @@ extension ControlFlow {
     }
 
     func currency(_ text: String, parameter: String = "currency") throws(Problem) -> Currency {
-        try Checks.oneOf(Currency.self, text, parameter: parameter)
+        try Checks.currency(text, parameter: parameter)
     }
 
     /// A currency or a unit of usage; one of the two must be given.

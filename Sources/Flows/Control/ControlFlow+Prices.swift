@@ -20,6 +20,9 @@ extension ControlFlow {
             content.entries.removeAll { old in entries.contains { $0.isFor(old) } }
             content.entries += entries
             try check(content)
+            if let base, base.version == last, base.content.says(content) {
+                return try await view(of: base, money)
+            }
             do {
                 return try await add(content, to: kind, effective: effective, after: last, money)
             } catch let problem as Problem where problem.code == .conflict && attempt < Self.tries {
@@ -35,8 +38,15 @@ extension ControlFlow {
         let content = try request.content()
         try check(content)
         let money = try money
-        let last = if let after = request.after { after } else { try await money.prices.heads()[kind] ?? 0 }
-        return try await add(content, to: kind, effective: effectiveTime(request.effective), after: last, money)
+        let effective = try effectiveTime(request.effective)
+        let head = try await money.prices.heads()[kind] ?? 0
+        let last = request.after ?? head
+        let base = Self.book(in: try await money.prices.current(kind, at: effective), at: effective)
+        // Whoever imports a file again and again, as programs do, makes one version of it.
+        if last == head, let base, base.version == head, base.content.says(content) {
+            return try await view(of: base, money)
+        }
+        return try await add(content, to: kind, effective: effective, after: last, money)
     }
 
     package func priceVersions(of kind: String?, _ page: PageRequest) async throws -> Page<PriceVersionView> {
@@ -76,8 +86,13 @@ extension ControlFlow {
             content, to: kind, effective: effective, after: after,
             by: act(["kind": kind.rawValue, "entries": "\(content.entries.count)"]))
         await money.actions.didChange()
-        let later = try await money.prices.current(kind, at: book.effective).filter { $0.effective > book.effective }
-        let next = later.min { ($0.effective, -$0.version) < ($1.effective, -$1.version) }
+        return try await view(of: book, money)
+    }
+
+    private func view(of book: PriceBook, _ money: MoneyParts) async throws -> PriceVersionView {
+        let current = try await money.prices.current(book.kind, at: book.effective)
+        let next = current.filter { $0.effective > book.effective }
+            .min { ($0.effective, -$0.version) < ($1.effective, -$1.version) }
         return PriceVersionView(book, next: next)
     }
 
@@ -112,6 +127,14 @@ extension ControlFlow {
         throw Problem(
             .validationError, "The book cannot be used: \(InferenceFlow.printable(first)).\(others)",
             parameter: "prices")
+    }
+}
+
+extension PriceBook.Content {
+    /// Whether it says the same. Of its rows only the prices of UMU have an order.
+    fileprivate func says(_ other: PriceBook.Content) -> Bool {
+        Set(entries) == Set(other.entries) && Set(conversions) == Set(other.conversions)
+            && umuPrice == other.umuPrice && Set(rates) == Set(other.rates)
     }
 }
 

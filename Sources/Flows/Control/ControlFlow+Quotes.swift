@@ -143,11 +143,15 @@ extension Optional {
 extension NewQuote {
     private static let most = 1_000_000_000
 
-    /// A prompt has at most as many tokens as bytes, and each message a few more.
+    /// What stands around the messages.
+    private static let frame = 128
+
+    /// A prompt has at most as many tokens as bytes, as the gateway bounds it.
     fileprivate func quantities() throws(Problem) -> Quantities {
         let given: [(String, Int?)] = [
             ("input_tokens", inputTokens), ("cached_input_tokens", cachedInputTokens), ("output_tokens", outputTokens),
             ("reasoning_tokens", reasoningTokens), ("max_tokens", maxTokens),
+            ("max_completion_tokens", maxCompletionTokens),
         ]
         for (name, value) in given {
             guard let value, !(0...Self.most).contains(value) else { continue }
@@ -157,16 +161,17 @@ extension NewQuote {
             throw Problem(.validationError, "`n` must be 1 to 128.", parameter: "n")
         }
         let hasInput = inputTokens != nil || messages != nil
-        guard hasInput || outputTokens != nil || maxTokens != nil else {
+        let output = outputTokens ?? maxCompletionTokens ?? maxTokens
+        guard hasInput || output != nil else {
             throw Problem(
                 .validationError, "It says nothing of the request.", parameter: "input_tokens",
                 hint: "Give `input_tokens` and `output_tokens`, or a chat's `messages` and `max_tokens`.")
         }
-        let prompt = (messages ?? []).reduce(0) { $0 + $1.role.utf8.count + $1.content.utf8.count + 16 }
+        let prompt = (messages ?? []).reduce(messages == nil ? 0 : Self.frame) { $0 + $1.most }
         var quantities = Quantities()
         quantities.input = Int64(inputTokens ?? prompt)
         quantities.cachedInput = Int64(cachedInputTokens ?? 0)
-        quantities.output = Int64((outputTokens ?? maxTokens ?? 0) * (n ?? 1))
+        quantities.output = Int64((output ?? 0) * (n ?? 1))
         quantities.reasoning = Int64(reasoningTokens ?? 0)
         quantities.requests = 1
         return quantities

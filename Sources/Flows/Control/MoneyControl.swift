@@ -41,11 +41,17 @@ package protocol BudgetControl: Sendable {
 /// How tenants pay: the platform's to decide.
 package protocol CreditControl: Sendable {
     func setWallet(_ request: NewWallet) async throws -> WalletView
+    /// From then on the tenant's rule counts for a workspace, and none for a tenant.
+    func removeWallet(of tenant: TenantID?, workspace: WorkspaceID?) async throws -> WalletView
     func wallets(of tenant: TenantID?) async throws -> [WalletView]
     func grantCredit(_ request: NewCredit) async throws -> CreditView
     /// - Parameter workspace: nil for all of the tenant's.
     func listCredits(in tenant: TenantID?, workspace: WorkspaceID?) async throws -> [CreditView]
+    /// Ends it now: what is left goes back. What it has paid for stays paid.
+    func revokeCredit(_ id: CreditGrantID) async throws -> CreditView
     func setPlan(_ request: NewPlan) async throws -> TenantPlanView
+    /// What the plan has given stays.
+    func removePlan(of tenant: TenantID?) async throws -> TenantPlanView
     func plan(of tenant: TenantID?) async throws -> TenantPlanView
     func listPlans() async throws -> [PlanView]
 }

@@ -56,7 +56,7 @@ extension PriceEntryView {
 
 extension UnitPriceView {
     fileprivate func price(_ path: String) throws(Problem) -> UnitPrice {
-        let currency = try Checks.oneOf(Currency.self, currency, parameter: path + ".currency")
+        let currency = try Checks.currency(currency, parameter: path + ".currency")
         return UnitPrice(
             units: try amount.units(.money(currency), parameter: path + ".amount"), currency: currency,
             per: try perWholes(per, parameter: path + ".per"))
@@ -80,8 +80,8 @@ extension ExchangeRateView {
                 parameter: path + ".rate")
         }
         return ExchangeRate(
-            from: try Checks.oneOf(Currency.self, from, parameter: path + ".from"),
-            to: try Checks.oneOf(Currency.self, to, parameter: path + ".to"), billionths: billionths, day: day)
+            from: try Checks.currency(from, parameter: path + ".from"),
+            to: try Checks.currency(to, parameter: path + ".to"), billionths: billionths, day: day)
     }
 }
 

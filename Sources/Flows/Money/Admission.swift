@@ -42,12 +42,20 @@ package protocol AdmissionTicket: AnyObject, Sendable {
     var hold: Hold { get }
     /// How the limits stand that the request passed, for `x-ratelimit-*`.
     var rates: [RateState] { get }
-    /// What the hardest budget or the credit has left in this node's eyes, beside what runs; nil without one.
+    /// What the hardest budget or the credit has left in this node's eyes, beside what runs; nil without one. After
+    /// `end` this request does not run any more.
     var remaining: Amount? { get }
     /// - Parameters:
     ///   - record: nil when nothing was begun: no journal record names the hold.
     /// - Returns: what the tenant pays, in its currency; nil for what has no price.
     func end(_ record: UsageRecord?) -> Money?
+    /// The record that `end` got stands in the journal. Until then, or until the ticket is gone, what was set aside is
+    /// not taken for settled.
+    func close()
+}
+
+extension AdmissionTicket {
+    package func close() {}
 }
 
 /// The hot path's view of money and limits: called on event loops, from memory, unless it says `.undecided`.

@@ -53,6 +53,7 @@ extension AdmissionFlow {
                     role: .budget, account: bound.active.account, escrow: nil, amount: most,
                     asset: bound.budget.asset))
             demand.ends.append(bound.active.ends)
+            demand.limits.append(bound.budget.amount)
         }
         demand.walls = demand.budgets.count
         for bound in rules.soft where bound.binds(model, request.tags) {

@@ -61,15 +61,23 @@ private final class AdmissionVisit {
     /// - Returns: nil to look again.
     private func look() async throws -> AdmissionAnswer? {
         if !flow.books.isLoaded { try await flow.books.refresh() }
+        try await flow.books.meet(request.deployment.provider)
         // Again in every round: a budget may have been raised meanwhile, or its period have ended.
-        let plan = try flow.plan(request, try await flow.cache.load(request.spender))
+        let rules = try await flow.cache.load(request.spender) { [life] in life.note($0) }
+        let plan = try flow.plan(request, rules)
         if let refusal = try await takeRate(plan.limits) { return refusal }
-        guard line(up: plan.demand) else { return .refused(.tooManyWait, rate?.states ?? []) }
-        switch flow.desk.hold(plan.demand, as: place.number) {
+        let verdict = flow.desk.hold(plan.demand, as: place.number)
+        switch line(up: verdict.line(of: plan.demand)) {
+        case .unchanged: break
+        // Who was before it may have left before it stood there.
+        case .changed: return nil
+        case .full: return refusal(.tooManyWait)
+        }
+        switch verdict {
         case .held(let spending):
             return .admitted(flow.ticket(plan, spending, place: rate?.place, rate?.states ?? []))
         case .spent(let account, let shortage): return refusal(plan.spent(account, shortage))
-        case .behind: return try await pause(atMost: Self.longestPause) { plan.heldByThoseBefore }
+        case .behind(let account): return try await pause(atMost: Self.longestPause) { plan.behind(account) }
         case .lacking(let lack):
             if try await take(lack, plan) { return nil }
             try await want([lack.account])
@@ -110,7 +118,8 @@ private final class AdmissionVisit {
         case .taken(let place, let states):
             rate = (place, states)
             return nil
-        case .refused(let state, let retryAfter): return .refused(.overRate(state, retryAfter: retryAfter), [state])
+        case .refused(let state, let retryAfter):
+            return .refused(.overRate(state, tokens: request.tokens, retryAfter: retryAfter), [state])
         case .unknown: throw Problem(.overloaded, retryAfter: 1)
         }
     }
@@ -129,14 +138,16 @@ private final class AdmissionVisit {
 
     // MARK: Waiting
 
-    /// - Returns: false when the line is too long.
-    private func line(up demand: SpendingDemand) -> Bool {
-        let needed = demand.isGuarded ? demand.accounts : []
-        guard needed != accounts else { return true }
+    private enum Step { case unchanged, changed, full }
+
+    /// Stands where it is held up, and nowhere else: others may want what is not.
+    private func line(up needed: [AccountID]) -> Step {
+        guard needed != accounts else { return .unchanged }
         leave()
-        guard life.enter(place, needed) else { return false }
+        if needed.isEmpty { return .unchanged }
+        guard life.enter(place, needed) else { return .full }
         accounts = needed
-        return true
+        return .changed
     }
 
     private func leave() {
@@ -157,5 +168,17 @@ private final class AdmissionVisit {
         if let askedWantAt, uptime - askedWantAt < Self.longestPause { return }
         askedWantAt = uptime
         try await life.want(accounts)
+    }
+}
+
+extension SpendingVerdict {
+    /// Whose waiting lines somebody with this verdict stands in.
+    fileprivate func line(of demand: SpendingDemand) -> [AccountID] {
+        switch self {
+        case .behind(let account): [account]
+        case .lacking(let lack): [lack.account]
+        case .uncovered: demand.funds.map(\.account)
+        case .held, .spent, .over, .stopped: []
+        }
     }
 }

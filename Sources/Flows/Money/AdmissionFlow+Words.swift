@@ -18,17 +18,33 @@ extension Problem {
     /// Really spent: another try makes no sense before the period ends.
     static func spent(_ active: ActiveBudget, _ shortage: EscrowShortage, needed: Int64) -> Problem {
         let budget = active.budget
-        let until = active.ends.map { " It begins anew at \($0)." } ?? ""
         let spent = max(0, shortage.spent)
+        // The amount may have been lowered below what is spent.
+        let left = max(0, budget.amount - spent)
+        let whole = "\(words(budget.amount, budget.asset)) \(unit(budget.asset))"
+        let until = active.ends.map { ", until \($0)" } ?? ""
+        let name = budget.name
         return Problem(
             .quotaExceeded,
-            "\(budget.name.capitalizedFirst) is used up: \(words(spent, budget.asset)) of "
-                + "\(words(budget.amount, budget.asset)) \(unit(budget.asset)) are spent, and the request may need "
-                + "\(words(needed, budget.asset)).\(until)",
-            hint: active.ends == nil
-                ? "Ask an owner to raise it, or send a request that needs less: a shorter prompt, a smaller `max_tokens`."
-                : "Wait until it begins anew, ask an owner to raise it, or send a request that needs less.",
+            left == 0
+                ? "\(name.capitalizedFirst) is used up: nothing is left of \(whole)\(until)."
+                : "\(name.capitalizedFirst) cannot pay for this request: it may need \(words(needed, budget.asset)), "
+                    + "and \(words(left, budget.asset)) of \(whole) are left\(until).",
+            hint: hint(after: budget.period, isUsedUp: left == 0),
             members: members(of: active, spent: spent, needed: needed))
+    }
+
+    private static func hint(after period: BudgetPeriod, isUsedUp: Bool) -> String {
+        let wait: String? =
+            switch period {
+            case .total: nil
+            case .rolling: "wait until what was spent first is out of the window"
+            case .calendar: "wait until it begins anew"
+            }
+        let less = isUsedUp ? nil : "send a request that needs less: a shorter prompt, a smaller `max_tokens`"
+        var ways = [wait, "ask an owner to raise it", less].compactMap(\.self)
+        let last = ways.removeLast()
+        return (ways.isEmpty ? last : ways.joined(separator: ", ") + ", or " + last).capitalizedFirst + "."
     }
 
     /// Enough is left, and running requests have it.
@@ -45,9 +61,14 @@ extension Problem {
     static func creditSpent(_ asset: Asset, left: Int64, needed: Int64) -> Problem {
         Problem(
             .quotaExceeded,
-            "The credit of this workspace does not cover the request: \(words(left, asset)) \(unit(asset)) are left, and "
-                + "it may cost \(words(needed, asset)).",
-            hint: "Ask an owner to add credit, or send a request that needs less.",
+            left <= 0
+                ? "This workspace has no credit left, and pays in advance."
+                : "The credit of this workspace cannot pay for this request: it may cost \(words(needed, asset)), and "
+                    + "\(words(left, asset)) \(unit(asset)) are left.",
+            hint: left <= 0
+                ? "Ask the operator to add credit."
+                : "Ask the operator to add credit, or send a request that needs less: a shorter prompt, a smaller "
+                    + "`max_tokens`.",
             members: creditMembers(asset, left: left, needed: needed))
     }
 
@@ -67,7 +88,8 @@ extension Problem {
     static let mayNotSpend = Problem(
         .storageUnavailable, "This node cannot reach the ledger, and may not spend without it.", retryAfter: 1)
 
-    static func overRate(_ state: RateState, retryAfter: Duration?) -> Problem {
+    /// - Parameter tokens: what the request may take.
+    static func overRate(_ state: RateState, tokens: Int64, retryAfter: Duration?) -> Problem {
         let limit = state.limit
         let what =
             switch limit.quantity {
@@ -76,10 +98,20 @@ extension Problem {
             case .concurrency: "\(limit.amount) requests at once"
             }
         let model = limit.model.map { " for `\($0)`" } ?? ""
+        let members = ["limit_id": "\(limit.id)", "limit": limit.quantity.rawValue]
+        let name = "limit of \(what)\(model) on this \(limit.subject.word)"
+        let needed = limit.need(tokens: tokens)
+        if limit.quantity != .concurrency, needed > limit.amount {
+            // Waiting does not help.
+            return Problem(
+                .rateLimited, "The request may take \(needed), and the \(name) never has so many.",
+                hint: limit.quantity == .tokensPerMinute
+                    ? "Send a shorter prompt or a smaller `max_tokens`, or ask an owner to raise the limit."
+                    : "Ask an owner to raise the limit.",
+                members: members)
+        }
         let seconds = retryAfter.map { Int(max(1, ($0.microseconds + 999_999) / 1_000_000)) } ?? 1
-        return Problem(
-            .rateLimited, "The limit of \(what)\(model) on this \(limit.subject.word) is reached.",
-            retryAfter: seconds, members: ["limit_id": "\(limit.id)", "limit": limit.quantity.rawValue])
+        return Problem(.rateLimited, "The \(name) is reached.", retryAfter: seconds, members: members)
     }
 
     private static func members(of active: ActiveBudget, spent: Int64?, needed: Int64) -> [String: String] {

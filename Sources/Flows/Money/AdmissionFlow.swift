@@ -6,8 +6,8 @@ import Metrics
 /// Decides from this node's memory whether a request may run: its limits, what it may cost by the book in force, and
 /// whether that much can be set aside from every wall that binds it and from what pays for it.
 ///
-/// Where memory does not decide, `wait` reads what is missing, takes slices from the ledger, and waits at the wall while
-/// what lacks is only set aside for others.
+/// Where memory does not decide, `wait` reads what is missing, takes slices from the ledger, and waits at the wall
+/// while what lacks is only set aside for others.
 package struct AdmissionFlow: Admission {
     package struct Settings: Sendable {
         /// How long a request waits while what it needs is only set aside.
@@ -35,7 +35,9 @@ package struct AdmissionFlow: Admission {
     package func needsCap(_ spender: Spender) -> Bool? { cache.rules(for: spender)?.needsCap }
 
     package func admit(_ request: AdmissionRequest) -> AdmissionAnswer {
-        guard books.isLoaded, let rules = cache.rules(for: request.spender) else { return .undecided }
+        guard books.knows(request.deployment.provider), let rules = cache.rules(for: request.spender) else {
+            return .undecided
+        }
         do throws(Problem) {
             return try admit(request, plan(request, rules))
         } catch {
@@ -58,7 +60,7 @@ package struct AdmissionFlow: Admission {
         case .refused(let state, let retryAfter):
             desk.giveBack(spending)
             desk.metrics.refused(.rateLimited)
-            return .refused(.overRate(state, retryAfter: retryAfter), [state])
+            return .refused(.overRate(state, tokens: request.tokens, retryAfter: retryAfter), [state])
         case .unknown:
             desk.giveBack(spending)
             return .undecided
@@ -83,10 +85,7 @@ struct AdmissionDesk: Sendable {
         demand.isGuarded ? life.hold(demand, as: number) : .held(SpendingHold(unguarded: demand))
     }
 
-    func giveBack(_ spending: SpendingHold) {
-        guard let life = spending.life else { return }
-        self.life.end(spending.parts, captured: [Int64](repeating: 0, count: spending.parts.count), life: life)
-    }
+    func giveBack(_ spending: SpendingHold) { life.giveBack(spending) }
 }
 
 /// How admission goes.
@@ -132,8 +131,8 @@ extension AdmissionPlan {
     }
 
     /// Those that came first wait as well.
-    var heldByThoseBefore: Problem {
-        if let wall = demand.budgets.first, demand.walls > 0 { return held(wall.account) }
+    func behind(_ account: AccountID) -> Problem {
+        if wall(account) != nil { return held(account) }
         return demand.asset.map { .creditHeld($0, needed: demand.price) } ?? .tooManyWait
     }
 

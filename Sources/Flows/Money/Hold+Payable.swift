@@ -2,8 +2,8 @@ import Billing
 import Kernel
 
 extension Hold {
-    /// What walls in money leave of a price. More than they hold is our mistake, and not the tenant's, who therefore owes
-    /// no more either where nothing else bounds it.
+    /// What walls in money leave of a price. More than they hold is our mistake, and not the tenant's, who therefore
+    /// owes no more either where nothing else bounds it.
     func payable(
         _ price: Int64, for quantities: Quantities, at rates: ModelRates
     ) throws(PricingFailure) -> Int64 {

@@ -66,7 +66,8 @@ package final class LedgerLinking: Sendable {
     }
 
     private func anchor() async throws {
-        guard let head = try await links.head() else { return }
+        // A chain that is all gone is one that was cut.
+        let head = try await links.head() ?? LedgerHead(number: 0, seal: LedgerChain.beginning)
         let known: LedgerHead?
         let (anchored, hasLooked) = state.withLock { ($0.anchored, $0.hasLooked) }
         known = hasLooked ? anchored : try await anchors.head()
@@ -74,7 +75,7 @@ package final class LedgerLinking: Sendable {
             $0.hasLooked = true
             if $0.anchored?.number ?? 0 < known?.number ?? 0 { $0.anchored = known }
         }
-        guard head != known, head != state.withLock({ $0.told }) else { return }
+        guard head.number > 0 || known != nil, head != known, head != state.withLock({ $0.told }) else { return }
         let findings = try await findings(upTo: head, after: known)
         note(findings, head)
         guard findings.isEmpty else { return }

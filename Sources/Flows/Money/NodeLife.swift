@@ -47,8 +47,28 @@ package final class NodeLife: Sendable {
         change { $0.hold(demand, as: number, at: $1) }
     }
 
-    func end(_ parts: [Hold.Part], captured: [Int64], life: Int64) {
-        ring(change { $0.end(parts, captured: captured, life: life, at: $1) })
+    /// What was not captured can be spent again.
+    func end(_ hold: SpendingHold, captured: [Int64]) {
+        if hold.life != nil { ring(change { book, _ in book.end(hold, captured: captured) }) }
+    }
+
+    /// Nothing more of it will be captured.
+    func leave(_ hold: SpendingHold) {
+        if let life = hold.life { change { $0.leave(life, at: $1) } }
+    }
+
+    /// Nothing of it was used.
+    func giveBack(_ hold: SpendingHold) {
+        end(hold, captured: [Int64](repeating: 0, count: hold.parts.count))
+        leave(hold)
+    }
+
+    /// What a key's rules allow from now on. Before anybody spends by them.
+    func note(_ rules: KeyRules) {
+        if rules.hard.isEmpty { return }
+        change { book, uptime in
+            for bound in rules.hard { book.note(bound.budget.amount, of: bound.active.account, at: uptime) }
+        }
     }
 
     // MARK: Waiting
@@ -128,10 +148,11 @@ package final class NodeLife: Sendable {
     }
 
     /// Takes for slices that will soon be too small.
-    func topUp(atMost limit: Int) async throws {
-        var requests = change { $0.topUps(at: $1, limit: limit) }[...]
+    /// - Parameter atOnce: as many calls.
+    func topUp(atMost limit: Int, atOnce: Int) async throws {
+        let requests = change { $0.topUps(at: $1, limit: limit) }
         defer { change { book, _ in for request in requests { book.unasked(request) } } }
-        while let request = requests.popFirst() { try await take(request) }
+        try await requests.forEach(atOnce: atOnce) { try await self.take($0) }
     }
 
     /// Asks the nodes that hold something of these accounts for what they do not use.

@@ -16,6 +16,10 @@ package final class PriceBooks: Sendable {
         var heads: [PriceBook.Kind: Int]?
         var old: [Version: PriceTable] = [:]
         var providers: [ProviderID: String] = [:]
+        var said: (time: Instant, at: Duration)?
+        /// Changes that are known to have been made, and those that were certainly read.
+        var changes = 1
+        var read = 0
     }
 
     private struct Version: Hashable {
@@ -38,8 +42,33 @@ package final class PriceBooks: Sendable {
     /// Whether `refresh` has succeeded once: before it nothing is known of prices.
     package var isLoaded: Bool { state.withLock { $0.heads != nil } }
 
-    /// The version that was in force at a time that is not long over. Nil where there was none: nothing is priced.
+    /// The ledger's time; this node's own until somebody has told it.
+    package var now: Instant {
+        guard let said = state.withLock({ $0.said }) else { return clock.now }
+        return said.time + (clock.uptime - said.at)
+    }
+
+    /// - Parameter uptime: of the monotonic clock, when the ledger was asked.
+    package func tell(_ time: Instant, at uptime: Duration) { state.withLock { $0.said = (time, uptime) } }
+
+    /// Whether requests to that provider can be priced from memory.
+    func knows(_ provider: ProviderID?) -> Bool {
+        state.withLock { state in
+            guard state.heads != nil else { return false }
+            guard let provider, providers != nil else { return true }
+            return state.providers[provider] != nil
+        }
+    }
+
+    /// The version that was in force at a time of this node's clock that is not long over. Nil where there was none:
+    /// nothing is priced. A clock that was set far back finds the one in force by the ledger's clock: it opens no wall.
     package func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
+        if let table = known(kind, at: time) { return table }
+        let now = now
+        return time < now - Self.memory ? known(kind, at: now) : nil
+    }
+
+    private func known(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
         state.withLock { $0.tables[kind]?.last { $0.book.effective <= time } }
     }
 
@@ -63,13 +92,26 @@ package final class PriceBooks: Sendable {
         }
     }
 
+    /// Something was changed that may be in the books.
+    package func expire() { state.withLock { $0.changes += 1 } }
+
+    /// Whether something was changed and `refresh` has not succeeded since.
+    package var isStale: Bool { state.withLock { $0.read < $0.changes } }
+
     /// Reads what has been written since the last call. Cheap when that is nothing.
     /// - Throws: as `PriceStore` and `ProviderStore`; what was known stays.
     package func refresh() async throws {
+        let changes = state.withLock { $0.changes }
         if let providers { know(try await providers.all()) }
         let heads = try await store.heads()
-        if state.withLock({ $0.heads == heads }) { return }
-        let since = Instant(microseconds: clock.now.microseconds - Self.memory.microseconds)
+        let isKnown = state.withLock { state in
+            guard state.heads == heads else { return false }
+            state.read = max(state.read, changes)
+            return true
+        }
+        if isKnown { return }
+        // By both clocks.
+        let since = min(now, clock.now) - Self.memory
         var tables: [PriceBook.Kind: [PriceTable]] = [:]
         for kind in PriceBook.Kind.allCases {
             let books = try await store.current(kind, at: since).sorted {
@@ -78,13 +120,16 @@ package final class PriceBooks: Sendable {
             // A table that is known has worked out its answers.
             tables[kind] = books.map { known(kind, $0.version) ?? PriceTable($0) }
         }
-        state.withLock {
-            for table in $0.tables.values.joined() {
-                $0.old[Version(kind: table.book.kind, number: table.book.version)] = table
+        state.withLock { state in
+            // Somebody who asked later may have been faster.
+            guard heads.allSatisfy({ $1 >= state.heads?[$0] ?? 0 }) else { return }
+            for table in state.tables.values.joined() {
+                state.old[Version(kind: table.book.kind, number: table.book.version)] = table
             }
-            if $0.old.count > Self.mostOld { $0.old.removeAll() }
-            $0.tables = tables
-            $0.heads = heads
+            if state.old.count > Self.mostOld { state.old.removeAll() }
+            state.tables = tables
+            state.heads = heads
+            state.read = max(state.read, changes)
         }
     }
 

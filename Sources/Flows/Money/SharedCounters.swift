@@ -10,7 +10,8 @@ import Synchronization
 ///
 /// - Requests and tokens: see `SharedBucket` for the bound, which is that of one process.
 /// - Places of concurrency are leased for 30 s and renewed each 10 s; all live nodes together never hold more than the
-///   limit. A node that cannot renew admits nobody after 25 s; what it runs by then runs on, and is not counted any more.
+///   limit. A node that cannot renew admits nobody after 25 s; what it runs by then runs on, and is not counted any
+///   more.
 package final class SharedCounters: Counters {
     package struct Settings: Sendable {
         package var lease: Duration = .seconds(30)
@@ -39,6 +40,8 @@ package final class SharedCounters: Counters {
     private let settings: Settings
     private let state: Mutex<SharedLimits>
     private let landings: Landings
+    /// Places of an earlier life may still be there: they look like this one's, and would be renewed with them.
+    private let owesRelease = Atomic(false)
 
     /// - Parameter node: of this data folder; one process at a time has it.
     package init(
@@ -88,14 +91,20 @@ package final class SharedCounters: Counters {
         state.withLock { $0.end(ticket, tokens: tokens, at: uptime) }
     }
 
-    /// Gives up the places that an earlier life of the node holds. Before the first request.
-    package func begin() async throws { try await store.release(node) }
+    /// Gives up the places that an earlier life of the node holds. Before the first request. Where it fails, `run`
+    /// tries again, and nobody gets a place until then.
+    package func begin() async throws {
+        owesRelease.store(true, ordering: .releasing)
+        try await store.release(node)
+        owesRelease.store(false, ordering: .releasing)
+    }
 
     /// Renews, gives back and tidies until the task is cancelled.
     package func run() async {
         var (renewed, pruned) = (clock.uptime, clock.uptime)
         while (try? await clock.sleep(for: settings.telling)) != nil {
             do {
+                if owesRelease.load(ordering: .acquiring) { try await begin() }
                 try await tell()
                 if clock.uptime - renewed >= settings.renewing {
                     renewed = clock.uptime
@@ -150,6 +159,7 @@ package final class SharedCounters: Counters {
                 state.withLock { $0.answered(grants, of: flight, at: uptime) }
             }
             if !flight.slots.isEmpty {
+                if owesRelease.load(ordering: .acquiring) { throw Problem(.storageUnavailable, retryAfter: 1) }
                 let counts = try await store.slots(flight.slots, for: node, lasting: settings.lease)
                 let uptime = clock.uptime
                 let length = settings.lease - settings.margin

@@ -33,6 +33,9 @@ final class KeyRules: Sendable {
         hasModelLimits = rules.limits.contains { $0.model != nil }
     }
 
+    /// How much there is to remember.
+    var rows: Int { rules.budgets.count + rules.limits.count + rules.funds.count }
+
     func limits(for model: String) -> [RateLimit] {
         hasModelLimits ? rules.limits.filter { $0.binds(model) } : rules.limits
     }

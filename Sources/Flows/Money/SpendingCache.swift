@@ -3,22 +3,38 @@ package import Kernel
 import Synchronization
 
 /// What binds each key's spending, as this node knows it. An entry is dropped when something about money has changed
-/// anywhere (`poll`), when a period or a credit in it begins or ends, and when nobody has been able to ask for too long.
-/// All of that goes by the monotonic clock: a step of the wall clock changes nothing.
+/// anywhere (`poll`), when a period or a credit in it begins or ends, and when nobody has been able to ask for too
+/// long. All of that goes by the monotonic clock: a step of the wall clock changes nothing.
 package final class SpendingCache: Sendable {
     package struct Settings: Sendable {
         /// What was read is good for so long after the database last said that nothing has changed.
         package var staleness = Duration.seconds(300)
         /// Keys; beyond it some are forgotten.
         package var most = 100_000
+        /// Budgets, limits and credits of all of them together: some 300 bytes each.
+        package var mostRows = 2_000_000
         package init() {}
     }
 
     private struct State: Sendable {
-        var entries: [KeyID: KeyRules] = [:]
+        private(set) var entries: [KeyID: KeyRules] = [:]
+        private(set) var rows = 0
         var loads: [KeyID: SharedLoad] = [:]
         var version: Int64 = -1
         var polled: Duration?
+
+        mutating func put(_ entry: KeyRules) {
+            remove(entry.spender.key)
+            entries[entry.spender.key] = entry
+            rows += entry.rows
+        }
+
+        mutating func remove(_ key: KeyID) { rows -= entries.removeValue(forKey: key)?.rows ?? 0 }
+
+        mutating func removeAll() {
+            entries.removeAll(keepingCapacity: true)
+            rows = 0
+        }
     }
 
     private let store: any SpendingStore
@@ -47,8 +63,9 @@ package final class SpendingCache: Sendable {
     }
 
     /// Those that ask for the same key at the same time share one read.
+    /// - Parameter note: is told what was read, before anybody goes by it.
     /// - Throws: the store's `Problem`, or `CancellationError`.
-    func load(_ spender: Spender) async throws -> KeyRules {
+    func load(_ spender: Spender, _ note: (KeyRules) -> Void = { _ in }) async throws -> KeyRules {
         while true {
             if let known = rules(for: spender) { return known }
             let (load, isFirst) = state.withLock { state in
@@ -57,7 +74,7 @@ package final class SpendingCache: Sendable {
                 state.loads[spender.key] = load
                 return (load, true)
             }
-            if isFirst { return try await read(spender, for: load) }
+            if isFirst { return try await read(spender, for: load, note) }
             switch try await load.result(clock) {
             case .success(let rules) where rules.spender == spender: return rules
             case .failure(let problem): throw problem
@@ -66,7 +83,9 @@ package final class SpendingCache: Sendable {
         }
     }
 
-    private func read(_ spender: Spender, for load: SharedLoad) async throws -> KeyRules {
+    private func read(
+        _ spender: Spender, for load: SharedLoad, _ note: (KeyRules) -> Void
+    ) async throws -> KeyRules {
         let before = state.withLock { $0.version }
         let asked = clock.uptime
         do {
@@ -74,9 +93,10 @@ package final class SpendingCache: Sendable {
             let entry = KeyRules(
                 spender: spender, rules: rules, version: before, read: asked,
                 until: rules.until.map { asked + max(.zero, $0 - now) })
+            note(entry)
             let bells = state.withLock { state in
-                makeRoom(&state)
-                state.entries[spender.key] = entry
+                makeRoom(for: entry, &state)
+                state.put(entry)
                 state.loads[spender.key] = nil
                 return load.end(.success(entry))
             }
@@ -92,13 +112,16 @@ package final class SpendingCache: Sendable {
         }
     }
 
-    private func makeRoom(_ state: inout State) {
-        guard state.entries.count >= settings.most else { return }
-        for key in Array(state.entries.keys.prefix(max(1, settings.most / 16))) { state.entries[key] = nil }
+    private func makeRoom(for entry: KeyRules, _ state: inout State) {
+        while !state.entries.isEmpty,
+            state.entries.count >= settings.most || state.rows + entry.rows > settings.mostRows
+        {
+            for key in Array(state.entries.keys.prefix(max(1, state.entries.count / 16))) { state.remove(key) }
+        }
     }
 
     /// The rules name a period that is over.
-    func forget(_ key: KeyID) { state.withLock { $0.entries[key] = nil } }
+    func forget(_ key: KeyID) { state.withLock { $0.remove(key) } }
 
     /// Asks whether anything about money has changed, and drops what was read before.
     /// - Returns: whether it has.
@@ -109,7 +132,7 @@ package final class SpendingCache: Sendable {
             state.polled = max(asked, state.polled ?? asked)
             guard version > state.version else { return false }
             state.version = version
-            state.entries.removeAll(keepingCapacity: true)
+            state.removeAll()
             return true
         }
     }

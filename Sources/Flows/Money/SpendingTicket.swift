@@ -6,41 +6,54 @@ import Synchronization
 /// One request's right to run: what is set aside for it, and its place within the limits. Both end with it, also when
 /// it is only dropped.
 final class SpendingTicket: AdmissionTicket {
+    private static let (running, ended, closed): (UInt8, UInt8, UInt8) = (0, 1, 2)
+
     let hold: Hold
     let rates: [RateState]
-    let remaining: Amount?
+    private let spending: SpendingHold
     private let pricing: AdmissionPricing
-    private let life: Int64?
     private let place: RateTicket?
     private let desk: AdmissionDesk
-    private let isOver = Atomic(false)
+    private let state = Atomic(SpendingTicket.running)
+
+    private let left: Mutex<Amount?>
+
+    var remaining: Amount? { left.withLock { $0 } }
 
     init(
         _ plan: AdmissionPlan, _ spending: SpendingHold, place: RateTicket?, rates: [RateState], desk: AdmissionDesk
     ) {
         pricing = plan.pricing
         hold = Hold(prices: plan.pricing.prices, costs: plan.pricing.costs, parts: spending.parts)
-        life = spending.life
-        remaining = spending.remaining
+        self.spending = spending
+        left = Mutex(spending.remaining)
         self.place = place
         self.rates = rates
         self.desk = desk
     }
 
     deinit {
-        guard !isOver.load(ordering: .acquiring) else { return }
-        desk.metrics.didDrop()
-        giveBack()
+        switch state.load(ordering: .acquiring) {
+        case Self.running:
+            desk.metrics.didDrop()
+            giveBack()
+        case Self.ended: desk.life.leave(spending)
+        default: break
+        }
     }
 
     func end(_ record: UsageRecord?) -> Money? {
-        guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return nil }
+        let next = record == nil ? Self.closed : Self.ended
+        let (isFirst, _) = state.compareExchange(
+            expected: Self.running, desired: next, ordering: .acquiringAndReleasing)
+        guard isFirst else { return nil }
         guard let record else {
             giveBack()
             return nil
         }
         let capture = AdmissionCapture(of: record, from: hold, pricing)
-        if let life { desk.life.end(hold.parts, captured: capture.amounts, life: life) }
+        desk.life.end(spending, captured: capture.amounts)
+        left.withLock { $0 = spending.remaining(after: capture.amounts) }
         if let place {
             let (tokens, overflow) = record.usage.inputTokens.addingReportingOverflow(record.usage.outputTokens)
             desk.counters.end(place, tokens: overflow ? .max : Int64(tokens))
@@ -48,11 +61,15 @@ final class SpendingTicket: AdmissionTicket {
         return capture.price
     }
 
+    func close() {
+        let (isFirst, _) = state.compareExchange(
+            expected: Self.ended, desired: Self.closed, ordering: .acquiringAndReleasing)
+        if isFirst { desk.life.leave(spending) }
+    }
+
     /// Nothing was begun: everything comes back.
     private func giveBack() {
-        if let life {
-            desk.life.end(hold.parts, captured: [Int64](repeating: 0, count: hold.parts.count), life: life)
-        }
+        desk.life.giveBack(spending)
         if let place { desk.counters.end(place, tokens: nil) }
     }
 }

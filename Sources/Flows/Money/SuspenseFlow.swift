@@ -40,18 +40,16 @@ package struct SuspenseFlow: Sendable {
     private let ledger: any Ledger
     private let spending: any SpendingStore
     private let books: PriceBooks
-    private let clock: any Clock
     private let logger: Logger
 
     package init(
         store: any SuspenseStore, ledger: any Ledger, spending: any SpendingStore, books: PriceBooks,
-        clock: any Clock, logger: Logger
+        logger: Logger
     ) {
         self.store = store
         self.ledger = ledger
         self.spending = spending
         self.books = books
-        self.clock = clock
         self.logger = logger
     }
 
@@ -123,7 +121,7 @@ package struct SuspenseFlow: Sendable {
     }
 
     private func rates(for usage: SuspendedUsage) -> ModelRates? {
-        guard usage.item.amount == nil, let table = books.table(.price, at: clock.now) else { return nil }
+        guard usage.item.amount == nil, let table = books.table(.price, at: books.now) else { return nil }
         let record = usage.record
         return table.rates(
             for: books.subject(

@@ -24,8 +24,12 @@ enum AnswerTerms {
     private static func add(
         _ quantity: RateLimit.Quantity, as name: String, of rates: [RateState], to fields: inout [(String, String)]
     ) {
-        let own = rates.lazy.filter { $0.limit.quantity == quantity }
-        guard let state = own.min(by: { $0.remaining < $1.remaining }) else { return }
+        var least: RateState?
+        for state in rates where state.limit.quantity == quantity {
+            if let least, least.remaining <= state.remaining { continue }
+            least = state
+        }
+        guard let state = least else { return }
         fields.append(("x-ratelimit-limit-\(name)", String(state.limit.amount)))
         fields.append(("x-ratelimit-remaining-\(name)", String(max(0, state.remaining))))
         fields.append(("x-ratelimit-reset-\(name)", text(of: state.reset)))

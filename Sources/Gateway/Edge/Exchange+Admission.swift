@@ -11,7 +11,8 @@ import Tenancy
 /// 1. Memory decides, or `admitting` waits: for rules that are read, for a slice of a budget, at the wall.
 /// 2. What was set aside stands in the journal's `open` and `close`, so that a killed platform's requests are settled
 ///    from where they were meant to be.
-/// 3. The ticket ends once, with the record, before `close`. Without an `open` it ends with nothing.
+/// 3. The ticket ends once, with the record, before `close`, and is closed after it. Without an `open` it ends with
+///    nothing.
 ///
 /// A client that leaves while it waits ends the wait, also where it sent an `Idempotency-Key`: nothing was carried out.
 /// A repeated answer takes no ticket: it costs nothing, and counts in no limit.
@@ -46,7 +47,7 @@ extension Exchange {
 
     private func wait(for request: AdmissionRequest, cap: OutputCap?) {
         phase = .admitting
-        wait(atMost: GatewayLimits.admissionTimeout)
+        wait(atMost: core.limits.admissionTimeout)
         let admission = core.flow.admission
         let waiting = AdmissionWait()
         admissionWait = waiting
@@ -128,9 +129,10 @@ extension Exchange {
         return AnswerTerms.fields(price: price, remaining: remaining, rates: rates)
     }
 
-    /// A stream's head went out before its cost was known: it stands in a comment, which clients pass over.
+    /// A stream's head went out before its cost was known: for who asked for usage it stands in a comment, which
+    /// clients pass over.
     var costComment: ByteBuffer {
-        guard let price, isHeadWritten else { return ByteBuffer() }
+        guard let price, isHeadWritten, facts.wantsUsage else { return ByteBuffer() }
         return ByteBuffer(string: ": \(AnswerTerms.cost) \(price)\n\n")
     }
 }

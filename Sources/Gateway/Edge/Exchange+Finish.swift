@@ -47,6 +47,7 @@ extension Exchange {
         endTicket(record)
         if let record {
             core.flow.journal.close(record)
+            ticket?.close()
             loop.metrics.finished(record)
         } else if let problem {
             loop.metrics.refused(problem.code)

@@ -24,7 +24,10 @@ extension NewPriceBook: AdminBody {
 extension NewQuote: AdminBody {
     static var fields: [String] { CodingKeys.allCases.map(\.rawValue) }
     static var integers: [String] {
-        [CodingKeys.inputTokens, .cachedInputTokens, .outputTokens, .reasoningTokens, .maxTokens, .n].map(\.rawValue)
+        [
+            CodingKeys.inputTokens, .cachedInputTokens, .outputTokens, .reasoningTokens, .maxTokens,
+            .maxCompletionTokens, .n,
+        ].map(\.rawValue)
     }
 }
 

@@ -54,6 +54,6 @@ extension Query {
 }
 
 extension UsageQuestion {
-    /// Whether it asks for less than everything.
-    fileprivate var isNarrowed: Bool { self != UsageQuestion(workspace: workspace, groups: groups, zone: zone) }
+    /// Whether it asks for less than everything; with a zone alone, the last 30 days.
+    fileprivate var isNarrowed: Bool { self != UsageQuestion(workspace: workspace, groups: groups) }
 }

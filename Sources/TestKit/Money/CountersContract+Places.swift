@@ -4,7 +4,7 @@ import Synchronization
 
 extension CountersContract {
     /// Never more at once than the limit, and all places are free afterwards.
-    package func concurrency(tasks: Int) async throws {
+    package func verifyConcurrency(tasks: Int) async throws {
         let cluster = try await open(isShared ? 3 : 1)
         let limit = cluster.limit(.concurrency, 5)
         let (running, most, passed) = (Shared(0), Shared(0), Shared(0))
@@ -36,7 +36,7 @@ extension CountersContract {
 
     /// LiteLLM#20256: requests that failed, timed out or were cut off did not give their place back, and after as many
     /// as the limit the key was refused for ever.
-    package func placesComeBack() async throws {
+    package func verifyPlacesComeBack() async throws {
         let cluster = try await open()
         let limits = [cluster.limit(.concurrency, 3), cluster.limit(.requestsPerMinute, 1_000_000)]
         for round in 0..<200 {
@@ -55,7 +55,7 @@ extension CountersContract {
     }
 
     /// LiteLLM#17323: a counter that was kept apart from what runs stayed up, or went below nothing.
-    package func countsWhatRuns(seed: UInt64) async throws {
+    package func verifyCountsWhatRuns(seed: UInt64) async throws {
         let cluster = try await open()
         let limit = cluster.limit(.concurrency, 4)
         let random = SeededRandom(seed: seed)
@@ -65,7 +65,7 @@ extension CountersContract {
                 let ticket = try await cluster.ticket([limit])
                 try expect(
                     (ticket != nil) == (running.count < 4),
-                    "seed \(seed), step \(step): \(running.count) of 4 run, and one more was \(ticket == nil ? "" : "not ")refused"
+                    "seed \(seed), step \(step): \(running.count) of 4 run, one more is let through: \(ticket != nil)"
                 )
                 if let ticket { running.append(ticket) }
             } else if !running.isEmpty {
@@ -81,7 +81,7 @@ extension CountersContract {
     }
 
     /// A node that vanishes with places keeps them until its lease ends, and not a moment longer.
-    package func vanishes() async throws {
+    package func verifyVanishes() async throws {
         let cluster = try await open(2)
         let limit = cluster.limit(.concurrency, 4)
         var running: [RateTicket] = []
@@ -110,7 +110,7 @@ extension CountersContract {
     }
 
     /// A node cannot renew: it stops before its lease ends.
-    package func stopsBeforeTheEnd() async throws {
+    package func verifyStopsBeforeTheEnd() async throws {
         let cluster = try await open(2)
         let limit = cluster.limit(.concurrency, 2)
         guard let ticket = try await cluster.ticket([limit], on: 0) else {

@@ -3,7 +3,7 @@ import Kernel
 
 extension CountersContract {
     /// A burst fills the limit, and then one passes whenever one more fits.
-    package func bursts() async throws {
+    package func verifyBursts() async throws {
         let cluster = try await open()
         let limit = cluster.limit(.requestsPerMinute, 10)
         try expect(try await cluster.passing(10, [limit]) == 10, "a burst of the limit passes")
@@ -19,7 +19,7 @@ extension CountersContract {
     }
 
     /// Over many minutes all that refills can be used, and in no span more than its bound.
-    package func steadyState() async throws {
+    package func verifySteadyState() async throws {
         let cluster = try await open()
         let limit = cluster.limit(.requestsPerMinute, 30)
         var passed = 0
@@ -34,7 +34,7 @@ extension CountersContract {
     }
 
     /// What was estimated too high comes back, too low is paid back, and nothing is owed beyond one limit.
-    package func correction() async throws {
+    package func verifyCorrection() async throws {
         let cluster = try await open()
         let limit = cluster.limit(.tokensPerMinute, 6000)
         guard let first = try await cluster.ticket([limit], tokens: 5000) else {
@@ -62,7 +62,7 @@ extension CountersContract {
     }
 
     /// More tokens than the limit ever has are refused for good, and take nothing.
-    package func neverFits() async throws {
+    package func verifyNeverFits() async throws {
         let cluster = try await open()
         let limit = cluster.limit(.tokensPerMinute, 100)
         guard case .refused(_, nil) = try await cluster.take([limit], tokens: 101) else {
@@ -76,7 +76,7 @@ extension CountersContract {
     }
 
     /// A request takes from every limit or from none. LiteLLM#39309: refused for concurrency, it used up the minute.
-    package func allOrNone() async throws {
+    package func verifyAllOrNone() async throws {
         let cluster = try await open()
         let requests = cluster.limit(.requestsPerMinute, 2)
         let tokens = cluster.limit(.tokensPerMinute, 100)
@@ -98,7 +98,7 @@ extension CountersContract {
     }
 
     /// A limit that is changed keeps what was used of it.
-    package func changedAmount() async throws {
+    package func verifyChangedAmount() async throws {
         let cluster = try await open()
         try expect(
             try await cluster.passing(10, [cluster.limit(.requestsPerMinute, 10)]) == 10, "a burst passes")
@@ -113,7 +113,7 @@ extension CountersContract {
     }
 
     /// The states are those of the tightest limit of requests and of tokens, and run full in the time that they say.
-    package func states() async throws {
+    package func verifyStates() async throws {
         let cluster = try await open()
         let wide = cluster.limit(.requestsPerMinute, 100)
         let narrow = cluster.limit(.requestsPerMinute, 60, id: 2)
@@ -130,7 +130,7 @@ extension CountersContract {
     }
 
     /// Several nodes together, whoever asks and however they take turns.
-    package func sharedRates(seed: UInt64) async throws {
+    package func verifySharedRates(seed: UInt64) async throws {
         let cluster = try await open(3)
         let limit = cluster.limit(.tokensPerMinute, 600)
         let random = SeededRandom(seed: seed)
@@ -160,7 +160,7 @@ extension CountersContract {
     }
 
     /// All nodes at once, from many tasks.
-    package func sharedBurst(tries: Int) async throws {
+    package func verifySharedBurst(tries: Int) async throws {
         let cluster = try await open(3)
         let limit = cluster.limit(.requestsPerMinute, 100)
         let passed = try await withThrowingTaskGroup(of: Int.self) { group in

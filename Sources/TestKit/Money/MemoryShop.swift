@@ -147,6 +147,14 @@ extension MemoryShop: WalletStore {
         }
     }
 
+    package func removeRule(of tenant: TenantID, workspace: WorkspaceID?, by act: MoneyAct) async throws -> Bool {
+        change(act) { state in
+            let count = state.wallets.count
+            state.wallets.removeAll { $0.tenant == tenant && $0.workspace == workspace }
+            return state.wallets.count < count
+        }
+    }
+
     package func rules(of tenant: TenantID) async throws -> [WalletRule] {
         state.withLock { $0.wallets.filter { $0.tenant == tenant } }
     }
@@ -170,9 +178,19 @@ extension MemoryShop: WalletStore {
         }
     }
 
+    package func revoke(
+        _ id: CreditGrantID, by act: MoneyAct
+    ) async throws -> (grant: CreditGrant, sums: AccountSums)? {
+        change(act) { state in
+            guard let place = state.grants.firstIndex(where: { $0.id == id }) else { return nil }
+            state.grants[place] = state.grants[place].ended(at: act.at)
+            return (state.grants[place], state.sums[state.grants[place].account] ?? AccountSums())
+        }
+    }
+
     package func lapse(at now: Instant, limit: Int) async throws -> Int { 0 }
 
-    package func setPlan(_ plan: Plan.Name, of tenant: TenantID, by act: MoneyAct) async throws {
+    package func setPlan(_ plan: Plan.Name?, of tenant: TenantID, by act: MoneyAct) async throws {
         change(act) { $0.plans[tenant] = plan }
     }
 

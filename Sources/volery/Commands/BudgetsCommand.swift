@@ -13,7 +13,9 @@ struct BudgetsCommand: ParsableCommand {
 struct QuotasCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quotas", abstract: "What may be used: budgets over tokens, requests, and seconds.",
-        subcommands: [Set.self])
+        subcommands: [
+            Set.self, List.self, BudgetsCommand.Show.self, BudgetsCommand.Remove.self, BudgetsCommand.Events.self,
+        ])
 }
 
 /// What a budget or quota binds, and when it begins anew.
@@ -21,7 +23,7 @@ struct BudgetOptions: ParsableArguments {
     @Option(help: "The tenant, by identifier or name; the workspace's, or the default one otherwise.")
     var tenant: String?
     @Option(help: "Only this workspace, by identifier or name; otherwise the whole tenant.") var workspace: String?
-    @Option(help: "Only this key; its identifier.") var key: String?
+    @Option(help: "Only this key; its identifier or prefix.", transform: KeyName.init(argument:)) var key: KeyName?
     @Option(help: "Only this user's keys; by identifier, or a person's name.") var user: String?
     @Option(help: "Only this model: its name, or the beginning of names and a `*`.") var model: String?
     @Option(help: "Only requests with this tag.") var tag: String?
@@ -40,7 +42,7 @@ struct BudgetOptions: ParsableArguments {
         var request = NewBudget(amount: DecimalInput(amount))
         request.tenant = try await control.tenantID(orNil: place.tenant)?.description
         request.workspace = place.workspace
-        request.key = key
+        request.key = try await control.keyID(orNil: key)?.description
         request.user = if let user { try await control.userID(named: user).description } else { nil }
         request.model = model
         request.tag = tag
@@ -73,6 +75,40 @@ extension QuotasCommand {
             }
             try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
         }
+    }
+}
+
+extension QuotasCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists quotas with what is used.")
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var place: MoneyPlaceOption
+
+        func run() async throws {
+            let context = CommandContext(options)
+            let quotas = try await place.budgets(context).filter { $0.limit.asset.currency == nil }
+            try context.terminal.list(
+                quotas, asJSON: listing.json, none: "No quotas. `volery quotas set` makes one.",
+                table: Table.init(budgets:))
+        }
+    }
+}
+
+extension Table {
+    init(budgets: [BudgetView]) {
+        self.init(
+            [
+                .init("ID"), .init("BINDS"), .init("PERIOD"), .init("HARD"), .init("LIMIT", .right),
+                .init("SPENT", .right), .init("PENDING", .right), .init("LEFT", .right), .init("RESETS"),
+            ],
+            rows: budgets.map { row in
+                [
+                    "\(row.id)", row.scope, row.periodText, row.hard ? "yes" : "no", "\(row.limit)",
+                    row.now.spent.text, row.now.pending.text, row.now.left.text, row.now.resets?.short ?? "never",
+                ]
+            })
     }
 }
 
@@ -110,28 +146,10 @@ extension BudgetsCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let budgets = try await context.control { [place] control in
-                let place = try await place.found(in: control)
-                return try await everyItem(limit: 10_000) {
-                    try await control.listBudgets(in: place.tenant, workspace: place.workspace, $0)
-                }
-            }
+            let budgets = try await place.budgets(context)
             try context.terminal.list(
-                budgets, asJSON: listing.json, none: "No budgets. `volery budgets set` makes one."
-            ) { rows in
-                Table(
-                    [
-                        .init("ID"), .init("BINDS"), .init("PERIOD"), .init("HARD"), .init("LIMIT", .right),
-                        .init("SPENT", .right), .init("PENDING", .right), .init("LEFT", .right), .init("RESETS"),
-                    ],
-                    rows: rows.map { row in
-                        [
-                            "\(row.id)", row.scope, row.periodText, row.hard ? "yes" : "no", "\(row.limit)",
-                            row.now.spent.text, row.now.pending.text, row.now.left.text,
-                            row.now.resets?.short ?? "never",
-                        ]
-                    })
-            }
+                budgets, asJSON: listing.json, none: "No budgets. `volery budgets set` makes one.",
+                table: Table.init(budgets:))
         }
     }
 
@@ -201,6 +219,15 @@ struct MoneyPlaceOption: ParsableArguments {
     @Option(help: "The tenant, by identifier or name; the workspace's, or the default one otherwise.")
     var tenant: String?
     @Option(help: "The workspace, by identifier or name; all of the tenant otherwise.") var workspace: String?
+
+    func budgets(_ context: CommandContext) async throws -> [BudgetView] {
+        try await context.control { [self] control in
+            let place = try await found(in: control)
+            return try await everyItem(limit: 10_000) {
+                try await control.listBudgets(in: place.tenant, workspace: place.workspace, $0)
+            }
+        }
+    }
 
     func found(in control: any Control) async throws -> (tenant: TenantID?, workspace: WorkspaceID?) {
         let place = try await control.place(tenant: tenant, workspace: workspace)

@@ -7,7 +7,7 @@ import Kernel
 struct CreditsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "credits", abstract: "Money that tenants have to spend.",
-        subcommands: [Grant.self, List.self])
+        subcommands: [Grant.self, List.self, Revoke.self])
 }
 
 extension CreditsCommand {
@@ -86,141 +86,23 @@ extension CreditsCommand {
     }
 }
 
-struct WalletsCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "wallets", abstract: "How tenants and workspaces pay: before (prepaid) or after (postpaid).",
-        subcommands: [Set.self, Show.self])
-}
-
-extension WalletsCommand {
-    struct Set: AsyncParsableCommand {
+extension CreditsCommand {
+    struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Sets how a workspace, or all of a tenant, pays.",
-            discussion: """
-                prepaid: nothing runs that credit does not cover. postpaid: credit is used first, and the rest is \
-                owed. A workspace's own rule goes before its tenant's; without any it is postpaid.
-                """)
+            abstract: "Ends credit now. What it has paid for stays paid; what is left goes back.")
 
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
-        @OptionGroup var place: MoneyPlaceOption
-        @Option(help: "prepaid or postpaid.") var mode: String
-        @Option(help: "What is charged in: IRR, USD or EUR.") var currency: String
+        @Argument(help: "The credit's identifier, crd_….", transform: identifier) var id: CreditGrantID
 
         func run() async throws {
             let context = CommandContext(options)
-            let wallet = try await context.control { [self] control in
-                let place = try await place.found(in: control)
-                return try await control.setWallet(
-                    NewWallet(
-                        tenant: place.tenant?.description, workspace: place.workspace?.description, mode: mode,
-                        currency: currency))
+            let credit = try await context.control { [id] in try await $0.revokeCredit(id) }
+            var words = "\(credit.id) has ended: \(credit.left) go back."
+            if credit.pending.units > 0 {
+                words += " What of \(credit.pending) requests that run now do not use follows."
             }
-            try context.terminal.changed(
-                wallet, asJSON: listing.json,
-                "\(wallet.workspace?.description ?? wallet.tenant.description) is \(wallet.mode.rawValue), "
-                    + "in \(wallet.currency.rawValue).")
-        }
-    }
-
-    struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Shows how a tenant and its workspaces pay.")
-
-        @OptionGroup var options: GlobalOptions
-        @OptionGroup var listing: ListingOptions
-        @OptionGroup var place: TenantOption
-
-        func run() async throws {
-            let context = CommandContext(options)
-            let wallets = try await context.control { [place] control in
-                try await control.wallets(of: control.tenantID(orNil: place.tenant))
-            }
-            try context.terminal.list(
-                wallets, asJSON: listing.json, none: "No rule: every workspace of the tenant is postpaid."
-            ) { rows in
-                Table(
-                    [.init("WORKSPACE"), .init("MODE"), .init("CURRENCY")],
-                    rows: rows.map {
-                        [$0.workspace?.description ?? "all others", $0.mode.rawValue, $0.currency.rawValue]
-                    })
-            }
-        }
-    }
-}
-
-struct PlansCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "plans", abstract: "What tenants have subscribed to.",
-        subcommands: [Set.self, Show.self, List.self])
-}
-
-extension PlansCommand {
-    struct Set: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Puts a tenant on a plan: its credits each month, and its requests a minute.")
-
-        @OptionGroup var options: GlobalOptions
-        @OptionGroup var listing: ListingOptions
-        @OptionGroup var place: TenantOption
-        @Argument(help: "free, pro or enterprise.") var plan: String
-
-        func run() async throws {
-            let context = CommandContext(options)
-            let set = try await context.control { [place, plan] control in
-                let tenant = try await control.tenantID(orNil: place.tenant)
-                return try await control.setPlan(NewPlan(tenant: tenant?.description, plan: plan))
-            }
-            try context.terminal.changed(
-                set, asJSON: listing.json, "\(set.tenant) is on the plan \(set.plan?.name.rawValue ?? "none").")
-        }
-    }
-
-    struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows a tenant's plan.")
-
-        @OptionGroup var options: GlobalOptions
-        @OptionGroup var listing: ListingOptions
-        @OptionGroup var place: TenantOption
-
-        func run() async throws {
-            let context = CommandContext(options)
-            let shown = try await context.control { [place] control in
-                try await control.plan(of: control.tenantID(orNil: place.tenant))
-            }
-            if listing.json { return try context.terminal.write(json: shown) }
-            try context.terminal.write(
-                Facts.text([
-                    ("tenant", "\(shown.tenant)"), ("plan", shown.plan?.name.rawValue ?? "none"),
-                    ("credits a month", shown.plan?.credits.map { "\($0) UMU" }),
-                    ("requests a minute", shown.plan?.requestsPerMinute.map { "\($0)" }),
-                ]))
-        }
-    }
-
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the plans that there are.")
-
-        @OptionGroup var options: GlobalOptions
-        @OptionGroup var listing: ListingOptions
-
-        func run() async throws {
-            let context = CommandContext(options)
-            let plans = try await context.control { try await $0.listPlans() }
-            try context.terminal.list(plans, asJSON: listing.json, none: "No plans.") { rows in
-                Table(
-                    [
-                        .init("PLAN"), .init("A MONTH", .right), .init("CREDITS", .right),
-                        .init("REQUESTS A MINUTE", .right),
-                    ],
-                    rows: rows.map { row in
-                        [
-                            row.name.rawValue, row.monthly.map { "\($0)" } ?? "agreed on",
-                            row.credits.map { "\($0)" } ?? "agreed on",
-                            row.requestsPerMinute.map { "\($0)" } ?? "agreed on",
-                        ]
-                    })
-            }
+            try context.terminal.changed(credit, asJSON: listing.json, words)
         }
     }
 }

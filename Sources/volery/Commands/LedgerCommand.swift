@@ -214,7 +214,9 @@ extension LedgerCommand {
                 return try await control.accounts(
                     of: place.tenant, workspace: place.workspace, isPlatform: platform)
             }
-            try context.terminal.list(accounts, asJSON: listing.json, none: "No accounts yet.") { rows in
+            // The platform has one of each kind in every asset; most of them never move.
+            let shown = listing.json || !platform ? accounts : accounts.filter(\.hasMoved)
+            try context.terminal.list(shown, asJSON: listing.json, none: "No accounts yet.") { rows in
                 Table(
                     [
                         .init("ID"), .init("KIND"), .init("OF"), .init("ASSET"), .init("DEBITS", .right),
@@ -229,6 +231,10 @@ extension LedgerCommand {
             }
         }
     }
+}
+
+extension AccountView {
+    fileprivate var hasMoved: Bool { debits.units != 0 || credits.units != 0 || pending.units != 0 }
 }
 
 /// A statement as JSON: all of its pages in one.

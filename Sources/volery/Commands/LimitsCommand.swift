@@ -40,7 +40,7 @@ extension LimitsCommand {
         @OptionGroup var options: GlobalOptions
         @OptionGroup var listing: ListingOptions
         @OptionGroup var place: MoneyPlaceOption
-        @Option(help: "Of this key; its identifier.") var key: String?
+        @Option(help: "Of this key; its identifier or prefix.", transform: KeyName.init(argument:)) var key: KeyName?
         @Option(help: "Of this user, with all keys; by identifier, or a person's name.") var user: String?
         @Option(help: "For this model alone: its name, or the beginning of names and a `*`.") var model: String?
         @Option(help: "Requests a minute; none takes it away.", transform: LimitValue.init(argument:))
@@ -59,7 +59,6 @@ extension LimitsCommand {
         /// Without what must be looked up.
         var change: LimitChange {
             var change = LimitChange()
-            change.key = key
             change.model = model
             change.rpm = rpm?.amount
             change.tpm = tpm?.amount
@@ -75,12 +74,18 @@ extension LimitsCommand {
             let limits = try await context.control { [self] control in
                 let place = try await place.found(in: control)
                 var change = change
+                change.key = try await control.keyID(orNil: key)?.description
                 change.tenant = place.tenant?.description
                 change.workspace = place.workspace?.description
                 change.user = if let user { try await control.userID(named: user).description } else { nil }
                 return try await control.setLimits(change)
             }
-            try context.terminal.changed(limits, asJSON: listing.json, "In force: \(limits.count) limits.")
+            let told = limits.map { limit in
+                "\(limit.quantity.rawValue) \(limit.amount)" + (limit.model.map { " for \($0)" } ?? "")
+            }
+            try context.terminal.changed(
+                limits, asJSON: listing.json,
+                told.isEmpty ? "No limit is in force." : "In force: \(told.sorted().joined(separator: ", ")).")
         }
     }
 

@@ -78,6 +78,14 @@ extension Control {
         return keys
     }
 
+    func keyID(orNil name: KeyName?) async throws -> KeyID? {
+        switch name {
+        case nil: nil
+        case .id(let id): id
+        case .prefix(let prefix): try await key(.prefix(prefix)).id
+        }
+    }
+
     func key(_ name: KeyName) async throws -> KeyView {
         switch name {
         case .id(let id): return try await key(id)

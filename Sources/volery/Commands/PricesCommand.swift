@@ -11,7 +11,7 @@ struct PricesCommand: ParsableCommand {
             One book holds what tenants pay, the other (--cost) what it costs the platform. A request keeps the price \
             that was in force when it was accepted.
             """,
-        subcommands: [Set.self, List.self, Show.self, Quote.self])
+        subcommands: [Set.self, Import.self, Export.self, List.self, Show.self, Quote.self])
 }
 
 /// Which of the two books.

@@ -11,7 +11,7 @@ struct UsageCommand: AsyncParsableCommand {
             volery usage --by day,model --zone Asia/Tehran --from 2026-11-01
             volery usage --each --model llama-3 --tag batch
 
-            Without --by and --each: sums by UTC day, model and key over --days.
+            Without --by and --each: sums by day, model and key over --days, UTC's unless --zone says another.
             """)
 
     @OptionGroup var options: GlobalOptions
@@ -31,6 +31,8 @@ struct UsageCommand: AsyncParsableCommand {
     @Option(help: "Of this user alone; by identifier, or a person's name.") var user: String?
     @Option(help: "With this tag alone.") var tag: String?
 
+    private static let usualGroups = "day,model,key"
+
     func validate() throws {
         guard (1...100_000).contains(limit) else { throw ValidationError("--limit must be 1 to 100000.") }
         guard (1...366).contains(days) else { throw ValidationError("--days must be 1 to 366.") }
@@ -39,25 +41,29 @@ struct UsageCommand: AsyncParsableCommand {
     func run() async throws {
         let context = CommandContext(options)
         if each { return try await showRows(context) }
-        groups == nil && !isNarrowed ? try await showSums(context) : try await showTotals(context)
+        // What programs have read since before there were prices.
+        let isPlain = groups == nil && !isNarrowed && listing.json
+        isPlain ? try await showSums(context) : try await showTotals(context)
     }
 
     private var isNarrowed: Bool {
         [zone, from, to, model, user, tag].contains { $0 != nil } || key != nil
     }
 
-    private func question(_ control: any Control) async throws -> UsageQuestion {
+    private func question(_ control: any Control, now: Instant) async throws -> UsageQuestion {
+        let begin = from ?? (to == nil ? "\(now - .seconds(days * 86_400))" : nil)
         var question = UsageQuestion(
             workspace: try await control.workspaceID(place),
-            groups: (groups ?? "").split(separator: ",").map(String.init), zone: zone, from: from, until: to,
-            model: model, key: key, tag: tag)
+            groups: (groups ?? Self.usualGroups).split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }
+                .map(String.init),
+            zone: zone, from: begin, until: to, model: model, key: key, tag: tag)
         question.user = if let user { try await control.userID(named: user).description } else { nil }
         return question
     }
 
     private func showTotals(_ context: CommandContext) async throws {
         let report = try await context.control { [self] control in
-            try await control.usageReport(question(control))
+            try await control.usageReport(question(control, now: context.clock.now))
         }
         let groups = report.groups
         if listing.json { return try context.terminal.write(json: report) }
@@ -76,6 +82,18 @@ struct UsageCommand: AsyncParsableCommand {
                     ]
                 })
         }
+        // One with two tags stands in two rows.
+        if report.data.count > 1, !groups.contains(.tag) { context.terminal.talk(Self.total(of: report.data) + "\n") }
+    }
+
+    private static func total(of rows: [UsageTotalView]) -> String {
+        var sums: [Asset: Int64] = [:]
+        for amount in rows.flatMap(\.price) {
+            sums[amount.asset] = (sums[amount.asset] ?? 0).addingReportingOverflow(amount.units).partialValue
+        }
+        let prices = sums.map { "\(Amount(units: $0.value, $0.key))" }.sorted()
+        let counts = "\(rows.reduce(0) { $0 + $1.requests }) requests"
+        return "In all \(([counts] + prices).joined(separator: ", "))."
     }
 
     private func showRows(_ context: CommandContext) async throws {
@@ -84,7 +102,7 @@ struct UsageCommand: AsyncParsableCommand {
                 let workspace = try await control.workspaceID(place)
                 return try await everyItem(limit: limit) { try await control.usageRows(in: workspace, $0) }
             }
-            let question = try await question(control)
+            let question = try await question(control, now: context.clock.now)
             return try await everyItem(limit: limit) { try await control.usageRows(matching: question, $0) }
         }
         try context.terminal.list(rows, asJSON: listing.json, none: "No request has finished yet.") { rows in
@@ -108,21 +126,7 @@ struct UsageCommand: AsyncParsableCommand {
         let sums = try await context.control { [days, place] control in
             try await control.usageSummary(in: control.workspaceID(place), days: days)
         }
-        try context.terminal.list(
-            Array(sums.prefix(limit)), asJSON: listing.json, none: "Nothing was used in the last \(days) days."
-        ) { rows in
-            Table(
-                [
-                    .init("DAY"), .init("MODEL"), .init("KEY"), .init("REQUESTS", .right),
-                    .init("UNSUCCESSFUL", .right), .init("TOKENS IN", .right), .init("TOKENS OUT", .right),
-                ],
-                rows: rows.map { row in
-                    [
-                        row.day, row.model, "\(row.key)", "\(row.requests)", "\(row.unsuccessful)",
-                        "\(row.inputTokens)", "\(row.outputTokens)",
-                    ]
-                })
-        }
+        try context.terminal.write(json: Array(sums.prefix(limit)))
     }
 }
 

@@ -138,5 +138,7 @@ final class ScriptedTicket: AdmissionTicket {
         return record == nil ? nil : price
     }
 
+    func close() { tape?.add(.ticketClose) }
+
     var ends: [UsageRecord?] { ended.withLock { $0 } }
 }

@@ -12,6 +12,7 @@ final class Tape: Sendable {
         case open(attempt: Int)
         case progress, close
         case ticketEnd(hasRecord: Bool)
+        case ticketClose
         case toClient(String)
         case toUpstream(String)
     }

@@ -3,7 +3,9 @@ import Database
 import Flows
 import Inference
 import Kernel
+import Logging
 import Stores
+import Synchronization
 import TestKit
 import Testing
 
@@ -79,6 +81,25 @@ import Testing
         #expect(try await proof.verdict().findings.map(\.kind) == [.linkReplaced])
     }
 
+    @Test("a chain that is all gone is told, and its anchor stays", arguments: StoreAdapter.databases)
+    func gone(adapter: StoreAdapter) async throws {
+        let proof = try await ProofWorld.open(adapter)
+        let (world, told) = (proof.base, Told())
+        let linking = LedgerLinking(
+            links: proof.chain, anchors: proof.anchors, sealer: TestLinkSealer(),
+            logger: Logger(label: "test") { _ in told })
+        try await linking.pass()
+        #expect(told.errors == [], "there is none yet")
+        let budget = try await world.budget(limit: 1000)
+        _ = try await world.ledger.post([world.count("c", 1, in: budget)])
+        try await linking.pass()
+        let anchored = try #require(try await proof.anchors.head())
+        try await world.database.execute(.schema, "DELETE FROM ledger_link", [])
+        for _ in 0..<2 { try await linking.pass() }
+        #expect(told.errors.count == 1 && told.errors.first?.contains("chain_cut") == true, "\(told.errors)")
+        #expect(try await proof.anchors.head() == anchored)
+    }
+
     @Test("what waits and is not there keeps nobody else from being linked", arguments: StoreAdapter.databases)
     func nonsense(adapter: StoreAdapter) async throws {
         let proof = try await ProofWorld.open(adapter)
@@ -125,5 +146,30 @@ extension Sequence where Element: Sendable {
         var values: [T] = []
         for element in self { values.append(try await transform(element)) }
         return values
+    }
+}
+
+/// What was logged as an error.
+private final class Told: LogHandler, Sendable {
+    private let lines = Mutex<[String]>([])
+
+    var errors: [String] { lines.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        guard event.level >= .error else { return }
+        lines.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") }
     }
 }

@@ -179,17 +179,20 @@ import Testing
         let world = try await LedgerWorld.open(adapter)
         let hard = try await world.budget(limit: 100)
         let soft = try await world.budget(limit: nil)
+        let over = try await world.budget(limit: 9, ends: world.clock.now)
         let owed = try await world.open(.receivable, limit: nil, asset: .money(.usd), subject: "", ends: nil)
         let charge = world.transfer("a", .charge, 7, from: owed, to: world.platform(.revenue))
         let groups = [TransferGroup([charge]), world.count("b", 3, in: soft), world.count("c", 5, in: hard)]
         #expect(try await world.ledger.post(groups) == [.posted, .posted, .posted])
         let listed = try await world.ledger.accounts(of: world.home.tenant, workspace: world.home.id)
         let sums = Dictionary(uniqueKeysWithValues: listed.map { ($0.account.id, $0.sums) })
+        // `over` is not: a budget by day would have one for every day.
         #expect(
             sums == [
                 hard: AccountSums(debits: 5), soft: AccountSums(debits: 3), owed: AccountSums(debits: 7),
             ])
         #expect(try await world.ledger.accounts(of: world.home.tenant, workspace: nil).count == 3)
+        #expect(try await world.ledger.account(over) != nil)
         #expect(try await world.ledger.accounts(of: world.samples.ids.next(), workspace: nil).isEmpty)
         let platform = try await world.ledger.accounts(of: nil, workspace: nil)
         #expect(platform.first { $0.account.kind == .consumed && $0.account.asset == .money(.usd) }?.sums.credits == 8)

@@ -131,7 +131,8 @@ private struct RandomWalk {
             return
         }
         let units = min(max(needed, available / 8), max(needed, wanted), available)
-        let term = EscrowTerm(now: world.clock.now, length: (try await term()).length)
+        let length = try await term().length
+        let term = EscrowTerm(now: world.clock.now, length: length, left: available - units)
         #expect(answer == .granted(units, term), seed)
         let isBudget = plain.accounts[account]?.kind == .budget
         plain.take(

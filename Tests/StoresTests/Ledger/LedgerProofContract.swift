@@ -52,7 +52,8 @@ struct LedgerProofContract {
                 world: world, budget: credit, credit: credit, slices: [slice, slice], key: world.samples.ids.next())
             let plain = desk.settlement(price: 500)
             let settlement = Settlement(
-                record: plain.record, bill: plain.bill, transfers: [plain.transfers[0]], suspended: nil)
+                record: plain.record, bill: plain.bill, transfers: [plain.transfers[0], plain.transfers[2]],
+                suspended: nil)
             #expect(try await world.ledger.settle([settlement]).late == 1)
             return settlement
         }
@@ -154,6 +155,10 @@ struct LedgerProofContract {
             ),
             ("nodes that are gone", .escrowStale, [Forgery("DELETE FROM billing_node")]),
             (
+                "an escrow that was closed with money in it", .escrowStale,
+                [Forgery("UPDATE escrow SET ended = 5 WHERE id = $1", slice)]
+            ),
+            (
                 "more taken from an escrow than it held", .escrowOverdrawn,
                 [
                     Forgery(
@@ -170,12 +175,12 @@ struct LedgerProofContract {
         let head = try #require(try await scene.proof.chain.head())
         let posting = "(SELECT posting_id FROM transfer WHERE id = $1)"
         let zeros = Blob([UInt8](repeating: 0, count: 32))
-        func removed(_ where_: String) -> [Forgery] {
+        func removed(_ rows: String) -> [Forgery] {
             [
                 Forgery(
-                    "DELETE FROM transfer WHERE posting_id IN (SELECT posting_id FROM ledger_link WHERE \(where_))"),
-                Forgery("DELETE FROM posting WHERE id IN (SELECT posting_id FROM ledger_link WHERE \(where_))"),
-                Forgery("DELETE FROM ledger_link WHERE \(where_)"),
+                    "DELETE FROM transfer WHERE posting_id IN (SELECT posting_id FROM ledger_link WHERE \(rows))"),
+                Forgery("DELETE FROM posting WHERE id IN (SELECT posting_id FROM ledger_link WHERE \(rows))"),
+                Forgery("DELETE FROM ledger_link WHERE \(rows)"),
             ]
         }
         let tamperings: [Tampering] = [
@@ -263,6 +268,9 @@ struct LedgerProofContract {
         let tamperings: [Tampering] = [
             usage(.chargeDiffers, "price = price + 1"), usage(.chargeDiffers, "price = NULL"),
             usage(.chargeDiffers, "price_currency = 'EUR'"), usage(.suspenseMissing, "bill_state = 'suspended'"),
+            usage(.costDiffers, "cost = cost - 1"), usage(.costDiffers, "cost = NULL"),
+            usage(.costDiffers, "cost_currency = 'EUR'"), usage(.ownerDiffers, "workspace_id = 'ws_other'"),
+            usage(.ownerDiffers, "tenant_id = 'ten_other'"),
             ("a row less", .usageMissing, [Forgery("DELETE FROM usage WHERE request_id = $1", request)]),
             (
                 "a row whose charge is gone", .chargeDiffers,

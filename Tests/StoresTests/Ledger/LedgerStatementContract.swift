@@ -106,7 +106,10 @@ import Testing
             try await world.ledger.post([
                 TransferGroup([world.transfer("c", .adjustment, 250, from: credit, to: owed)])
             ]) == [.posted])
+        // Nor is it a line that a node sets something aside.
+        _ = try await world.slice(of: credit, 10, for: world.begin())
         let statement = try #require(try await reports.statement(query, page: PageRequest()))
+        #expect(statement.pending == 10)
         #expect(statement.lines.data.map(\.change) == [1000, -400, -300, 0])
         #expect(statement.lines.data.map(\.balance) == [1000, 600, 300, 300])
         #expect(statement.closing == 300)

@@ -76,6 +76,29 @@ import Testing
         #expect(try await desk.proof.verdict().findings == [])
     }
 
+    @Test("who comes second books nothing, also from another account", arguments: StoreAdapter.databases)
+    func second(adapter: StoreAdapter) async throws {
+        let desk = try await SuspenseDesk.open(adapter)
+        let world = desk.world
+        let record = try await desk.suspend(.unpriced)
+        let (one, two) = (try await world.credit(5000), try await world.credit(5000))
+        func resolve(from payer: AccountID, _ units: Int64) async throws -> SuspenseOutcome {
+            let charge = world.transfer(
+                "\(record.request)/charge/0", .charge, units, from: payer, to: world.platform(.revenue),
+                request: record.request)
+            return try await world.ledger.resolve(
+                record.request, with: [charge], as: Money(units: units, .usd))
+        }
+        let outcomes = try await withThrowingTaskGroup(of: SuspenseOutcome.self) { group in
+            for (payer, units) in [(one, Int64(100)), (two, 100), (one, 70), (two, 70)] {
+                group.addTask { try await resolve(from: payer, units) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(outcomes.count { $0 == .resolved } == 1 && outcomes.count { $0 == .repeated } == 3, "\(outcomes)")
+        #expect(try await desk.proof.verdict().findings == [])
+    }
+
     @Test("many that wait are listed and tried page by page", arguments: StoreAdapter.databases)
     func pages(adapter: StoreAdapter) async throws {
         let desk = try await SuspenseDesk.open(adapter)
@@ -115,7 +138,7 @@ private struct SuspenseDesk: Sendable {
             until: nil)
         return SuspenseFlow(
             store: world.ledger, ledger: world.ledger, spending: FixedRules(rules: rules, clock: world.clock),
-            books: PriceBooks(store: prices, clock: world.clock), clock: world.clock,
+            books: PriceBooks(store: prices, clock: world.clock),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -54,6 +54,34 @@ import Testing
         #expect(try await world.money.sums(account) == AccountSums(debits: 30, credits: 30))
     }
 
+    @Test("nodes whose clocks differ go on where the other stopped", arguments: StoreAdapter.databases)
+    func clocks(adapter: StoreAdapter) async throws {
+        let world = try await SpendingWorld.open(adapter)
+        _ = try await world.set(try world.budget(1000, period: "rolling:10m"))
+        let account = try #require(try await world.rules().budgets.first).account
+        // Identifiers of what it posts sort behind those of everybody else for an hour.
+        let fast = ManualClock(now: world.clock.now + .seconds(3600))
+        let ahead = DatabaseRollingBudgets(
+            world.money.database,
+            ledger: DatabaseLedger(
+                world.money.database, sealing: TestLedgerSealer(),
+                ids: IDSource(clock: fast, random: SeededRandom(seed: 4))))
+        for _ in 0..<12 {
+            try await world.count(10, in: account)
+            world.clock.advance(by: .seconds(10))
+        }
+        world.clock.advance(by: .seconds(530))
+        _ = try await ahead.roll(at: world.clock.now, after: nil, limit: 10)
+        let early = try await world.money.sums(account).credits
+        for _ in 0..<12 {
+            world.clock.advance(by: .seconds(10))
+            _ = try await world.rolling.roll(at: world.clock.now, after: nil, limit: 10)
+        }
+        #expect(early > 0 && early < 120)
+        #expect(try await world.money.sums(account) == AccountSums(debits: 120, credits: 120))
+        try await world.money.expectSound()
+    }
+
     /// The promise itself: within any window of that length no more is counted than the budget has.
     @Test("no window ever holds more than the budget", arguments: StoreAdapter.databases, [1, 2] as [UInt64])
     func wall(adapter: StoreAdapter, seed: UInt64) async throws {

@@ -96,6 +96,40 @@ import Testing
         let other = try await world.stores.workspace("w", of: "other")
         let foreign = WalletRule(tenant: tenant, workspace: other.id, mode: .prepaid, currency: .usd)
         #expect(await code { try await world.wallets.set(foreign, by: world.act) } == .validationError)
+
+        let version = try await world.spending.version()
+        #expect(try await world.wallets.removeRule(of: tenant, workspace: nil, by: world.act))
+        #expect(try await world.wallets.rules(of: tenant) == [own])
+        let again = try await world.wallets.removeRule(of: tenant, workspace: nil, by: world.act)
+        #expect(!again, "it is gone")
+        #expect(try await world.spending.version() == version + 1)
+        #expect(try await world.stores.actions(in: tenant).filter { $0 == "wallet.remove" }.count == 1)
+    }
+
+    @Test("revoked credit pays for nothing more, and what is left goes back", arguments: StoreAdapter.databases)
+    func revoked(adapter: StoreAdapter) async throws {
+        let world = try await SpendingWorld.open(adapter)
+        let grant = try await world.grant(100)
+        let holder = try await world.money.begin()
+        let slice = try await world.money.slice(of: grant.account, 10, for: holder)
+        let version = try await world.spending.version()
+        let ended = try #require(try await world.wallets.revoke(grant.id, by: world.act))
+        #expect(ended.grant.expires != nil && ended.sums == AccountSums(credits: 100, pending: 10))
+        #expect(try await world.spending.version() == version + 1)
+        #expect(try await world.rules().funds == [])
+        #expect(try await world.money.ledger.account(grant.account)?.account.ends == ended.grant.expires)
+        // A request that runs may still be charged.
+        #expect(try await world.wallets.lapse(at: world.clock.now, limit: 10) == 0)
+        let back = try await world.money.ledger.giveBack(10, of: slice, by: holder, id: TransferID("back"))
+        #expect(back)
+        let again = try #require(try await world.wallets.revoke(grant.id, by: world.act))
+        #expect(again.grant == ended.grant, "twice is no fault")
+        #expect(try await world.wallets.grants(of: world.home.tenant, workspace: nil).isEmpty)
+        #expect(try await world.money.sums(grant.account) == AccountSums(debits: 100, credits: 100))
+        let unknown = try await world.wallets.revoke(world.ids.next(), by: world.act)
+        #expect(unknown == nil)
+        #expect(try await world.stores.actions(in: world.home.tenant) == ["credit.grant", "credit.revoke"])
+        try await world.money.expectSound()
     }
 }
 
@@ -150,6 +184,24 @@ import Testing
         #expect(try await given(world).sorted() == [2_000_000_000, 18_000_000_000])
         let actions = try await world.stores.actions(in: world.home.tenant)
         #expect(actions == Array(repeating: "plan.set", count: 6))
+    }
+
+    @Test("without its plan a tenant keeps what it was given, and is given no more", arguments: StoreAdapter.databases)
+    func removed(adapter: StoreAdapter) async throws {
+        let world = try await SpendingWorld.open(adapter)
+        let tenant = world.home.tenant
+        try await price(world)
+        try await world.wallets.setPlan(.pro, of: tenant, by: world.act)
+        for _ in 0..<2 { try await world.wallets.setPlan(nil, of: tenant, by: world.act) }
+        #expect(try await world.wallets.plan(of: tenant) == nil)
+        #expect(try await world.rules().limits == [])
+        let grant = try #require(try await world.wallets.grants(of: tenant, workspace: nil).first).grant
+        #expect(try await given(world) == [20_000_000_000])
+        world.move(to: try #require(grant.expires))
+        try await everybodyGrants(world)
+        #expect(try await world.wallets.lapse(at: world.clock.now, limit: 10) == 1)
+        #expect(try await given(world) == [])
+        #expect(try await world.stores.actions(in: tenant) == ["plan.set", "plan.remove"])
     }
 
     @Test("where nothing says what a credit is worth, the month waits for it", arguments: StoreAdapter.databases)

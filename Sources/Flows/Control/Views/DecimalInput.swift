@@ -28,13 +28,28 @@ package struct DecimalInput: Sendable, Codable, Equatable {
 
     /// So many units of the asset, not below 0.
     func units(_ asset: Asset, parameter: String) throws(Problem) -> Int64 {
-        guard let amount = Amount(text, asset), amount.units >= 0 else {
-            throw Problem(
-                .validationError,
-                "`\(parameter)` is no amount of \(asset.text) with at most \(asset.scale) digits after the point.",
-                parameter: parameter, hint: "Write it as a string such as \"12.50\", without a sign or separators.")
+        if let amount = Amount(text, asset), amount.units >= 0 { return amount.units }
+        throw Problem(
+            .validationError, "`\(parameter)` \(fault(asset)).", parameter: parameter,
+            hint: "Write it as 12.50, without separators or an exponent; in JSON as a string.")
+    }
+
+    private func fault(_ asset: Asset) -> String {
+        let digits = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : Substring(text)
+        let parts = digits.split(separator: ".", omittingEmptySubsequences: false)
+        let isDecimal =
+            (1...2).contains(parts.count)
+            && parts.allSatisfy {
+                !$0.isEmpty && $0.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            }
+        guard isDecimal else { return "is no decimal number" }
+        if text.hasPrefix("-") { return "must not be below 0" }
+        if parts.count == 2, parts[1].utf8.count > asset.scale {
+            return asset.scale == 0
+                ? "must be a whole number of \(asset.text)"
+                : "has more than the \(asset.scale) digits after the point that are kept of \(asset.text)"
         }
-        return amount.units
+        return "must be at most \(Amount(units: .max, asset))"
     }
 
     func positiveUnits(_ asset: Asset, parameter: String) throws(Problem) -> Int64 {

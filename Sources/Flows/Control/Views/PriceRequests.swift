@@ -82,9 +82,11 @@ package struct NewQuote: Sendable, Codable, Equatable {
     package var reasoningTokens: Int?
     package var tags: [String]?
     /// A chat request's messages, in the place of `input_tokens`: they are bounded by their bytes.
-    package var messages: [ChatMessage]?
+    package var messages: [QuotedValue]?
     /// The most that is answered, in the place of `output_tokens`.
     package var maxTokens: Int?
+    /// The same in the words of OpenAI's newer models; not both.
+    package var maxCompletionTokens: Int?
     package var n: Int?
     /// By identifier, or by name in the caller's tenant; nil for the caller's own.
     package var workspace: String?
@@ -98,17 +100,6 @@ package struct NewQuote: Sendable, Codable, Equatable {
     package enum CodingKeys: String, CodingKey, CaseIterable {
         case model, operation, inputTokens = "input_tokens", cachedInputTokens = "cached_input_tokens"
         case outputTokens = "output_tokens", reasoningTokens = "reasoning_tokens", tags, messages
-        case maxTokens = "max_tokens", n, workspace
-    }
-}
-
-/// A message as far as its price needs it.
-package struct ChatMessage: Sendable, Codable, Equatable {
-    package let role: String
-    package let content: String
-
-    package init(role: String, content: String) {
-        self.role = role
-        self.content = content
+        case maxTokens = "max_tokens", maxCompletionTokens = "max_completion_tokens", n, workspace
     }
 }

@@ -33,6 +33,8 @@ package struct UsageRowView: Sendable, Codable, Equatable {
     package let umu: String?
     /// 0 for none.
     package let priceVersion: Int
+    /// 0 for none; nil for everybody but the operator.
+    package let costVersion: Int?
 
     package init(_ record: UsageRecord) { self.init(BilledUsage(record: record), showsCost: false) }
 
@@ -64,6 +66,7 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         cost = showsCost ? billed.cost.map(Amount.init) : nil
         umu = billed.umu.map { Amount(units: $0.millionths, .umu).text }
         priceVersion = billed.priceVersion
+        costVersion = showsCost ? billed.costVersion : nil
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -73,6 +76,7 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         case tokenSource = "token_source", started, latency = "latency_seconds", firstToken = "first_token_seconds"
         case user = "user_id", tags, cachedTokens = "cached_tokens", reasoningTokens = "reasoning_tokens"
         case billState = "bill_state", price, cost, umu, priceVersion = "price_version"
+        case costVersion = "cost_version"
     }
 
     /// Absent values are written as null, so that the shape is always the same.
@@ -104,6 +108,7 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         try members.encode(cost, forKey: .cost)
         try members.encode(umu, forKey: .umu)
         try members.encode(priceVersion, forKey: .priceVersion)
+        try members.encode(costVersion, forKey: .costVersion)
     }
 }
 

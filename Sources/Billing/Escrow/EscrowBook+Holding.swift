@@ -1,0 +1,165 @@
+import Kernel
+
+/// What is set aside for requests from memory, and comes back when they end.
+extension EscrowBook {
+    /// Sets aside everything that the demand needs, or nothing.
+    /// - Parameter number: of one who waits; nil for one who has just come.
+    package mutating func hold(_ demand: SpendingDemand, as number: UInt64?, at uptime: Duration) -> SpendingVerdict {
+        guard let right, uptime < right.stops else { return .stopped }
+        let now = right.time(at: uptime)
+        if let obstacle = wallObstacle(demand, as: number, at: uptime, now: now) { return obstacle }
+        if demand.price > 0, let obstacle = purseObstacle(demand, as: number, at: uptime, now: now) {
+            return obstacle
+        }
+        return .held(take(demand, at: uptime, now: now))
+    }
+
+    private func wallObstacle(
+        _ demand: SpendingDemand, as number: UInt64?, at uptime: Duration, now: Instant
+    ) -> SpendingVerdict? {
+        var obstacle: SpendingVerdict?
+        for place in 0..<demand.walls {
+            let part = demand.budgets[place]
+            let slice = slices[part.account]
+            if slice?.isOver(at: now) == true { return .over(part.account) }
+            let free = slice?.free ?? 0
+            if free < part.amount, let refusal = slice?.refusal, uptime - refusal.at < settings.spentPoll {
+                if refusal.isClosed { return .over(part.account) }
+                // Nothing that can still come back would be enough.
+                if refusal.short.unspent < part.amount { return .spent(part.account, refusal.short) }
+            }
+            guard obstacle == nil else { continue }
+            if isBehind(part.account, number) {
+                obstacle = .behind(part.account)
+            } else if free < part.amount {
+                obstacle = .lacking(
+                    SpendingLack(
+                        account: part.account, ends: demand.ends[place], limit: demand.limit(at: place),
+                        amount: part.amount, missing: part.amount - free, isCredit: false))
+            }
+        }
+        return obstacle
+    }
+
+    private func purseObstacle(
+        _ demand: SpendingDemand, as number: UInt64?, at uptime: Duration, now: Instant
+    ) -> SpendingVerdict? {
+        var rest = demand.price
+        var unspent: Int64 = 0
+        for fund in demand.funds where rest > 0 {
+            if let ends = fund.ends, now >= ends { continue }
+            if isBehind(fund.account, number) { return .behind(fund.account) }
+            let slice = slices[fund.account]
+            rest -= min(rest, slice?.free ?? 0)
+            guard rest > 0 else { break }
+            guard let refusal = slice?.refusal,
+                isDrained(refusal, waiting: number != nil && demand.mustBeCovered, uptime)
+            else {
+                return .lacking(
+                    SpendingLack(
+                        account: fund.account, ends: fund.ends, amount: rest, missing: rest, isCredit: true))
+            }
+            unspent = saturating(unspent, refusal.short.unspent)
+        }
+        guard rest > 0, demand.mustBeCovered else { return nil }
+        return .uncovered(missing: rest, unspent: unspent)
+    }
+
+    /// The ledger has no more of it, and need not be asked again yet.
+    private func isDrained(_ refusal: EscrowRefusal, waiting: Bool, _ uptime: Duration) -> Bool {
+        guard refusal.isClosed || refusal.short.available == 0 else { return false }
+        let pause: Duration =
+            if refusal.isClosed || refusal.short.unspent == 0 {
+                settings.spentPoll
+            } else {
+                waiting ? settings.poll : settings.creditPoll
+            }
+        return uptime - refusal.at < pause
+    }
+
+    private mutating func take(_ demand: SpendingDemand, at uptime: Duration, now: Instant) -> SpendingHold {
+        var parts = demand.budgets
+        parts.reserveCapacity(parts.count + demand.funds.count + 1)
+        var sight = RemainingSight()
+        for place in 0..<demand.walls {
+            let part = parts[place]
+            guard let escrow = slices[part.account]?.take(part.amount, at: uptime) else { continue }
+            if let slice = slices[part.account], let left = slice.left {
+                sight.see(saturating(left, slice.free), part.asset, of: part.account)
+            }
+            parts[place] = Hold.Part(
+                role: .budget, account: part.account, escrow: escrow, amount: part.amount, asset: part.asset)
+        }
+        if let asset = demand.asset { pay(demand, asset, at: uptime, now: now, into: &parts, &sight) }
+        let isGuarded = parts.contains { $0.escrow != nil }
+        if isGuarded { running += 1 }
+        return SpendingHold(
+            parts: parts, life: isGuarded ? right?.holder.life : nil, taken: uptime, sight: sight)
+    }
+
+    private mutating func pay(
+        _ demand: SpendingDemand, _ asset: Asset, at uptime: Duration, now: Instant, into parts: inout [Hold.Part],
+        _ sight: inout RemainingSight
+    ) {
+        var rest = demand.price
+        var credit: Int64?
+        for fund in demand.funds {
+            if let ends = fund.ends, now >= ends { continue }
+            guard let slice = slices[fund.account] else {
+                // Not needed until now, so that nobody has asked for it here.
+                if let left = fund.left { credit = saturating(credit ?? 0, left) }
+                continue
+            }
+            let amount = min(rest, slice.free)
+            if amount > 0, let escrow = slices[fund.account]?.take(amount, at: uptime) {
+                rest -= amount
+                parts.append(
+                    Hold.Part(role: .purse, account: fund.account, escrow: escrow, amount: amount, asset: asset))
+            }
+            if let left = slice.left { credit = saturating(credit ?? 0, saturating(left, slice.free - amount)) }
+        }
+        // Where more than the credit may be spent, it is no bound.
+        if let credit, demand.receivable == nil { sight.see(credit, asset, of: nil) }
+        if let receivable = demand.receivable {
+            parts.append(Hold.Part(role: .purse, account: receivable, escrow: nil, amount: rest, asset: asset))
+        }
+    }
+
+    /// Takes what was captured out of the books, and the rest of what was held back into the slice.
+    /// - Parameter captured: an amount for each part.
+    /// - Returns: who should look again whether its demand can be met.
+    package mutating func end(_ hold: SpendingHold, captured: [Int64]) -> [UInt64] {
+        guard let life = hold.life, right?.holder.life == life else { return [] }
+        for (part, captured) in zip(hold.parts, captured) where part.escrow != nil {
+            slices[part.account]?.end(part.amount, captured: captured, taken: hold.taken)
+        }
+        guard !lines.isEmpty else { return [] }
+        return hold.parts.compactMap { $0.escrow == nil ? nil : lines[$0.account]?.first }
+    }
+
+    /// A request's record is in the journal, or it has none: nothing more of its slices will be captured.
+    /// - Parameter life: in which it was set aside.
+    package mutating func leave(_ life: Int64, at uptime: Duration) {
+        if right?.holder.life == life {
+            running -= 1
+        } else {
+            runningOlder -= 1
+            if runningOlder == 0 { olderEnded = uptime }
+        }
+    }
+}
+
+extension EscrowSlice {
+    fileprivate mutating func take(_ amount: Int64, at uptime: Duration) -> EscrowID {
+        free -= amount
+        held += amount
+        used.note(amount, at: uptime)
+        return escrow
+    }
+
+    fileprivate mutating func end(_ amount: Int64, captured: Int64, taken: Duration) {
+        held -= amount
+        let rest = amount - min(max(0, captured), amount)
+        if let lowered, taken <= lowered { recalled += rest } else { free += rest }
+    }
+}

@@ -1,0 +1,57 @@
+package import Kernel
+
+/// What was set aside for one request.
+package struct SpendingHold: Sendable, Hashable {
+    package let parts: [Hold.Part]
+    /// In which the slices were taken; nil where none was needed.
+    package let life: Int64?
+    /// By the monotonic clock.
+    package let taken: Duration
+    private let sight: RemainingSight
+
+    init(parts: [Hold.Part], life: Int64?, taken: Duration, sight: RemainingSight) {
+        self.parts = parts
+        self.life = life
+        self.taken = taken
+        self.sight = sight
+    }
+
+    /// Of a demand that no account guards: what counts, and who owes.
+    package init(unguarded demand: SpendingDemand) {
+        var parts = demand.budgets
+        if let asset = demand.asset, let receivable = demand.receivable {
+            parts.append(
+                Hold.Part(role: .purse, account: receivable, escrow: nil, amount: demand.price, asset: asset))
+        }
+        self.init(parts: parts, life: nil, taken: .zero, sight: RemainingSight())
+    }
+
+    /// What the narrowest of the walls and the credit leaves beside what runs, as far as the node knows.
+    package var remaining: Amount? { sight.smallest }
+
+    /// The same once this has ended: what was not captured is left again.
+    package func remaining(after captured: [Int64]) -> Amount? {
+        guard let smallest = sight.smallest else { return nil }
+        let own = zip(parts, captured).filter { part, _ in
+            part.escrow != nil && (sight.wall.map { $0 == part.account } ?? (part.role == .purse))
+        }
+        return Amount(units: own.reduce(smallest.units) { saturating($0, $1.0.amount - $1.1) }, smallest.asset)
+    }
+}
+
+/// Looks for the amount that is the least: of money, where there is any.
+struct RemainingSight: Sendable, Hashable {
+    private(set) var smallest: Amount?
+    /// Whose it is; nil for all credit together.
+    private(set) var wall: AccountID?
+
+    mutating func see(_ units: Int64, _ asset: Asset, of wall: AccountID?) {
+        let isNearer =
+            smallest.map { known in
+                known.asset == asset ? units < known.units : known.asset.currency == nil && asset.currency != nil
+            } ?? true
+        guard isNearer else { return }
+        smallest = Amount(units: units, asset)
+        self.wall = wall
+    }
+}
