@@ -176,7 +176,7 @@ let package = Package(
                 "Kernel", "Inference", "Billing", "Flows", "Database", "SQLiteEngine", "PostgresEngine", "Stores",
                 logging, crypto,
             ],
-            path: "Benchmarks/ledger", exclude: ["run.sh"],
+            path: "Benchmarks/ledger", exclude: ["run.py"],
             swiftSettings: strict
         ),
 

@@ -13,12 +13,7 @@ enum BenchEngine: Sendable {
     case sqlite(folder: String)
     case postgres(url: String)
 
-    var name: String {
-        switch self {
-        case .sqlite: "SQLite"
-        case .postgres: "PostgreSQL"
-        }
-    }
+    init(_ place: String) { self = place.hasPrefix("postgres") ? .postgres(url: place) : .sqlite(folder: place) }
 
     func open() async throws -> (any Database, close: @Sendable () async throws -> Void) {
         let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
@@ -35,9 +30,15 @@ enum BenchEngine: Sendable {
     }
 }
 
-/// One way of posting: by how many callers, so many groups in a call, on how many accounts.
+/// One way of working: by how many callers, so many groups in a call, on how many accounts.
 struct LedgerWork: Sendable {
-    enum Kind: Sendable { case post, settle }
+    enum Kind: String, Sendable {
+        /// What a platform without a ledger does: one statement and one commit for each request.
+        case loop
+        case post
+        /// A usage row and three transfers for each request, as the journal's shipper does.
+        case settle
+    }
 
     let kind: Kind
     let callers: Int
@@ -45,6 +46,7 @@ struct LedgerWork: Sendable {
     let accounts: Int
 
     static let all = [
+        LedgerWork(kind: .loop, callers: 1, batch: 1, accounts: 1),
         LedgerWork(kind: .post, callers: 1, batch: 1, accounts: 1),
         LedgerWork(kind: .post, callers: 64, batch: 1, accounts: 1),
         LedgerWork(kind: .post, callers: 64, batch: 1, accounts: 64),
@@ -54,16 +56,6 @@ struct LedgerWork: Sendable {
         LedgerWork(kind: .settle, callers: 1, batch: 500, accounts: 1),
         LedgerWork(kind: .settle, callers: 1, batch: 500, accounts: 64),
     ]
-
-    var name: String {
-        let what =
-            switch kind {
-            case .post: batch == 1 ? "posting, one a call" : "posting, \(batch) a call"
-            case .settle: "settling requests, \(batch) a batch"
-            }
-        return what + ", \(callers) " + (callers == 1 ? "caller" : "callers") + ", "
-            + (accounts == 1 ? "hot account" : "\(accounts) accounts")
-    }
 }
 
 /// A ledger in a fresh database, and the plain table beside it.
@@ -99,27 +91,24 @@ struct LedgerSubject: Sendable {
 
     func close() async throws { try await closing() }
 
-    /// What a platform without a ledger does: one statement and one commit for each request.
-    func plainLoop(clients: Int) async throws -> Figure {
-        try await repeated("plain UPDATE loop, \(clients) " + (clients == 1 ? "client" : "clients"), clients) { _ in
-            try await database.execute(
-                .system, "UPDATE bench_balance SET balance = balance - 1 WHERE id = $1", [1])
-            return 1
-        }
-    }
-
     func measure(_ work: LedgerWork) async throws -> Figure {
         let budgets = try await accounts(work.accounts)
         switch work.kind {
+        case .loop:
+            return try await repeated(work, transfers: 0) { _ in
+                try await database.execute(
+                    .system, "UPDATE bench_balance SET balance = balance - 1 WHERE id = $1", [1])
+                return 1
+            }
         case .post:
-            return try await repeated(work.name, work.callers) { turn in
+            return try await repeated(work, transfers: 1) { turn in
                 let groups = (0..<work.batch).map { group(on: budgets[(turn &+ $0) % budgets.count]) }
                 let outcomes = try await ledger.post(groups)
                 return outcomes.filter { $0 == .posted }.count
             }
         case .settle:
             let slices = try await slices(of: budgets)
-            return try await repeated(work.name, work.callers) { turn in
+            return try await repeated(work, transfers: 3) { turn in
                 let settlements = (0..<work.batch).map { number in
                     let place = (turn &+ number) % budgets.count
                     return settlement(budgets[place], slices[place])
@@ -131,16 +120,16 @@ struct LedgerSubject: Sendable {
     }
 
     private func repeated(
-        _ name: String, _ callers: Int, _ work: @escaping @Sendable (_ turn: Int) async throws -> Int
+        _ work: LedgerWork, transfers: Int, _ body: @escaping @Sendable (_ turn: Int) async throws -> Int
     ) async throws -> Figure {
         let begin = clock.uptime
         let end = begin + lasting
         let count = try await withThrowingTaskGroup(of: Int.self) { group in
-            for caller in 0..<callers {
+            for caller in 0..<work.callers {
                 group.addTask {
                     var (count, turn) = (0, caller)
                     while clock.uptime < end {
-                        count += try await work(turn)
+                        count += try await body(turn)
                         turn += 1
                     }
                     return count
@@ -148,7 +137,10 @@ struct LedgerSubject: Sendable {
             }
             return try await group.reduce(0, +)
         }
-        return Figure(name: name, count: count, elapsed: clock.uptime - begin)
+        let elapsed = Double((clock.uptime - begin).microseconds) / 1_000_000
+        return Figure(
+            work: work.kind.rawValue, callers: work.callers, batch: work.batch, accounts: work.accounts, count: count,
+            transfers: count * transfers, seconds: elapsed)
     }
 
     private func accounts(_ count: Int) async throws -> [AccountID] {
@@ -185,14 +177,15 @@ struct LedgerSubject: Sendable {
         ])
     }
 
-    /// A request with a price, a budget, and what it cost us: four rows.
+    /// A request with a price, a budget, what it cost us, and one attempt: five rows.
     private func settlement(_ account: AccountID, _ slice: EscrowID) -> Settlement {
         let request: RequestID = ids.next()
         let record = UsageRecord(
             request: request, clientRequest: nil, workspace: ids.next(), key: ids.next(), operation: .chat,
             model: "model", deployment: ids.next(), isStream: true, status: .succeeded, httpStatus: 200,
             errorCode: nil, usage: Usage(inputTokens: 9, outputTokens: 9, source: .provider), started: clock.now,
-            latency: .milliseconds(100), firstToken: .milliseconds(10))
+            latency: .milliseconds(100), firstToken: .milliseconds(10),
+            attempts: [Attempt(number: 1, deployment: ids.next(), upstream: "chatcmpl-1", cost: .confirmed)])
         func transfer(
             _ name: String, _ reason: Transfer.Reason, _ debit: AccountID, _ credit: Account.Kind,
             _ kind: Transfer.Kind = .posted

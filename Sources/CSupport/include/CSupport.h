@@ -30,4 +30,9 @@ int volery_clock_is_synchronized(void);
 /// Processors that this process may run on: those of its affinity mask, which a container or `taskset` narrows.
 int volery_cpu_count(void);
 
+/// Has what is larger than 1 MiB mapped apart, and given back to the system as soon as it is freed. glibc raises its bound
+/// whenever such a block is freed: after the first hash of a key (19 MiB for argon2) the next ones would come from the
+/// heaps of the threads, which keep them. For the begin of a process; does nothing with other libraries.
+void volery_return_large_blocks(void);
+
 #endif
