@@ -158,7 +158,8 @@ private struct History {
         add("excess", .excess, excess, world.platform(.loss), .revenue)
         add("cost/1", .cost, price / 3, world.platform(.cost), .payable)
         let bill = Bill(
-            state: .charged, price: Money(units: price, .usd), cost: nil, umu: nil, priceVersion: 1, costVersion: 0)
+            state: .charged, price: Money(units: price, .usd), cost: Money(units: price / 3, .usd), umu: nil,
+            priceVersion: 1, costVersion: 0)
         return Settlement(record: plain.billed(to: world.home), bill: bill, transfers: transfers, suspended: nil)
     }
 }
