@@ -39,9 +39,11 @@ ROWS = [
     (("post", 1, 500, 1), "500 in a call, hot account"),
     (("post", 1, 500, 64), "500 in a call, 64 accounts"),
     (("post", 4, 500, 1), "500 in a call, 4 callers, hot account"),
-    (("settle", 1, 500, 1), "settling requests, 500 in a batch, hot account"),
-    (("settle", 1, 500, 64), "settling requests, 500 in a batch, 64 accounts"),
+    (("settle", 1, 500, 1), "settling, 500 requests in a batch, hot account: requests"),
+    (("settle", 1, 500, 64), "settling, 500 requests in a batch, 64 accounts: requests"),
 ]
+# What is posted for a request that is settled, beside its usage row and its attempt.
+TRANSFERS = 3
 
 
 class Postgres:
@@ -159,12 +161,15 @@ def table(result: dict) -> str:
         cells = []
         for engine in ENGINES:
             rate = rates.get((engine, key))
-            isOurs = key[0] in ("post", "settle")
-            ratio = f" ({rate / base(rates, engine):.1f}x)" if rate and isOurs else ""
+            is_ours = key[0] in ("post", "settle")
+            ratio = f" ({rate / base(rates, engine):.1f}x)" if rate and is_ours else ""
             cells.append(f"{rate:,.0f}{ratio}" if rate else "–")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    hot = best_hot(rates)
-    lines.append("| **hot account / plain loop** | " + " | ".join(f"**{hot[e]:.1f}x**" for e in ENGINES) + " |")
+    hot = slowest_hot(rates)
+    lines.append(
+        f"| **hot account, transfers / plain loop** ({TRANSFERS} for each settled request; the slower of posting and "
+        "settling, 500 each) | " + " | ".join(f"**{hot[engine]:.1f}x**" for engine in ENGINES) + " |"
+    )
     return "\n".join([
         *lines,
         "",
@@ -174,10 +179,13 @@ def table(result: dict) -> str:
     ])
 
 
-def best_hot(rates: dict[tuple, float]) -> dict[str, float]:
-    """The slower of the two that the platform does all day on a hot account, beside the plain loop."""
-    ways = [("post", 1, 500, 1), ("settle", 1, 500, 1)]
-    return {engine: min(rates[engine, way] for way in ways) / base(rates, engine) for engine in ENGINES}
+def slowest_hot(rates: dict[tuple, float]) -> dict[str, float]:
+    """The slower of the two ways in which batches are posted to a hot account, in transfers, beside the plain loop."""
+    return {
+        engine: min(rates[engine, ("post", 1, 500, 1)], TRANSFERS * rates[engine, ("settle", 1, 500, 1)])
+        / base(rates, engine)
+        for engine in ENGINES
+    }
 
 
 def write_page(text: str) -> None:
@@ -201,7 +209,7 @@ def main() -> None:
     if not arguments.dry:
         RAW.write_text(json.dumps(result, indent=1) + "\n")
         write_page(text)
-    if min(best_hot(medians(result["rows"])).values()) < BOUND:
+    if min(slowest_hot(medians(result["rows"])).values()) < BOUND:
         raise SystemExit(f"a hot account is posted to less than {BOUND} times as fast as the plain loop runs")
 
 

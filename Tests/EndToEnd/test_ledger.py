@@ -1,4 +1,4 @@
-"""What an outsider sees of the ledger: that it was changed; and, at the edge of the API, what an answer says of money."""
+"""What an outsider sees of the ledger: that it was changed; and, at the edge of the API, what answers say of money."""
 
 import json
 import re

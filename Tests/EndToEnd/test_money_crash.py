@@ -1,4 +1,4 @@
-"""Three gateways, one budget, and a kill every second: what clients saw, the rows and the ledger agree to the last unit."""
+"""Three gateways, one budget, and a kill every second: clients, rows and ledger agree to the last unit."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""docs/money.md, run from top to bottom: each block prints what the page says. VOLERY_WRITE_DOCS=1 writes it instead."""
+"""docs/money.md, run from top to bottom: each block prints what the page says. VOLERY_WRITE_DOCS=1 writes it."""
 
 import os
 import re

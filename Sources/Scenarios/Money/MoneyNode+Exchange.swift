@@ -106,6 +106,7 @@ extension MoneyNode {
         let price = ticket.end(record)
         world.ended(track, price)
         if let record { parts.watched.close(record) }
+        ticket.close()
     }
 
     private func synced(_ journal: any UsageJournal) async {
