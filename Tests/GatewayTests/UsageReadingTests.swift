@@ -60,10 +60,13 @@ import Testing
 
     @Test("amounts and times are written as clients know them")
     func words() {
-        #expect(AnswerTerms.text(of: Amount(units: 1200, .tokens)) == "1200 tokens")
-        #expect(AnswerTerms.text(of: Amount(units: 1500, .audio)) == "1.500 audio_seconds")
-        #expect(AnswerTerms.text(of: Amount(units: -5, .gpu)) == "-0.005 gpu_seconds")
-        #expect(AnswerTerms.text(of: Amount(units: 1_250_000_000, .money(.usd))) == "1.25 USD")
+        func remaining(_ units: Int64, _ asset: Asset) -> String? {
+            AnswerTerms.fields(price: nil, remaining: Amount(units: units, asset), rates: []).first?.1
+        }
+        #expect(remaining(1200, .tokens) == "1200 tokens")
+        #expect(remaining(1500, .audio) == "1.5 audio_seconds")
+        #expect(remaining(-5, .gpu) == "-0.005 gpu_seconds")
+        #expect(remaining(1_250_000_000, .money(.usd)) == "1.25 USD")
         #expect(AnswerTerms.text(of: .zero) == "0s")
         #expect(AnswerTerms.text(of: .milliseconds(120)) == "120ms")
         #expect(AnswerTerms.text(of: .microseconds(999_001)) == "1s")

@@ -7,22 +7,40 @@ enum AnswerTerms {
     static let cost = "volery-cost"
     static let remaining = "volery-budget-remaining"
 
-    static let names =
-        [cost, remaining]
-        + ["limit", "remaining", "reset"].flatMap { ["x-ratelimit-\($0)-requests", "x-ratelimit-\($0)-tokens"] }
+    /// Of one quantity's limit.
+    private struct RateNames {
+        let limit: String
+        let remaining: String
+        let reset: String
+
+        init(_ quantity: String) {
+            limit = "x-ratelimit-limit-" + quantity
+            remaining = "x-ratelimit-remaining-" + quantity
+            reset = "x-ratelimit-reset-" + quantity
+        }
+
+        var all: [String] { [limit, remaining, reset] }
+    }
+
+    private static let requests = RateNames("requests")
+    private static let tokens = RateNames("tokens")
+
+    static let names = [cost, remaining] + requests.all + tokens.all
 
     static func fields(price: Money?, remaining: Amount?, rates: [RateState]) -> [(String, String)] {
         var fields: [(String, String)] = []
+        fields.reserveCapacity(names.count)
         if let price { fields.append((cost, price.description)) }
-        if let remaining { fields.append((Self.remaining, text(of: remaining))) }
-        add(.requestsPerMinute, as: "requests", of: rates, to: &fields)
-        add(.tokensPerMinute, as: "tokens", of: rates, to: &fields)
+        if let remaining { fields.append((Self.remaining, remaining.description)) }
+        add(.requestsPerMinute, as: requests, of: rates, to: &fields)
+        add(.tokensPerMinute, as: tokens, of: rates, to: &fields)
         return fields
     }
 
     /// Of several limits the one that has least left.
     private static func add(
-        _ quantity: RateLimit.Quantity, as name: String, of rates: [RateState], to fields: inout [(String, String)]
+        _ quantity: RateLimit.Quantity, as names: RateNames, of rates: [RateState],
+        to fields: inout [(String, String)]
     ) {
         var least: RateState?
         for state in rates where state.limit.quantity == quantity {
@@ -30,19 +48,9 @@ enum AnswerTerms {
             least = state
         }
         guard let state = least else { return }
-        fields.append(("x-ratelimit-limit-\(name)", String(state.limit.amount)))
-        fields.append(("x-ratelimit-remaining-\(name)", String(max(0, state.remaining))))
-        fields.append(("x-ratelimit-reset-\(name)", text(of: state.reset)))
-    }
-
-    /// `1.25 USD`, `1200 tokens`.
-    static func text(of amount: Amount) -> String {
-        if let currency = amount.asset.currency { return Money(units: amount.units, currency).description }
-        let digits = String(amount.units.magnitude)
-        let scale = amount.asset.scale
-        let padded = String(repeating: "0", count: max(0, scale + 1 - digits.count)) + digits
-        let fraction = scale == 0 ? "" : "." + padded.suffix(scale)
-        return (amount.units < 0 ? "-" : "") + padded.dropLast(scale) + fraction + " " + amount.asset.text
+        fields.append((names.limit, String(state.limit.amount)))
+        fields.append((names.remaining, String(max(0, state.remaining))))
+        fields.append((names.reset, text(of: state.reset)))
     }
 
     /// As OpenAI writes it, rounded up: `120ms`, `1s`, `6m0s`.
