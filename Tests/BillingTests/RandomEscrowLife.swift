@@ -172,7 +172,9 @@ struct RandomEscrowLife {
             #expect(!asking.contains { $0.account == account }, "seed \(seed): two ask for one account")
             asking.append(request)
         }
-        for request in book.topUps(at: uptime, limit: 2) { asking.append(request) }
+        for account in book.topUps(at: uptime, limit: 2) {
+            if let request = book.topUp(account, at: uptime) { asking.append(request) }
+        }
     }
 
     private mutating func answer(certainly: Bool = false) {

@@ -20,40 +20,51 @@ extension EscrowBook {
         return request(&slice, lack.account, needed: needed, wanted: isThrifty ? needed : usual)
     }
 
-    /// Slices that will soon be too small for what is used of them, and those of which nobody knows what they hold: it
-    /// would stay set aside.
-    package mutating func topUps(at uptime: Duration, limit: Int) -> [EscrowRequest] {
+    /// Accounts whose slices will soon be too small for what is used of them, and those of which nobody knows what they
+    /// hold: it would stay set aside.
+    package func topUps(at uptime: Duration, limit: Int) -> [AccountID] {
         guard let right, uptime < right.stops else { return [] }
         let now = right.time(at: uptime)
         // Put in order are only those, which are few of many.
         let due = slices.compactMap { account, slice in
-            !slice.isAsking && (slice.doubtful != nil || isRunningOut(slice, of: account, at: uptime, now: now))
-                ? account : nil
+            isDue(slice, of: account, at: uptime, now: now) ? account : nil
         }
-        return due.sorted().prefix(limit).compactMap { account in
-            guard var slice = slices[account] else { return nil }
-            defer { slices[account] = slice }
-            return request(&slice, account, needed: 1, wanted: slice.used.amount(at: uptime))
-        }
+        return Array(due.sorted().prefix(limit))
+    }
+
+    /// - Returns: nil where it is no longer due.
+    package mutating func topUp(_ account: AccountID, at uptime: Duration) -> EscrowRequest? {
+        guard let right, uptime < right.stops, var slice = slices[account],
+            isDue(slice, of: account, at: uptime, now: right.time(at: uptime))
+        else { return nil }
+        defer { slices[account] = slice }
+        return request(&slice, account, needed: 1, wanted: slice.used.amount(at: uptime))
+    }
+
+    private func isDue(_ slice: EscrowSlice, of account: AccountID, at uptime: Duration, now: Instant) -> Bool {
+        guard !slice.isAsking else { return false }
+        return slice.question != nil && isAnsweredLongAgo(slice, at: uptime)
+            || isRunningOut(slice, of: account, at: uptime, now: now)
     }
 
     private func isRunningOut(
         _ slice: EscrowSlice, of account: AccountID, at uptime: Duration, now: Instant
     ) -> Bool {
         slice.free < slice.used.amount(at: uptime) / 2 && !slice.isOver(at: now) && thrifty[account] == nil
-            && (slice.refusal.map { uptime - $0.at >= settings.creditPoll } ?? true)
+            && isAnsweredLongAgo(slice, at: uptime)
+    }
+
+    private func isAnsweredLongAgo(_ slice: EscrowSlice, at uptime: Duration) -> Bool {
+        slice.refusal.map { uptime - $0.at >= settings.creditPoll } ?? true
     }
 
     private mutating func request(
         _ slice: inout EscrowSlice, _ account: AccountID, needed: Int64, wanted: Int64
     ) -> EscrowRequest {
         slice.isAsking = true
-        if let doubtful = slice.doubtful { return doubtful }
-        let request = EscrowRequest(
-            account: account, escrow: slice.escrow, needed: needed, wanted: wanted,
-            id: nextID("take", of: slice.escrow))
-        slice.doubtful = request
-        return request
+        let question = slice.question ?? nextID("take", of: slice.escrow)
+        slice.question = question
+        return EscrowRequest(account: account, escrow: slice.escrow, needed: needed, wanted: wanted, id: question)
     }
 
     private func slice(of lack: SpendingLack, at uptime: Duration) -> EscrowSlice {
@@ -67,42 +78,41 @@ extension EscrowBook {
         return TransferID("\(escrow)/\(verb)/\(calls)")
     }
 
-    /// The ledger was not asked after all.
-    package mutating func unasked(_ request: EscrowRequest) {
-        guard slices[request.account]?.escrow == request.escrow else { return }
-        slices[request.account]?.isAsking = false
-    }
-
     /// - Parameters:
-    ///   - answer: nil when nobody knows what became of it: the same is asked again before anything else.
+    ///   - answer: nil when nobody knows what became of it.
     ///   - asked: from before the ledger was asked.
     /// - Returns: who should look again.
     package mutating func answered(
         _ request: EscrowRequest, _ answer: EscrowAnswer?, for holder: EscrowHolder, asked: Duration,
         at uptime: Duration
     ) -> [UInt64] {
-        guard right?.holder == holder, var slice = slices[request.account] else { return [] }
+        guard right?.holder == holder, var slice = slices[request.account], slice.question == request.id else {
+            return []
+        }
         slice.isAsking = false
         guard let answer else {
+            slice.isInDoubt = true
             slices[request.account] = slice
             return firstInLine(for: request.account)
         }
-        slice.doubtful = nil
         defer { slices[request.account]?.isAskedTooEarly = false }
         switch answer {
         case .granted(let amount, let term):
+            slice.forgetQuestion()
             slice.free = saturating(slice.free, max(0, amount))
             if slice.isAskedTooEarly { slice.recall() }
             slice.refusal = nil
             slice.left = term.left
             prolong(term, asked: asked, heard: uptime)
         case .short(let available, let limit, let spent, let pending):
+            if !slice.isInDoubt { slice.forgetQuestion() }
             slice.left = available
             slice.refusal = EscrowRefusal(
                 at: uptime,
                 short: EscrowShortage(available: available, limit: limit, spent: spent, pending: pending),
                 isClosed: false)
         case .closed:
+            slice.forgetQuestion()
             slice.refusal = EscrowRefusal(at: uptime, short: .nothing, isClosed: true)
         case .fenced:
             let everybody = Set(lines.values.compactMap(\.first)).sorted()
@@ -140,7 +150,7 @@ extension EscrowBook {
         guard var slice = slices[account], slice.limit != limit else { return }
         if let known = slice.limit, limit < known {
             slice.lowered = uptime
-            slice.isAskedTooEarly = slice.isAsking || slice.doubtful != nil
+            slice.isAskedTooEarly = slice.isAsking || slice.question != nil
             slice.refusal = nil
             slice.recall()
         }

@@ -36,8 +36,11 @@ struct EscrowSlice: Sendable, Equatable {
     var lowered: Duration?
     /// Somebody is asking the ledger for more.
     var isAsking = false
-    /// Nobody knows how it ended: the same must be asked again first.
-    var doubtful: EscrowRequest?
+    /// Of the last question, until its answer. Where nobody knows how it ended it stays the name of every question
+    /// until one of them is granted: the first may still be carried out, long after a later one was refused.
+    var question: TransferID?
+    /// Nobody knows how a question of that name ended.
+    var isInDoubt = false
     /// The limit was lowered after it was asked for.
     var isAskedTooEarly = false
     var refusal: EscrowRefusal?
@@ -54,12 +57,17 @@ struct EscrowSlice: Sendable, Equatable {
 
     /// There is nothing to remember of it.
     var isBare: Bool {
-        free == 0 && held == 0 && returning == 0 && recalled == 0 && !isAsking && doubtful == nil
+        free == 0 && held == 0 && returning == 0 && recalled == 0 && !isAsking && question == nil
     }
 
     mutating func recall() {
         recalled = saturating(recalled, free)
         free = 0
+    }
+
+    mutating func forgetQuestion() {
+        question = nil
+        isInDoubt = false
     }
 
     func isOver(at now: Instant) -> Bool {

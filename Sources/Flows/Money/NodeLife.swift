@@ -150,9 +150,11 @@ package final class NodeLife: Sendable {
     /// Takes for slices that will soon be too small.
     /// - Parameter atOnce: as many calls.
     func topUp(atMost limit: Int, atOnce: Int) async throws {
-        let requests = change { $0.topUps(at: $1, limit: limit) }
-        defer { change { book, _ in for request in requests { book.unasked(request) } } }
-        try await requests.forEach(atOnce: atOnce) { try await self.take($0) }
+        let accounts = read { $0.topUps(at: $1, limit: limit) }
+        try await accounts.forEach(atOnce: atOnce) { account in
+            guard let request = self.change({ $0.topUp(account, at: $1) }) else { return }
+            try await self.take(request)
+        }
     }
 
     /// Asks the nodes that hold something of these accounts for what they do not use.
