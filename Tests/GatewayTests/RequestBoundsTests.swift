@@ -43,6 +43,17 @@ import Testing
         #expect(greedy.cap(4096)?.tokens ?? 0 > 0, "a number that is no count caps nothing")
     }
 
+    @Test("what was seen counts for no more than the caller's cap lets a model make")
+    func seen() throws {
+        let capped = try bounds(#"{"model":"m",\#(Self.messages),"max_tokens":10,"n":2}"#, on: deployment())
+        #expect(capped.likelyOutput(seen: 19) == 19)
+        #expect(capped.likelyOutput(seen: 25) == 20)
+        let free = try bounds(#"{"model":"m",\#(Self.messages)}"#, on: deployment(context: nil))
+        #expect(free.likelyOutput(seen: 25) == 25)
+        let embedding = try bounds(#"{"model":"m","input":"x"}"#, .embeddings, on: deployment())
+        #expect(embedding.likelyOutput(seen: 1) == 0)
+    }
+
     struct Example: Sendable {
         let more: String
         let output: Int64

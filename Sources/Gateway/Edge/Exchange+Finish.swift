@@ -192,8 +192,10 @@ extension Exchange {
         case .failed, .rejected, .interrupted: return .none
         case .timedOut where filter.contentEvents == 0: return .none
         case .succeeded, .clientClosed, .truncated, .timedOut:
+            let bounds = bounds(deployment)
             return Usage(
-                inputTokens: bounds(deployment)?.likelyInput ?? 0, outputTokens: filter.likelyOutput,
+                inputTokens: bounds?.likelyInput ?? 0,
+                outputTokens: bounds?.likelyOutput(seen: filter.likelyOutput) ?? filter.likelyOutput,
                 source: .estimated)
         }
     }

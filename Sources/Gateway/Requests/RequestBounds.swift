@@ -96,6 +96,9 @@ package struct RequestBounds: Sendable {
         return Int64(likelyInput + output(each: each))
     }
 
+    /// What was seen of an answer, counted: no more than its caller's cap lets a model make.
+    package func likelyOutput(seen: Int) -> Int { min(seen, output(each: facts.outputCap ?? Self.unbounded)) }
+
     private func output(each: Int) -> Int {
         guard operation != .embeddings else { return 0 }
         let bound = min(each, deployment.contextLimit ?? each)

@@ -88,7 +88,8 @@ def _row_faults(one: Seen, row: dict, produced: dict[str, list[float]]) -> list[
     if one.words and row["input_tokens"] < 1:
         return ["words went out, and no input was counted"]
     made = produced.get(one.request, one.words) if one.ask.model != "demo-echo" else None
-    most = len(made) if made is not None else (one.ask.max_tokens or 0)
+    # An estimate is a token for each word or for each four bytes, of which `word ` has five.
+    most = len(made) * 5 // 4 if made is not None else (one.ask.max_tokens or 0)
     least = len(one.words) and max(1, len(one.words) - PROGRESS_WORDS, _known_by_time(one, made))
     return [] if least <= out <= most else [f"output tokens should be {least} to {most}"]
 
