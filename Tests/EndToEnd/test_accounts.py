@@ -59,9 +59,9 @@ def test_right_rows_are_right(rows):
         ([GOOD_WHOLE | {"status": "interrupted"}, GOOD_CUT], "not succeeded"),
         ([GOOD_WHOLE | {"model": "other"}, GOOD_CUT], "model"),
         ([GOOD_WHOLE, GOOD_CUT | {"status": "client_closed"}], "not interrupted"),
-        ([GOOD_WHOLE, GOOD_CUT | {"output_tokens": 121}], "should be 69 to 120"),
-        ([GOOD_WHOLE, GOOD_CUT | {"output_tokens": 68}], "should be 69 to 120"),
-        ([GOOD_WHOLE, GOOD_CUT | {"output_tokens": 0}], "should be 69 to 120"),
+        ([GOOD_WHOLE, GOOD_CUT | {"output_tokens": 151}], "should be 69 to 150"),
+        ([GOOD_WHOLE, GOOD_CUT | {"output_tokens": 68}], "should be 69 to 150"),
+        ([GOOD_WHOLE, GOOD_CUT | {"output_tokens": 0}], "should be 69 to 150"),
         ([GOOD_WHOLE, GOOD_CUT | {"input_tokens": 0}], "no input"),
     ],
 )
