@@ -25,6 +25,10 @@ OWNED: dict[str, Callable[[Organization], str]] = {
     "/v1/admin/keys/{id}": lambda a: a.key["id"],
     "/v1/admin/keys/{id}/rotate": lambda a: a.key["id"],
     "/v1/admin/rules/{id}": lambda a: a.rule["id"],
+    "/v1/admin/budgets/{id}": lambda a: a.more["budget"],
+    "/v1/admin/budgets/{id}/events": lambda a: a.more["budget"],
+    "/v1/admin/ledger/accounts/{id}": lambda a: a.more["account"],
+    "/v1/admin/ledger/requests/{id}": lambda a: a.more["request"],
 }
 
 #: Things of the platform's. A tenant's credential is refused by role, whether they exist or not.
@@ -34,10 +38,11 @@ OF_PLATFORM: dict[str, Callable[[Organization], str]] = {
     "/v1/admin/providers/{id}": lambda a: a.more["provider"],
     "/v1/admin/providers/{id}/key": lambda a: a.more["provider"],
     "/v1/admin/registry/{id}": lambda a: a.more["deployment"],
+    "/v1/admin/credits/{id}": lambda a: a.more["credit"],
 }
 
 #: Nobody's: what they name is the same for everybody.
-OPEN = {"/v1/models/{model}", "/docs/errors/{code}"}
+OPEN = {"/v1/models/{model}", "/docs/errors/{code}", "/v1/admin/prices/{version}"}
 
 BODIES = {
     "patch /v1/admin/tenants/{id}": {"state": "suspended"},
@@ -79,9 +84,31 @@ def both(request, tmp_path_factory) -> Iterator[tuple[Organization, Organization
             *("--protocol", "openai", "--json"),
         )
         a.more = {"provider": provider["id"], "deployment": registered.json()["id"]}
+        a.more |= money_of(platform, a)
         assert chat(platform, a.token).status_code == chat(platform, b.token).status_code == 200
         yield a, b
         assert platform.stop() == 0, platform.output[-3000:]
+
+
+def money_of(platform: Platform, a: Organization) -> dict[str, str]:
+    """A price, a budget, credit, and a request that was paid for."""
+    scope = ("--tenant", a.tenant["id"], "--workspace", a.workspace["id"])
+    amount = ("--amount", "1000", "--currency", "USD")
+    platform.volery(
+        *("prices", "set", "--model", "demo-echo", "--input", "1", "--output", "1", "--per", "1m"),
+        *("--currency", "USD", "--json"),
+    )
+    budget = platform.volery("budgets", "set", *scope, *amount, "--period", "total", "--hard", "--json").json()["id"]
+    credit = platform.volery("credits", "grant", *scope, *amount, "--json").json()["id"]
+    request = chat(platform, a.token).headers["x-request-id"]
+
+    def transfers() -> list[dict]:
+        answer = a.admin.call("GET", f"/v1/admin/ledger/requests/{request}")
+        return answer.json().get("transfers", []) if answer.status_code == 200 else []
+
+    processes.wait_until(transfers, 20, "the request is settled")
+    account = next(row for row in transfers() if row["reason"] == "count")["debit_account_id"]
+    return {"budget": budget, "credit": credit, "request": request, "account": account}
 
 
 def credentials(b: Organization) -> dict[str, str]:
