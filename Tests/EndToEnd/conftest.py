@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from harness import processes
 from harness.fast_upstream import FastUpstream
+from harness.money import Spender, priced_model, set_price, verified
+from harness.tenancy import settings_of
 from harness.upstream import Upstream, well_behaved
 from harness.volery import BINARY, Platform, volery
 
@@ -155,3 +157,28 @@ def model_at(echo) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="session")
 def run_volery() -> Callable:
     return volery
+
+
+@pytest.fixture(scope="module", params=["sqlite", "15"])
+def shop(request, tmp_path_factory) -> Iterator[Platform]:
+    """A platform that has a price book, on each engine. Its ledger is proved when the module is through."""
+    with settings_of(request.param) as settings:
+        folder = tmp_path_factory.mktemp("shop") / "data"
+        running = Platform(folder, ("--no-default-models",), settings).start()
+        try:
+            set_price(running, "demo-echo", "0.000002", given="0.000001")
+            yield running
+            verified(running)
+        finally:
+            assert running.stop() == 0, running.output[-4000:]
+
+
+@pytest.fixture
+def spender(shop) -> Spender:
+    return Spender.made(shop)
+
+
+@pytest.fixture
+def model(shop, fast) -> str:
+    """One dollar for each token of the answer."""
+    return priced_model(shop, fast.url)

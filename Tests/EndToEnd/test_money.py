@@ -9,33 +9,8 @@ import pytest
 from harness import processes
 from harness.accounts import metric
 from harness.money import Spender, command, priced_model, set_price, statuses, verified
-from harness.tenancy import refused, settings_of, unique
+from harness.tenancy import refused, unique
 from harness.volery import Platform
-
-
-@pytest.fixture(scope="module", params=["sqlite", "15"])
-def shop(request, tmp_path_factory):
-    """A platform that has a price book, on each engine."""
-    with settings_of(request.param) as settings:
-        folder = tmp_path_factory.mktemp("money") / "data"
-        running = Platform(folder, ("--no-default-models",), settings).start()
-        try:
-            set_price(running, "demo-echo", "0.000002", given="0.000001")
-            yield running
-            verified(running)
-        finally:
-            assert running.stop() == 0, running.output[-4000:]
-
-
-@pytest.fixture
-def spender(shop) -> Spender:
-    return Spender.made(shop)
-
-
-@pytest.fixture
-def model(shop, fast) -> str:
-    """One dollar for each token of the answer."""
-    return priced_model(shop, fast.url)
 
 
 # MARK: Prices

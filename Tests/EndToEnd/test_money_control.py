@@ -6,34 +6,11 @@ from decimal import Decimal
 import httpx2 as httpx
 import openai
 import pytest
-from harness.money import Spender, command, priced_model, set_price, verified
-from harness.tenancy import Admin, refused, settings_of, unique
+from harness.money import command
+from harness.tenancy import Admin, refused, unique
 from harness.volery import Platform
 
 MESSAGES = [{"role": "user", "content": "words=10"}]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "15"])
-def shop(request, tmp_path_factory):
-    with settings_of(request.param) as settings:
-        folder = tmp_path_factory.mktemp("control") / "data"
-        running = Platform(folder, ("--no-default-models",), settings).start()
-        try:
-            set_price(running, "demo-echo", "0.000002", given="0.000001")
-            yield running
-            verified(running)
-        finally:
-            assert running.stop() == 0, running.output[-4000:]
-
-
-@pytest.fixture
-def spender(shop) -> Spender:
-    return Spender.made(shop)
-
-
-@pytest.fixture
-def model(shop, fast) -> str:
-    return priced_model(shop, fast.url)
 
 
 def versions(shop: Platform) -> list[int]:

@@ -5,38 +5,11 @@ import Testing
 @Suite("Scenario money", .serialized)
 struct MoneyScenarioTests {
     @Test("the same seed gives the same trace, byte for byte, and other seeds give others")
-    func sameSeedSameTrace() async throws {
-        let reports = try await onSimulationThread {
-            let scenario = try MoneyScenario()
-            let first = (1...12).map { scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true) }
-            let again = (1...12).reversed().map {
-                scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true)
-            }
-            return (first, Array(again.reversed()))
-        }
-        for (first, again) in zip(reports.0, reports.1) {
-            #expect(first.lines == again.lines, "seed \(first.seed)")
-            #expect(first.hash == again.hash && first.events == again.events, "seed \(first.seed)")
-            #expect(first.events > 20)
-        }
-        #expect(Set(reports.0.map(\.hash)).count == reports.0.count)
-    }
+    func sameSeedSameTrace() async throws { try await expectRepeatable { try MoneyScenario() } }
 
     @Test("200 seeds hold, and meet what they are for")
     func seedsHold() async throws {
-        let reports = try await onSimulationThread {
-            let scenario = try MoneyScenario()
-            return (UInt64(1)...200).map {
-                scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: false)
-            }
-        }
-        var figures: [String: Int] = [:]
-        for report in reports {
-            #expect(report.failures.isEmpty, "seed \(report.seed)")
-            figures.merge(report.figures, uniquingKeysWith: +)
-        }
-        #expect(Set(figures.keys) == Self.mustBeMet.union(Self.seldomMet))
-        for name in Self.mustBeMet.sorted() { #expect(figures[name, default: 0] > 0, "never met: \(name)") }
+        try await expectSound(1...200, meeting: Self.mustBeMet, seldom: Self.seldomMet) { try MoneyScenario() }
     }
 
     /// A fault that stops taking effect is missed here, by name.

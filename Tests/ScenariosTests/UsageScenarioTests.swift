@@ -5,23 +5,7 @@ import Testing
 @Suite("Scenario usage", .serialized)
 struct UsageScenarioTests {
     @Test("the same seed gives the same trace, byte for byte, and other seeds give others")
-    func sameSeedSameTrace() async throws {
-        let reports = try await onSimulationThread {
-            let scenario = try UsageScenario()
-            let first = (1...12).map { scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true) }
-            // Whatever ran before leaves nothing behind that shows.
-            let again = (1...12).reversed().map {
-                scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: true)
-            }
-            return (first, Array(again.reversed()))
-        }
-        for (first, again) in zip(reports.0, reports.1) {
-            #expect(first.lines == again.lines, "seed \(first.seed)")
-            #expect(first.hash == again.hash && first.events == again.events, "seed \(first.seed)")
-            #expect(first.events > 20)
-        }
-        #expect(Set(reports.0.map(\.hash)).count == reports.0.count)
-    }
+    func sameSeedSameTrace() async throws { try await expectRepeatable { try UsageScenario() } }
 
     @Test("without a trace a run ends the same way")
     func tracesChangeNothing() async throws {
@@ -42,19 +26,7 @@ struct UsageScenarioTests {
 
     @Test("200 seeds hold, and meet what they are for")
     func seedsHold() async throws {
-        let reports = try await onSimulationThread {
-            let scenario = try UsageScenario()
-            return (UInt64(1)...200).map {
-                scenario.run(scenario.plan(of: $0), seed: $0, bug: nil, traces: false)
-            }
-        }
-        var figures: [String: Int] = [:]
-        for report in reports {
-            #expect(report.failures.isEmpty, "seed \(report.seed)")
-            figures.merge(report.figures, uniquingKeysWith: +)
-        }
-        #expect(Set(figures.keys) == Self.mustBeMet)
-        for name in Self.mustBeMet.sorted() { #expect(figures[name, default: 0] > 0, "never met: \(name)") }
+        try await expectSound(1...200, meeting: Self.mustBeMet) { try UsageScenario() }
     }
 
     /// A fault that stops taking effect is missed here, by name.
