@@ -7,7 +7,7 @@ struct TestRules: Sendable {
         test = try Pattern(#"@Test\b"#)
         // A function named `expect…` or a contract's `verify…` holds the expectations of several tests.
         expectation = try Pattern(
-            #"#(expect|require)\b|\bIssue\.record\(|\bconfirmation\(|\b(expect|verify)[A-Z]?\w*\("#)
+            #"#(expect|require)\b|\bIssue\.record\(|\bconfirmation\(|\b(expect|verify)([A-Z]\w*)?\s*[({]"#)
     }
 
     func violations(in source: SwiftSource) -> [Violation] {
