@@ -9,6 +9,13 @@ package enum SQLValue: Sendable, Hashable {
     case blob([UInt8])
 }
 
+/// For who writes the same value often: what it is in the database is found once.
+extension SQLValue: SQLRepresentable {
+    package static var sqlName: String { "a value" }
+    package var sqlValue: SQLValue { self }
+    package init?(sqlValue: SQLValue) { self = sqlValue }
+}
+
 /// A type that is stored in one column.
 package protocol SQLRepresentable: Sendable {
     /// What is written in an error about a column that holds something else.

@@ -104,7 +104,7 @@ extension Money: CustomStringConvertible {
     /// The decimal amount with at least two places: `12.50`, `0.000000125`.
     package var amount: String { DecimalText.text(units, scale: currency.ledgerScale, places: 2) }
 
-    package var description: String { "\(amount) \(currency.rawValue)" }
+    package var description: String { amount + " " + currency.rawValue }
 }
 
 extension Money: Codable {

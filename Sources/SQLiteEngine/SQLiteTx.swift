@@ -23,7 +23,7 @@ final class SQLiteTx: Tx {
     func run(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> Int {
         try translating {
             let before = db.totalChangesCount
-            try prepared(sql, arguments).execute()
+            try prepared(sql, arguments) { statement in try statement.execute() }
             // A statement that changes nothing leaves SQLite's own count at that of the one before.
             return db.totalChangesCount == before ? 0 : db.changesCount
         }
@@ -31,37 +31,65 @@ final class SQLiteTx: Tx {
 
     func rows(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> [ResultRow] {
         try translating {
-            let statement = try prepared(sql, arguments)
-            let columns = statement.columnNames
-            let cursor = try GRDB.Row.fetchCursor(statement)
-            var rows: [ResultRow] = []
-            // Read where they stand: GRDB's row would name every value.
-            while try cursor.next() != nil {
-                let values = columns.indices.map { SQLValue(statement.sqliteStatement, CInt($0)) }
-                rows.append(ResultRow(columns: columns, values: values))
+            try prepared(sql, arguments) { statement in
+                let columns = statement.columnNames
+                let cursor = try GRDB.Row.fetchCursor(statement)
+                var rows: [ResultRow] = []
+                // Read where they stand: GRDB's row would name every value.
+                while try cursor.next() != nil {
+                    let values = columns.indices.map { SQLValue(statement.sqliteStatement, CInt($0)) }
+                    rows.append(ResultRow(columns: columns, values: values))
+                }
+                return rows
             }
-            return rows
         }
     }
 
+    /// What GRDB is told of a statement whose parameters stand in order. It is never bound.
+    private static let inOrder: StatementArguments = ["in order"]
+
     /// SQLite takes `$1` for a named parameter and numbers the names by their first appearance. Values are bound by
-    /// that number, and past GRDB, whose arguments cost more than many a statement.
-    private func prepared(_ sql: String, _ arguments: [any SQLRepresentable]) throws -> Statement {
+    /// that number, and past GRDB, whose arguments cost more than many a statement. The values are there while `body`
+    /// runs.
+    private func prepared<T>(
+        _ sql: String, _ arguments: [any SQLRepresentable], _ body: (Statement) throws -> T
+    ) throws -> T {
         try watch.check()
         guard !Self.endsTransactions(sql) else {
             throw DatabaseFailure.statement("a body does not end its transaction")
         }
         let statement = try db.cachedStatement(sql: sql)
-        // For GRDB it has its arguments, and they are none of those of before.
-        statement.setUncheckedArguments(StatementArguments())
-        for (place, number) in Self.order(of: sql).enumerated() {
-            guard arguments.indices.contains(number - 1) else {
-                throw DatabaseFailure.statement("the argument $\(number) is missing")
-            }
-            let code = arguments[number - 1].sqlValue.bind(to: statement.sqliteStatement, at: CInt(place + 1))
-            guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+        var order: [Int]?
+        if statement.arguments.isEmpty {
+            let found = Self.order(of: sql)
+            let isPlain = found.elementsEqual(1..<found.count + 1)
+            // For GRDB it has its arguments, and they are none of those of before.
+            statement.setUncheckedArguments(isPlain ? Self.inOrder : StatementArguments())
+            order = isPlain ? nil : found
+        } else {
+            sqlite3_reset(statement.sqliteStatement)
         }
-        return statement
+        let needed = order?.max() ?? Int(sqlite3_bind_parameter_count(statement.sqliteStatement))
+        guard needed <= arguments.count else {
+            throw DatabaseFailure.statement("the argument $\(arguments.count + 1) is missing")
+        }
+        let values = order.map { $0.map { arguments[$0 - 1].sqlValue } } ?? arguments.prefix(needed).map { $0.sqlValue }
+        return try binding(values, to: statement.sqliteStatement) { try body(statement) }
+    }
+
+    /// All texts and blobs stand in one block of memory while `body` runs: SQLite's own copies cost more than twice as
+    /// much.
+    private func binding<T>(_ values: [SQLValue], to statement: OpaquePointer, _ body: () throws -> T) throws -> T {
+        let bytes = values.reduce(0) { $0 + $1.byteCount }
+        return try withUnsafeTemporaryAllocation(byteCount: max(bytes, 1), alignment: 1) { block in
+            defer { sqlite3_clear_bindings(statement) }
+            var free = block
+            for (place, value) in values.enumerated() {
+                let code = value.bind(to: statement, at: CInt(place + 1), keptIn: &free)
+                guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+            }
+            return try body()
+        }
     }
 
     /// The numbers of the statement's parameters in the order in which they appear first.
@@ -115,24 +143,41 @@ final class SQLiteTx: Tx {
 }
 
 extension SQLValue {
-    /// The bytes are copied: they may be gone before the statement runs.
-    fileprivate func bind(to statement: OpaquePointer, at place: CInt) -> CInt {
-        let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+    /// How much memory `bind` needs.
+    fileprivate var byteCount: Int {
+        switch self {
+        case .null, .integer, .real: 0
+        case .text(let text): text.utf8.count
+        case .blob(let bytes): bytes.count
+        }
+    }
+
+    /// - Parameter free: loses what is taken of it. It outlives the binding.
+    fileprivate func bind(
+        to statement: OpaquePointer, at place: CInt, keptIn free: inout UnsafeMutableRawBufferPointer
+    ) -> CInt {
         switch self {
         case .null: return sqlite3_bind_null(statement, place)
         case .integer(let number): return sqlite3_bind_int64(statement, place, number)
         case .real(let number): return sqlite3_bind_double(statement, place, number)
         case .text(var text):
-            return text.withUTF8 { utf8 in
-                guard let bytes = utf8.baseAddress else { return sqlite3_bind_text(statement, place, "", 0, copied) }
-                return bytes.withMemoryRebound(to: CChar.self, capacity: utf8.count) {
-                    sqlite3_bind_text(statement, place, $0, CInt(utf8.count), copied)
-                }
-            }
+            let kept = text.withUTF8 { Self.keep(UnsafeRawBufferPointer($0), in: &free) }
+            return sqlite3_bind_text(
+                statement, place, kept?.assumingMemoryBound(to: CChar.self), CInt(text.utf8.count), nil)
         case .blob(let bytes):
-            guard !bytes.isEmpty else { return sqlite3_bind_zeroblob(statement, place, 0) }
-            return bytes.withUnsafeBytes { sqlite3_bind_blob(statement, place, $0.baseAddress, CInt($0.count), copied) }
+            let kept = bytes.withUnsafeBytes { Self.keep($0, in: &free) }
+            return sqlite3_bind_blob(statement, place, kept, CInt(bytes.count), nil)
         }
+    }
+
+    /// - Returns: where they are now; never nil, which SQLite takes for null.
+    private static func keep(
+        _ bytes: UnsafeRawBufferPointer, in free: inout UnsafeMutableRawBufferPointer
+    ) -> UnsafeRawPointer? {
+        let kept = UnsafeMutableRawBufferPointer(rebasing: free[..<bytes.count])
+        kept.copyMemory(from: bytes)
+        free = UnsafeMutableRawBufferPointer(rebasing: free[bytes.count...])
+        return UnsafeRawPointer(kept.baseAddress)
     }
 
     /// - Parameter column: of the row on which the statement stands.

@@ -121,7 +121,8 @@ extension LedgerRows {
     /// - Returns: the alerts that were set off.
     func write(_ posting: PostingSeal, _ tx: any Tx) throws -> [BudgetEvent] {
         guard !accepted.isEmpty else { return [] }
-        let rows = accepted.enumerated().map { values(of: $0.element, place: $0.offset, posting.id, tx.now) }
+        let words = RowWords(self, posting.id, tx.now)
+        let rows = accepted.enumerated().map { words.values(of: $0.element, place: $0.offset) }
         guard try Self.inserting.run(rows, tx) == accepted.count else { throw PostingRaced() }
         let changed = accounts.rows.filter { $0.account.keepsSums && $0.change != AccountSums() }
             .sorted { $0.account.id < $1.account.id }
@@ -142,16 +143,46 @@ extension LedgerRows {
         try tx.run("INSERT INTO posting_unlinked (posting_id) VALUES ($1)", [posting.id])
         return try BudgetAlerts.write(for: changed, tx)
     }
+}
 
-    private func values(
-        of transfer: Transfer, place: Int, _ posting: PostingID, _ now: Instant
-    ) -> [any SQLRepresentable] {
-        let debit = accounts[transfer.debit]?.account
-        let owner = debit?.tenant == nil ? accounts[transfer.credit]?.account : debit
+/// What the rows of a posting say of its accounts and escrows, written once: a batch names the same few again and
+/// again.
+private struct RowWords {
+    private struct Words {
+        let id: SQLValue
+        let hasTenant: Bool
+        let tenant: SQLValue
+        let workspace: SQLValue
+    }
+
+    private let accounts: AccountTable
+    private let words: [Words]
+    private let escrows: [EscrowID: SQLValue]
+    private let posting: SQLValue
+    private let now: SQLValue
+
+    init(_ rows: LedgerRows, _ posting: PostingID, _ now: Instant) {
+        accounts = rows.accounts
+        words = accounts.rows.map { row in
+            Words(
+                id: row.account.id.sqlValue, hasTenant: row.account.tenant != nil,
+                tenant: row.account.tenant.sqlValue, workspace: row.account.workspace.sqlValue)
+        }
+        escrows = rows.escrows.mapValues { $0.id.sqlValue }
+        self.posting = posting.sqlValue
+        self.now = now.sqlValue
+    }
+
+    func values(of transfer: Transfer, place: Int) -> [any SQLRepresentable] {
+        let debit = accounts.place(of: transfer.debit).map { words[$0] }
+        let credit = accounts.place(of: transfer.credit).map { words[$0] }
+        let owner = debit?.hasTenant == true ? debit : credit
+        let escrow = transfer.escrow.map { escrows[$0] ?? $0.sqlValue }
         return [
-            transfer.id.text, posting, place, transfer.kind.rawValue, transfer.reason.rawValue, transfer.debit,
-            transfer.credit, transfer.amount.asset.text, transfer.amount.units, transfer.escrow, transfer.request,
-            owner?.tenant, owner?.workspace, transfer.accepted, now,
+            transfer.id.text, posting, place, transfer.kind.rawValue, transfer.reason.rawValue,
+            debit?.id ?? transfer.debit.sqlValue, credit?.id ?? transfer.credit.sqlValue, transfer.amount.asset.text,
+            transfer.amount.units, escrow ?? .null, transfer.request, owner?.tenant ?? .null,
+            owner?.workspace ?? .null, transfer.accepted, now,
         ]
     }
 }

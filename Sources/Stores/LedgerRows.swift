@@ -48,7 +48,9 @@ struct LedgerRows {
                 accounts.rows[place].change = change
             }
             for row in undoEscrows.reversed() { escrows[row.id] = row }
-            for transfer in accepted[count...] { acceptedIDs[transfer.id] = nil }
+            for undone in accepted[count...] + [transfer] where acceptedIDs[undone.id].map({ $0 >= count }) ?? false {
+                acceptedIDs[undone.id] = nil
+            }
             accepted.removeLast(accepted.count - count)
             return refusal
         }
@@ -59,6 +61,10 @@ struct LedgerRows {
         let places = (debit: accounts.place(of: transfer.debit), credit: accounts.place(of: transfer.credit))
         if let words = fault(in: transfer, places.debit, places.credit) { return .invalid(words) }
         guard let debit = places.debit, let credit = places.credit else { return nil }
+        if let first = acceptedIDs.updateValue(accepted.count, forKey: transfer.id) {
+            acceptedIDs[transfer.id] = first
+            return .invalid("\(transfer.id.text) is there twice")
+        }
         for place in [debit, credit] {
             undo.append((place, accounts.rows[place].sums, accounts.rows[place].change))
         }
@@ -76,7 +82,6 @@ struct LedgerRows {
                 guard count(amount, from: debit, to: credit) else { return overflow(transfer) }
             }
         }
-        acceptedIDs[transfer.id] = accepted.count
         accepted.append(transfer)
         return nil
     }
@@ -125,7 +130,6 @@ struct LedgerRows {
         guard transfer.kind == .posted || accounts.rows[debit].account.limit != nil else {
             return "\(id): nothing is set aside of \(transfer.debit), which has no guard"
         }
-        guard acceptedIDs[transfer.id] == nil else { return "\(id) is there twice" }
         return nil
     }
 
@@ -168,12 +172,15 @@ extension LedgerRows.AccountRow {
 extension TransferID {
     /// At most 96 bytes of `A-Z a-z 0-9 _ - / : .`.
     var isWellFormed: Bool {
-        guard (1...96).contains(text.utf8.count) else { return false }
-        return text.utf8.allSatisfy { byte in
-            switch byte {
-            // `-`, `.`, `/`, digits, `:`; letters; `_`.
-            case 0x2D...0x3A, 0x41...0x5A, 0x61...0x7A, 0x5F: true
-            default: false
+        var text = text
+        return text.withUTF8 { bytes in
+            guard (1...96).contains(bytes.count) else { return false }
+            return bytes.allSatisfy { byte in
+                switch byte {
+                // `-`, `.`, `/`, digits, `:`; letters; `_`.
+                case 0x2D...0x3A, 0x41...0x5A, 0x61...0x7A, 0x5F: true
+                default: false
+                }
             }
         }
     }

@@ -83,10 +83,8 @@ extension EscrowBook {
         var sight = RemainingSight()
         for place in 0..<demand.walls {
             let part = parts[place]
-            guard let escrow = slices[part.account]?.take(part.amount, at: uptime) else { continue }
-            if let slice = slices[part.account], let left = slice.left {
-                sight.see(saturating(left, slice.free), part.asset, of: part.account)
-            }
+            guard let (escrow, left) = slices[part.account]?.take(part.amount, at: uptime) else { continue }
+            if let left { sight.see(left, part.asset, of: part.account) }
             parts[place] = Hold.Part(
                 role: .budget, account: part.account, escrow: escrow, amount: part.amount, asset: part.asset)
         }
@@ -111,7 +109,7 @@ extension EscrowBook {
                 continue
             }
             let amount = min(rest, slice.free)
-            if amount > 0, let escrow = slices[fund.account]?.take(amount, at: uptime) {
+            if amount > 0, let (escrow, _) = slices[fund.account]?.take(amount, at: uptime) {
                 rest -= amount
                 parts.append(
                     Hold.Part(role: .purse, account: fund.account, escrow: escrow, amount: amount, asset: asset))
@@ -150,11 +148,12 @@ extension EscrowBook {
 }
 
 extension EscrowSlice {
-    fileprivate mutating func take(_ amount: Int64, at uptime: Duration) -> EscrowID {
+    /// - Returns: the escrow, and what is left of the account for everybody and here.
+    fileprivate mutating func take(_ amount: Int64, at uptime: Duration) -> (EscrowID, left: Int64?) {
         free -= amount
         held += amount
         used.note(amount, at: uptime)
-        return escrow
+        return (escrow, left.map { saturating($0, free) })
     }
 
     fileprivate mutating func end(_ amount: Int64, captured: Int64, taken: Duration) {

@@ -9,8 +9,29 @@ package enum PlatformAccounts {
     }
 
     package static func id(_ kind: Account.Kind, _ asset: Asset, subject: String = "") -> AccountID {
+        if subject.isEmpty, let known = fixed[Fixed(kind: kind, asset: asset)] { return known }
+        return named(kind, asset, subject)
+    }
+
+    private static func named(_ kind: Account.Kind, _ asset: Asset, _ subject: String) -> AccountID {
         AccountID(name("platform\0", kind.rawValue, "\0", asset.text, "\0", subject))
     }
+
+    private struct Fixed: Hashable {
+        let kind: Account.Kind
+        let asset: Asset
+    }
+
+    /// Those of no provider are named for every request.
+    private static let fixed: [Fixed: AccountID] = {
+        var fixed: [Fixed: AccountID] = [:]
+        for kind in Account.Kind.allCases where kind.isPlatform {
+            for asset in Asset.all {
+                fixed[Fixed(kind: kind, asset: asset)] = named(kind, asset, "")
+            }
+        }
+        return fixed
+    }()
 
     /// The same for what belongs to a workspace and is there once for an asset.
     package static func receivable(of workspace: WorkspaceID, _ asset: Asset) -> AccountID {

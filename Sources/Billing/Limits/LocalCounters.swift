@@ -65,14 +65,16 @@ private struct CounterTable: Sendable {
         let now = uptime.microseconds
         defer { sweep(now) }
         var refusal = RateRefusal()
+        var found: [Int] = []
+        found.reserveCapacity(limits.count)
         for limit in limits {
             guard let place = place(of: limit, now) else { return .unknown }
             look(at: place, for: limit, tokens, &refusal)
+            found.append(place)
         }
         if let answer = refusal.answer { return answer }
         var tightest = TightestRates()
-        for limit in limits {
-            guard let place = places[limit.id] else { continue }
+        for (limit, place) in zip(limits, found) {
             if limit.quantity == .concurrency {
                 entries[place].running += 1
                 running += 1

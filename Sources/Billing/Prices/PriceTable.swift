@@ -32,7 +32,20 @@ private final class Compiled: Sendable {
 
     private let content: PriceBook.Content
     private let exchange: Exchange
-    private let answers = Mutex<[PricedSubject: Answer]>([:])
+    private let known = Mutex(Known())
+
+    private struct Known {
+        var answers: [PricedSubject: Answer] = [:]
+        /// Asked for last, and so likely next: a comparison costs less than a look-up.
+        var last: (subject: PricedSubject, answer: Answer)?
+
+        mutating func answer(for subject: PricedSubject) -> Answer? {
+            if let last, last.subject == subject { return last.answer }
+            guard let answer = answers[subject] else { return nil }
+            last = (subject, answer)
+            return answer
+        }
+    }
 
     init(_ content: PriceBook.Content) {
         self.content = content
@@ -40,11 +53,11 @@ private final class Compiled: Sendable {
     }
 
     func answer(for subject: PricedSubject) -> Answer {
-        if let known = answers.withLock({ $0[subject] }) { return known }
+        if let answer = known.withLock({ $0.answer(for: subject) }) { return answer }
         let answer = work(out: subject)
-        answers.withLock {
-            if $0.count >= Self.mostAnswers { $0.removeAll(keepingCapacity: true) }
-            $0[subject] = answer
+        known.withLock {
+            if $0.answers.count >= Self.mostAnswers { $0.answers.removeAll(keepingCapacity: true) }
+            $0.answers[subject] = answer
         }
         return answer
     }

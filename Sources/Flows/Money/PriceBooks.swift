@@ -63,13 +63,21 @@ package final class PriceBooks: Sendable {
     /// The version that was in force at a time of this node's clock that is not long over. Nil where there was none:
     /// nothing is priced. A clock that was set far back finds the one in force by the ledger's clock: it opens no wall.
     package func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
-        if let table = known(kind, at: time) { return table }
+        let tables = state.withLock { $0.tables[kind] } ?? []
+        if tables.isEmpty { return nil }
+        if let table = tables.last(where: { $0.book.effective <= time }) { return table }
         let now = now
-        return time < now - Self.memory ? known(kind, at: now) : nil
+        return time < now - Self.memory ? tables.last { $0.book.effective <= now } : nil
     }
 
-    private func known(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
-        state.withLock { $0.tables[kind]?.last { $0.book.effective <= time } }
+    /// It must be read from the database first.
+    struct NotInMemory: Error {}
+
+    /// - Returns: nil for version 0, which is none.
+    func remembered(_ kind: PriceBook.Kind, version: Int) throws(NotInMemory) -> PriceTable? {
+        guard version > 0 else { return nil }
+        guard let table = known(kind, version) else { throw NotInMemory() }
+        return table
     }
 
     /// - Returns: nil where there is no such version; 0 is none.
@@ -88,7 +96,7 @@ package final class PriceBooks: Sendable {
 
     private func known(_ kind: PriceBook.Kind, _ version: Int) -> PriceTable? {
         state.withLock {
-            $0.old[Version(kind: kind, number: version)] ?? $0.tables[kind]?.first { $0.book.version == version }
+            $0.tables[kind]?.first { $0.book.version == version } ?? $0.old[Version(kind: kind, number: version)]
         }
     }
 
@@ -140,10 +148,16 @@ package final class PriceBooks: Sendable {
         state.withLock { for provider in providers { $0.providers[provider.id] = provider.name } }
     }
 
+    /// Whether `meet` has nothing to ask.
+    func hasMet(_ provider: ProviderID?) -> Bool {
+        guard let provider, providers != nil else { return true }
+        return state.withLock { $0.providers[provider] != nil }
+    }
+
     /// For who settles: the name of a provider that this process has not heard of yet, as after a restart.
     /// - Throws: as `ProviderStore`.
     package func meet(_ provider: ProviderID?) async throws {
-        guard let provider, let providers, state.withLock({ $0.providers[provider] == nil }) else { return }
+        guard let provider, let providers, !hasMet(provider) else { return }
         know(try await providers.all())
         // One that is gone is asked for once.
         state.withLock { $0.providers[provider] = $0.providers[provider] ?? provider.description }

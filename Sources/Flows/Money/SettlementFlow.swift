@@ -29,9 +29,7 @@ package struct SettlementFlow: UsageSink {
     /// - Throws: as `SettlementStore`, and as `PriceStore` where an old book must be read; then nothing is settled.
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
-        var outcomes: [SettlementRules.Outcome] = []
-        outcomes.reserveCapacity(records.count)
-        for record in records { outcomes.append(try await outcome(of: record)) }
+        let outcomes = try await outcomes(of: records)
         let missing = opened.missing(outcomes.flatMap(\.accounts))
         if !missing.isEmpty {
             try await ledger.open(missing)
@@ -43,19 +41,47 @@ package struct SettlementFlow: UsageSink {
 
     /// Everything that is posted for the records, in their order, without posting it.
     package func settlements(of records: [UsageRecord]) async throws -> [Settlement] {
-        var settlements: [Settlement] = []
-        for record in records { settlements.append(try await outcome(of: record).settlement) }
-        return settlements
+        try await outcomes(of: records).map(\.settlement)
     }
 
-    private func outcome(of record: UsageRecord) async throws -> SettlementRules.Outcome {
+    private func outcomes(of records: [UsageRecord]) async throws -> [SettlementRules.Outcome] {
+        var outcomes: [SettlementRules.Outcome] = []
+        outcomes.reserveCapacity(records.count)
+        // Only what is not in memory is worth a suspension: a batch has hundreds.
+        for record in records {
+            if let outcome = remembered(record) {
+                outcomes.append(outcome)
+            } else {
+                outcomes.append(try await read(record))
+            }
+        }
+        return outcomes
+    }
+
+    private func read(_ record: UsageRecord) async throws -> SettlementRules.Outcome {
         let hold = record.billing.hold
         try await books.meet(record.billing.provider)
+        let prices = try await books.table(.price, version: hold.prices)
+        return outcome(of: record, prices, try await books.table(.cost, version: hold.costs))
+    }
+
+    private func remembered(_ record: UsageRecord) -> SettlementRules.Outcome? {
+        let hold = record.billing.hold
+        guard books.hasMet(record.billing.provider) else { return nil }
+        do {
+            let prices = try books.remembered(.price, version: hold.prices)
+            return outcome(of: record, prices, try books.remembered(.cost, version: hold.costs))
+        } catch {
+            return nil
+        }
+    }
+
+    private func outcome(
+        of record: UsageRecord, _ prices: PriceTable?, _ costs: PriceTable?
+    ) -> SettlementRules.Outcome {
         let subject = books.subject(
             model: record.model, provider: record.billing.provider, operation: record.operation)
-        return SettlementRules.settle(
-            record, as: subject, prices: try await books.table(.price, version: hold.prices),
-            costs: try await books.table(.cost, version: hold.costs))
+        return SettlementRules.settle(record, as: subject, prices: prices, costs: costs)
     }
 
     // MARK: What somebody must hear of

@@ -27,15 +27,15 @@ struct Answer {
     ///   - closes: whether the client is told that the connection ends here.
     ///   - end: completed when the socket has taken all of it.
     func write(to context: ChannelHandlerContext, closes: Bool = true, end: EventLoopPromise<Void>) {
-        var headers = HTTPHeaders()
-        headers.reserveCapacity(5 + extra.count)
-        if !contentType.isEmpty { headers.add(name: "content-type", value: contentType) }
-        headers.add(name: "content-length", value: String(body.readableBytes))
-        headers.add(name: "x-request-id", value: request.description)
-        for (name, value) in extra { headers.add(name: name, value: value) }
-        if closes { headers.add(name: "connection", value: "close") }
+        var fields: [(String, String)] = []
+        fields.reserveCapacity(4 + extra.count)
+        if !contentType.isEmpty { fields.append(("content-type", contentType)) }
+        fields.append(("content-length", String(body.readableBytes)))
+        fields.append(("x-request-id", request.description))
+        fields += extra
+        if closes { fields.append(("connection", "close")) }
         let head = HTTPResponseHead(
-            version: version.answering, status: HTTPResponseStatus(statusCode: status), headers: headers)
+            version: version.answering, status: HTTPResponseStatus(statusCode: status), headers: HTTPHeaders(fields))
         context.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
         context.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
         context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: end)

@@ -56,9 +56,10 @@ enum AnswerTerms {
     /// As OpenAI writes it, rounded up: `120ms`, `1s`, `6m0s`.
     static func text(of time: Duration) -> String {
         let milliseconds = max(0, (time.microseconds + 999) / 1000)
-        if milliseconds < 1000, milliseconds > 0 { return "\(milliseconds)ms" }
+        // Joined and not interpolated: every answer has two of them.
+        if milliseconds < 1000, milliseconds > 0 { return String(milliseconds) + "ms" }
         let seconds = (milliseconds + 999) / 1000
-        if seconds < 60 { return "\(seconds)s" }
+        if seconds < 60 { return String(seconds) + "s" }
         if seconds < 3600 { return "\(seconds / 60)m\(seconds % 60)s" }
         return "\(seconds / 3600)h\(seconds / 60 % 60)m\(seconds % 60)s"
     }

@@ -53,19 +53,18 @@ extension Exchange {
         call = connection
         sentAt = loop.eventLoop.now
         wait(atMost: core.limits.firstByteTimeout)
-        var headers = HTTPHeaders()
-        headers.reserveCapacity(7)
-        headers.add(name: "host", value: deployment.endpoint.authority)
-        headers.add(name: "content-type", value: "application/json")
-        headers.add(name: "content-length", value: String(body.readableBytes))
-        headers.add(name: "accept", value: facts.isStream ? "text/event-stream" : "application/json")
-        headers.add(name: "user-agent", value: "volery")
-        headers.add(name: "x-request-id", value: request.description)
+        var fields = [
+            ("host", deployment.endpoint.authority), ("content-type", "application/json"),
+            ("content-length", String(body.readableBytes)),
+            ("accept", facts.isStream ? "text/event-stream" : "application/json"), ("user-agent", "volery"),
+            ("x-request-id", request.description),
+        ]
         if let authorization = core.flow.credentials.authorization(for: deployment) {
-            headers.add(name: "authorization", value: authorization.reveal())
+            fields.append(("authorization", authorization.reveal()))
         }
         let head = HTTPRequestHead(
-            version: .http1_1, method: .POST, uri: deployment.endpoint.basePath + operation.path, headers: headers)
+            version: .http1_1, method: .POST, uri: deployment.endpoint.basePath + operation.path,
+            headers: HTTPHeaders(fields))
         connection.send(head, body: body, to: CallReceiver(self))
     }
 

@@ -96,17 +96,17 @@ extension Exchange {
     }
 
     func writeHead(status: Int, type: String, length: Int? = nil, extra: [(String, String)] = []) {
-        var headers = HTTPHeaders()
-        headers.reserveCapacity(8)
-        headers.add(name: "content-type", value: type)
-        if let length { headers.add(name: "content-length", value: String(length)) }
-        headers.add(name: "x-request-id", value: request.description)
-        for (name, value) in extra { headers.add(name: name, value: value) }
-        for (name, value) in core.headers.fields(for: head.headers) { headers.add(name: name, value: value) }
-        if let warning { headers.add(name: "volery-warning", value: warning) }
-        if !keepsAlive { headers.add(name: "connection", value: "close") }
+        var fields = [("content-type", type)]
+        fields.reserveCapacity(8 + extra.count)
+        if let length { fields.append(("content-length", String(length))) }
+        fields.append(("x-request-id", request.description))
+        fields += extra
+        fields += core.headers.fields(for: head.headers)
+        if let warning { fields.append(("volery-warning", warning)) }
+        if !keepsAlive { fields.append(("connection", "close")) }
         let responseHead = HTTPResponseHead(
-            version: head.version.answering, status: HTTPResponseStatus(statusCode: status), headers: headers)
+            version: head.version.answering, status: HTTPResponseStatus(statusCode: status),
+            headers: HTTPHeaders(fields))
         edge.writer?.write(NIOAny(HTTPServerResponsePart.head(responseHead)), promise: nil)
         isHeadWritten = true
     }
