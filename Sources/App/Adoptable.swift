@@ -6,12 +6,19 @@ import NIOHTTP1
 
 /// Something on this machine that Volery could serve through, with the command that adopts it.
 package struct Adoptable: Sendable, Equatable {
-    package let text: String
-    package let command: String
+    package enum Adoption: Sendable, Equatable {
+        /// Without the program's name.
+        case command(String)
+        /// Why there is none.
+        case none(String)
+    }
 
-    init(text: String, command: String) {
+    package let text: String
+    package let adoption: Adoption
+
+    init(text: String, adoption: Adoption) {
         self.text = text
-        self.command = command
+        self.adoption = adoption
     }
 
     static let ollamaURL = "http://127.0.0.1:11434"
@@ -22,8 +29,8 @@ package struct Adoptable: Sendable, Equatable {
         let count = models.count == 1 ? "1 model" : "\(models.count) models"
         return Adoptable(
             text: "Ollama with \(count) at \(ollamaURL)",
-            command:
-                "volery registry register --model \(Banner.quoted(first)) --endpoint \(ollamaURL)/v1 --protocol openai")
+            adoption: .command(
+                "registry register --model \(Banner.quoted(first)) --endpoint \(ollamaURL)/v1 --protocol openai"))
     }
 
     /// Keys of providers in the environment: their names, never their values, and the command that takes one over.
@@ -32,9 +39,9 @@ package struct Adoptable: Sendable, Equatable {
             guard let value = environment[provider.variable], !value.isEmpty else { return nil }
             return Adoptable(
                 text: "\(provider.variable) in the environment (\(provider.title))",
-                command: provider.endpoint == nil
-                    ? "left alone: this version does not speak \(provider.title)'s API"
-                    : "volery providers add \(provider.name) --key-env \(provider.variable)")
+                adoption: provider.endpoint == nil
+                    ? .none("left alone: this version does not speak \(provider.title)'s API")
+                    : .command("providers add \(provider.name) --key-env \(provider.variable)"))
         }
     }
 

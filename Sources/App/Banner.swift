@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import Kernel
 
 /// What `volery serve` prints when it is up: the next actions. Pure text; what it tells comes in as values.
@@ -29,9 +30,13 @@ package struct Banner: Sendable {
         case elsewhere
     }
 
+    /// What the program is called in a shell.
+    package var program: String
     package var version: String
     package var startSeconds: Double
     package var folder: String
+    /// Whether commands find the folder without being told.
+    package var isUsualFolder: Bool
     /// Base URL without a path.
     package var url: String
     package var metricsURL: String?
@@ -42,12 +47,14 @@ package struct Banner: Sendable {
     package var isLocal: Bool
 
     package init(
-        version: String, startSeconds: Double, folder: String, url: String, metricsURL: String?, key: Key,
-        models: [Model], found: [Adoptable], isLocal: Bool
+        program: String, version: String, startSeconds: Double, folder: String, isUsualFolder: Bool, url: String,
+        metricsURL: String?, key: Key, models: [Model], found: [Adoptable], isLocal: Bool
     ) {
+        self.program = program
         self.version = version
         self.startSeconds = startSeconds
         self.folder = folder
+        self.isUsualFolder = isUsualFolder
         self.url = url
         self.metricsURL = metricsURL
         self.key = key
@@ -63,7 +70,7 @@ package struct Banner: Sendable {
         lines.append("  Key      \(keyText)")
         lines += modelLines
         if let metricsURL { lines.append("  Metrics  \(metricsURL)") }
-        for thing in found { lines += ["  Found    \(thing.text)", "           \(thing.command)"] }
+        for thing in found { lines += ["  Found    \(thing.text)", "           \(told(thing.adoption))"] }
         lines += ["", "Try"]
         lines += curl.map { "  " + $0 }
         lines += ["", "  \(command("chat")) \"\(greeting)\"", "", "Check", "  \(command("doctor"))", ""]
@@ -87,9 +94,17 @@ package struct Banner: Sendable {
         }
     }
 
+    private func told(_ adoption: Adoptable.Adoption) -> String {
+        switch adoption {
+        case .command(let words): command(words)
+        case .none(let reason): reason
+        }
+    }
+
     /// The command that stands in the text works as it is pasted: with the folder, where that is not the usual one.
     private func command(_ words: String) -> String {
-        folder.hasSuffix("/.volery") ? "volery \(words)" : "volery --data-dir \(Banner.quoted(folder)) \(words)"
+        let place = isUsualFolder ? "" : " --data-dir \(Banner.quoted(folder))"
+        return "\(Banner.quoted(program))\(place) \(words)"
     }
 
     private var greeting: String { "Say hello in one sentence." }
@@ -127,5 +142,33 @@ package struct Banner: Sendable {
             }
         }
         return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+    }
+}
+
+/// What this program is called in a command for somebody to paste into another terminal.
+package enum ProgramName {
+    static let usual = "volery"
+
+    /// - Parameters:
+    ///   - startedBy: the first argument of the process.
+    ///   - search: `PATH`.
+    ///   - file: the file that a path leads to, links followed; nil when it is no program.
+    package static func called(
+        startedBy: String, search: String, workingDirectory: String, file: (String) -> String? = Self.file
+    ) -> String {
+        // A name alone was found on the PATH.
+        guard startedBy.contains("/") else { return startedBy }
+        let shown = startedBy.hasPrefix("./") ? String(startedBy.dropFirst(2)) : startedBy
+        let path = shown.hasPrefix("/") ? shown : workingDirectory + "/" + shown
+        for folder in search.split(separator: ":") where folder.hasPrefix("/") {
+            guard let found = file("\(folder)/\(usual)") else { continue }
+            return found == file(path) ? usual : path
+        }
+        return path
+    }
+
+    package static func file(_ path: String) -> String? {
+        guard FileManager.default.isExecutableFile(atPath: path) else { return nil }
+        return URL(filePath: path).resolvingSymlinksInPath().path
     }
 }

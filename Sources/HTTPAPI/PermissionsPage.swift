@@ -39,7 +39,9 @@ package enum PermissionsPage {
 
         ## Routes
 
-        The gateway's routes are decided with the model, its environment and the endpoint as well.
+        The gateway's routes are decided with the model, its environment and the endpoint as well. A model is meant by
+        its own name and by its others (`default` of `smollm2`), in a key's scopes and in access rules, whichever a
+        caller writes.
 
         \(table(routes))
 

@@ -58,4 +58,12 @@ package struct Amount: Hashable, Sendable {
     }
 
     package init(_ money: Money) { self.init(units: money.units, .money(money.currency)) }
+
+    /// For sentences: `1 request`, where headers and rows say `1 requests`.
+    package var words: String {
+        switch asset {
+        case .tokens where units == 1, .requests where units == 1: text + " " + asset.text.dropLast()
+        case .money, .umu, .tokens, .audio, .gpu, .requests: description
+        }
+    }
 }

@@ -30,10 +30,11 @@ struct CommandContext: Sendable {
     func configuration() throws -> Configuration { try report.checked() }
 
     /// Runs `body` with the platform that serves the data folder, or with its database when none does.
+    /// - Parameter begins: whether a data folder that is not there is made.
     func control<Answer: Sendable>(
-        _ body: @Sendable (any Control) async throws -> Answer
+        begins: Bool = false, _ body: @Sendable (any Control) async throws -> Answer
     ) async throws -> Answer {
-        try await access { access, _ in try await access.use(body) }
+        try await access { access, _ in try await access.use(begins: begins, body) }
     }
 
     func access<Answer: Sendable>(

@@ -38,14 +38,23 @@ enum Failure {
     case ofArguments
     case told(String, ExitStatus)
 
-    init(_ error: any Error) {
+    /// - Parameter words: of the command line.
+    init(_ error: any Error, words: [String] = []) {
         switch error {
         case let problem as Problem:
+            var message = problem.message
+            if let parameter = problem.parameter, let option = CommandWords.option(for: parameter, in: words) {
+                message = message.replacing("`\(parameter)`", with: "`\(option)`")
+            }
             self = .told(
-                "error: \(problem.message) (\(problem.code.rawValue))\n  \(problem.hint)\n", ExitStatus(problem.code))
+                "error: \(message) (\(problem.code.rawValue))\n  \(problem.hint)\n", ExitStatus(problem.code))
         case is ExitCode, is ValidationError, is CleanExit: self = .ofArguments
         case is CancellationError: self = .told("error: cancelled\n", .failed)
         default:
+            if Volery.exitCode(for: error) == .validationFailure, let text = CommandWords.unknownCommand(in: words) {
+                self = .told(text, .wrongUsage)
+                return
+            }
             self =
                 Volery.exitCode(for: error) == .failure
                 ? .told("error: \(Terminal.printable("\(error)"))\n", .failed) : .ofArguments

@@ -15,15 +15,16 @@ enum Main {
         if let status = ChildGuard.runIfAsked(arguments: CommandLine.arguments) { exit(status) }
         volery_return_large_blocks()
         let terminal = Terminal.standard()
+        let words = CommandWords.joined(Array(CommandLine.arguments.dropFirst()))
         do {
-            var command = try Volery.parseAsRoot()
+            var command = try Volery.parseAsRoot(words)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
                 try command.run()
             }
         } catch {
-            switch Failure(error) {
+            switch Failure(error, words: words) {
             case .ofArguments: Volery.exit(withError: error)
             case .told(let text, let status):
                 terminal.talk(text)

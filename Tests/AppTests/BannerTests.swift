@@ -1,19 +1,23 @@
 import App
+import Foundation
 import Kernel
+import TestKit
 import Testing
 
 @Suite struct BannerTests {
     private let token = "vk_0123456789_" + String(repeating: "a", count: 40)
 
     private func banner(
-        key: Banner.Key, folder: String = "/home/ada/.volery", models: [Banner.Model]? = nil
+        key: Banner.Key, program: String = "volery", folder: String = "/home/ada/.volery",
+        models: [Banner.Model]? = nil
     ) -> Banner {
         let echo = Banner.Model(name: "demo-echo", aliases: [], isReady: true, detail: nil)
         let real = Banner.Model(name: "smollm2", aliases: ["default"], isReady: false, detail: "fetching 12 of 93 MB")
         return Banner(
-            version: "0.1.0", startSeconds: 0.42, folder: folder, url: "http://127.0.0.1:8080",
-            metricsURL: "http://127.0.0.1:9464/metrics", key: key, models: models ?? [echo, real], found: [],
-            isLocal: true)
+            program: program, version: "0.1.0", startSeconds: 0.42, folder: folder,
+            isUsualFolder: folder == Configuration.usualDataDir(environment: ["HOME": "/home/ada"]),
+            url: "http://127.0.0.1:8080", metricsURL: "http://127.0.0.1:9464/metrics", key: key,
+            models: models ?? [echo, real], found: [], isLocal: true)
     }
 
     @Test("the first start shows the key, and commands that work as they are pasted")
@@ -36,6 +40,48 @@ import Testing
         #expect(text.contains("in /data/my folder/initial-api-key"))
         #expect(text.contains("$(cat '/data/my folder/initial-api-key')"))
         #expect(text.contains("volery --data-dir '/data/my folder' chat"))
+    }
+
+    @Test("a folder of the usual name in another place is named in every command")
+    func otherHome() {
+        let text = banner(key: .kept, folder: "/srv/.volery").text
+        #expect(text.contains("  volery --data-dir /srv/.volery doctor"))
+    }
+
+    @Test("commands begin with what the program is called, those that take something over too")
+    func program() {
+        var banner = banner(key: .elsewhere, program: "/opt/my tools/volery")
+        banner.found = Adoptable.providerKeys(in: ["OPENROUTER_API_KEY": "x"])
+        for words in ["keys create", "chat", "doctor", "providers add openrouter"] {
+            #expect(banner.text.contains("'/opt/my tools/volery' \(words)"), "\(banner.text)")
+        }
+    }
+
+    @Test(
+        "the program goes by its name where the PATH leads to this very file, and else by its whole path",
+        arguments: [
+            ("volery", "/usr/bin", "volery"), (".build/release/volery", "/usr/bin", "/work/.build/release/volery"),
+            ("./volery", "/usr/bin:/opt/bin", "/work/volery"), ("/opt/bin/volery", "/usr/bin:/opt/bin", "volery"),
+            (".build/release/volery", "/opt/bin", "volery"),
+            (".build/release/volery", "/old:/opt/bin", "/work/.build/release/volery"),
+            (".build/release/volery", "bin:", "/work/.build/release/volery"),
+        ])
+    func programName(startedBy: String, search: String, expected: String) {
+        let files = [
+            "/work/.build/release/volery": "this", "/opt/bin/volery": "this", "/old/volery": "other",
+            "/work/volery": "other",
+        ]
+        let name = ProgramName.called(startedBy: startedBy, search: search, workingDirectory: "/work") { files[$0] }
+        #expect(name == expected)
+    }
+
+    @Test("a program's file is found through links, and what is no program is none")
+    func programFile() throws {
+        let folder = try TemporaryFolder()
+        let link = folder.path("volery")
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/bin/sh")
+        #expect(ProgramName.file(link) == ProgramName.file("/bin/sh"))
+        #expect(ProgramName.file(folder.path("nothing")) == nil)
     }
 
     @Test("the default model is tried where it is ready")
@@ -67,6 +113,6 @@ import Testing
     @Test("the key of a provider whose API is not spoken is named and left alone")
     func unspokenProvider() {
         let found = Adoptable.providerKeys(in: ["ANTHROPIC_API_KEY": "sk-ant-secret"])
-        #expect(found.map(\.command) == ["left alone: this version does not speak Anthropic's API"])
+        #expect(found.map(\.adoption) == [.none("left alone: this version does not speak Anthropic's API")])
     }
 }

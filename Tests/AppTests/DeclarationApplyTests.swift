@@ -26,7 +26,7 @@ struct DeclarationApplyTests {
             try await ControlAccess(
                 configuration: configuration, environment: [:], client: client, clock: clock,
                 random: SeededRandom(seed: 11), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            ).use(body)
+            ).use(begins: true, body)
         }
     }
 

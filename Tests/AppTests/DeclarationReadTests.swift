@@ -100,7 +100,7 @@ struct DeclarationReadTests {
             Wrong("tenants:\n- name: a\n  stat: active", 3, 3, "tenants[0].stat is not known; did you mean `state`?"),
             Wrong(
                 "tenants:\n- name: a\n  state: activ", 3, 10,
-                "tenants[0].state is `activ`, which is not known; did you mean `active`?; allowed: active, suspended"),
+                "tenants[0].state is `activ`, which is not known; allowed: active, suspended; did you mean `active`?"),
             Wrong("tenants:\n- name: a\n- name: a", 3, 3, "tenants[1] is a second tenant named `a`"),
             Wrong("tenants:\n- name: [a]", 2, 9, "tenants[0].name must be text"),
             Wrong("tenants:\n- name:", 2, 8, "tenants[0].name must be text"),

@@ -30,7 +30,7 @@ import Testing
         """
 
     @Test func `a file says prices, UMU and rates, and the currency and the number that prices are for once`() throws {
-        let content = try PriceFile.read(whole)
+        let content = try PriceFile.read(whole, of: "f")
         func usd(_ units: Int64, per: Int64 = 1_000_000) -> UnitPrice {
             UnitPrice(units: units, currency: .usd, per: per)
         }
@@ -61,11 +61,11 @@ import Testing
     }
 
     @Test func `what a version is written as is read as the same`() throws {
-        let content = try PriceFile.read(whole)
+        let content = try PriceFile.read(whole, of: "f")
         let book = PriceBook(kind: .price, version: 7, effective: Instant(microseconds: 0), content: content)
         let text = PriceFile.text(of: PriceBookView(book))
         #expect(text.hasPrefix("# version 7 of the price book\nprices:\n"))
-        let again = try PriceFile.read(text)
+        let again = try PriceFile.read(text, of: "f")
         #expect(Set(again.entries) == Set(content.entries), "\(text)")
         #expect(Set(again.conversions) == Set(content.conversions))
         #expect(again.umuPrice == content.umuPrice && again.rates == content.rates)
@@ -73,10 +73,10 @@ import Testing
 
     private func complaints(_ yaml: String) -> [String] {
         do throws(Problem) {
-            _ = try PriceFile.read(yaml)
+            _ = try PriceFile.read(yaml, of: "f")
             return []
         } catch {
-            #expect(error.code == .configurationInvalid)
+            #expect(error.code == .validationError)
             return (error.message).split(separator: "\n").map(String.init)
         }
     }
@@ -97,20 +97,24 @@ import Testing
               - {from: USD, to: IRR, rate: 1}
             """)
         #expect(told.count == 9, "\(told)")
-        #expect(told.first?.hasPrefix("3:23: prices[0].input is `cheap`") == true, "\(told)")
-        #expect(told.contains { $0.contains("prices[0].ouput is not known; did you mean `output`?") }, "\(told)")
-        #expect(told.contains { $0.hasPrefix("4:5: prices[1] has no `model`") }, "\(told)")
-        #expect(told.contains { $0.hasPrefix("11:5: rates[0] has no `day`") }, "\(told)")
+        #expect(told.first?.hasPrefix("f:3:23: prices[0].input is `cheap`") == true, "\(told)")
+        #expect(told.contains { $0.hasSuffix("prices[0].ouput is not known; did you mean `output`?") }, "\(told)")
+        #expect(told.contains { $0.hasPrefix("f:4:5: prices[1] has no `model`") }, "\(told)")
+        #expect(told.contains { $0.hasPrefix("f:11:5: rates[0] has no `day`") }, "\(told)")
     }
 
     @Test func `a file that is not there, and one that is no text, is told by its name`() {
-        for (read, name) in [
-            ({ try PriceFile.read(at: "/nowhere/prices.yaml") }, "/nowhere/prices.yaml cannot be read."),
-            ({ try PriceFile.read(Data([0xFF, 0xFE]), of: "p.yaml") }, "p.yaml is not UTF-8."),
-        ] as [(() throws -> PriceBook.Content, String)] {
-            let problem = #expect(throws: Problem.self) { try read() }
-            #expect(problem?.code == .configurationInvalid && problem?.message == name)
-        }
+        let absent = #expect(throws: Problem.self) { try PriceFile.read(at: "/nowhere/prices.yaml") }
+        #expect(absent?.code == .notFound && absent?.message == "/nowhere/prices.yaml: no such file.")
+        let binary = #expect(throws: Problem.self) { try PriceFile.read(Data([0xFF, 0xFE]), of: "p.yaml") }
+        #expect(binary?.code == .validationError && binary?.message == "p.yaml is not UTF-8.")
+    }
+
+    @Test func `a currency or an operation that is not known is told once, where it stands`() {
+        let currency = complaints("currency: GBP\nprices: [{model: a, input: 1}, {model: b, input: 1}]")
+        #expect(currency == ["f:1:11: currency is `GBP`, which is not known; allowed: IRR, USD, EUR."])
+        let operation = complaints("currency: USD\nprices: [{model: a, input: 1, operation: dance}]")
+        #expect(operation.count == 1 && operation[0].contains("prices[0].operation is `dance`"), "\(operation)")
     }
 
     @Test func `a file without a currency, without prices, or with rows that say the same is refused`() {
@@ -119,6 +123,10 @@ import Testing
         #expect(complaints("").count == 1)
         #expect(complaints("a: [").count == 1)
         let twice = "currency: USD\nprices: [{model: a, input: 1}, {model: a, input: 2}]"
-        #expect(complaints(twice) == ["prices, row 2: says the same as a row before it."])
+        #expect(complaints(twice) == ["f:2:32: prices[1]: says the same as a row before it."])
+        let both = "currency: USD\nprices:\n- {model: a, input: 1, output: 1}\n- {model: a, input: 2, output: 2}"
+        #expect(complaints(both) == ["f:4:3: prices[1]: says the same as a row before it."], "once, not for each price")
+        let rate = "rates:\n- {from: USD, to: USD, rate: 1, day: 2026-11-21}"
+        #expect(complaints(rate) == ["f:2:3: rates[0]: a rate is between two currencies."])
     }
 }

@@ -25,7 +25,7 @@ struct ServedDatabaseTests {
             let access = ControlAccess(
                 configuration: configuration, environment: [:], client: client, clock: SystemClock(),
                 random: SystemRandom(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            return try await access.use { control in
+            return try await access.use(begins: true) { control in
                 if try await control.listKeys(PageRequest()).data.isEmpty {
                     _ = try await control.createKey(NewKey(name: folder.path))
                 }

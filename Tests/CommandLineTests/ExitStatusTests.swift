@@ -29,6 +29,46 @@ struct ExitStatusTests {
     }
 
     @Test(
+        "a parameter is told as the option that it was given by",
+        arguments: [
+            ("currency", ["--currency", "GBP"], "`--currency` is"), ("group_by[1]", ["--by=day,x"], "`--by` is"),
+            ("cached_input", ["--cached-input", "x"], "`--cached-input` is"), ("unit", ["--umu"], "`unit` is"),
+        ])
+    func options(parameter: String, words: [String], expected: String) {
+        let problem = Problem(.validationError, "`\(parameter)` is wrong.", parameter: parameter)
+        guard case .told(let text, _) = Failure(problem, words: words) else {
+            Issue.record("a problem must be told")
+            return
+        }
+        #expect(text.hasPrefix("error: \(expected) wrong."), "\(text)")
+    }
+
+    @Test(
+        "a number below zero is an option's value, and all else stays as it is",
+        arguments: [
+            ("budgets set --amount -5 --hard", "budgets set --amount=-5 --hard"),
+            ("prices set --input -.5 --output -1e3", "prices set --input=-.5 --output=-1e3"),
+            ("chat -- --amount -5", "chat -- --amount -5"), ("usage --limit=3 -5", "usage --limit=3 -5"),
+            ("chat -5", "chat -5"), ("x --a -b --c -inf --d -5x", "x --a -b --c -inf --d -5x"),
+        ])
+    func negatives(words: String, expected: String) {
+        let joined = CommandWords.joined(words.split(separator: " ").map(String.init))
+        #expect(joined.joined(separator: " ") == expected)
+    }
+
+    @Test(
+        "words that name no command are told, and others are not",
+        arguments: [
+            ("budget list", "`volery budget` is no command; did you mean `volery budgets`?"),
+            ("--data-dir prices prices frobnicate", "`volery prices frobnicate` is no command."),
+            ("budgets list --amuont 3", nil), ("chat budget", nil), ("prices --help", nil),
+        ])
+    func unknownCommands(words: String, expected: String?) {
+        let told = CommandWords.unknownCommand(in: words.split(separator: " ").map(String.init))
+        #expect(told?.split(separator: "\n").first.map(String.init) == expected.map { "error: " + $0 }, "\(told ?? "")")
+    }
+
+    @Test(
         "wrong usage ends with 64, a question about the program with 0",
         arguments: [
             (["keys", "create"], 64), (["no-such-command"], 64), (["keys", "revoke", "nonsense"], 64),

@@ -1,6 +1,7 @@
 """The command line: data on stdout, talk on stderr, exit codes, with the platform running and with it stopped."""
 
 import json
+import os
 import re
 
 import pytest
@@ -140,6 +141,109 @@ def test_chat_streams_the_answer_to_stdout_and_nothing_else(echo):
     assert result.out.startswith("I am demo-echo") and "Good morning" in result.out
     quiet = echo.volery("chat", "--model", "demo-echo", "--no-stream", "Good morning")
     assert quiet.out == result.out
+
+
+ASKING = [
+    "ledger verify", "ledger balance", "ledger statement", "ledger accounts", "usage", "audit verify", "audit list",
+    "budgets list", "prices list", "keys list", "models list", "models remove smollm2",
+    "budgets set --amount 5 --currency USD --period day", "limits list",
+    "tenants list", "journal verify", "journal inspect", "config apply --dry-run x.yaml",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_a_mistyped_data_folder_is_not_taken_for_a_new_platform(command, tmp_path):
+    (tmp_path / "x.yaml").write_text("tenants: [{name: acme}]\n")
+    words = command.replace("x.yaml", str(tmp_path / "x.yaml")).split()
+    result = volery(*words, data_dir=tmp_path / "nodir")
+    assert result.code == 3 and result.out == "", result.out + result.err
+    assert f"error: There is no data folder at {tmp_path}/nodir. (NOT_FOUND)" in result.err
+    assert "`volery serve` makes one; `--data-dir` names another." in result.err
+    assert not (tmp_path / "nodir").exists()
+    (tmp_path / "else").mkdir()
+    if not command.startswith(("journal", "models remove")):
+        other = volery(*words, data_dir=tmp_path / "else")
+        assert other.code == 3 and "holds no platform's data" in other.err, other.err
+    assert not list((tmp_path / "else").glob("volery.db*"))
+
+
+def test_what_may_come_before_the_first_start_begins_a_data_folder(tmp_path):
+    made = volery("keys", "create", "--name", "x", data_dir=tmp_path / "new")
+    assert made.code == 0, made.err
+    assert "x" in volery("keys", "list", data_dir=tmp_path / "new").out
+
+
+def test_a_declaration_begins_a_data_folder(tmp_path):
+    (tmp_path / "x.yaml").write_text("tenants: [{name: acme}]\n")
+    applied = volery("config", "apply", str(tmp_path / "x.yaml"), data_dir=tmp_path / "new")
+    assert applied.code == 0, applied.err
+    assert "acme" in volery("tenants", "list", data_dir=tmp_path / "new").out
+
+
+def test_a_misspelt_command_is_told_with_the_one_that_was_meant(echo):
+    for words, told in {
+        ("budget", "list"): "error: `volery budget` is no command; did you mean `volery budgets`?",
+        ("prices", "frobnicate"): "error: `volery prices frobnicate` is no command.",
+        ("--data-dir", "x", "prices", "improt", "f"): "did you mean `volery prices import`?",
+    }.items():
+        result = volery(*words)
+        assert result.code == 64 and result.out == "" and told in result.err, result.err
+    assert volery("budgets", "lst", "--help").code in (0, 64)
+
+
+UNKNOWN_TENANT, UNKNOWN_WORKSPACE = "ten_01JZ0000000000000000000000", "ws_01JZ0000000000000000000000"
+BUDGET = ("budgets", "set", "--currency", "USD")
+
+
+@pytest.mark.parametrize(
+    "words, code, told",
+    [
+        ((*BUDGET, "--amount", "-5"), 5, "VALIDATION_ERROR"),
+        (("prices", "set", "--model", "m", "--currency", "USD", "--input", "-0.5"), 5, "VALIDATION_ERROR"),
+        (("credits", "grant", "--amount", "-5", "--currency", "USD"), 5, "VALIDATION_ERROR"),
+        (("usage", "--limit", "-5"), 64, "--limit must be 1 to 100000"),
+        (("budgets", "set", "--amount", "5", "--currency", "GBP"), 5, "`--currency` is `GBP`, which is not known"),
+        (("usage", "--by", "day,colour"), 5, "`--by` is `colour`, which is not known"),
+        (("prices", "set", "--model", "m", "--currency", "USD", "--input", "1", "--operation", "dance"), 5,
+         "`--operation` is `dance`, which is not known"),
+        ((*BUDGET, "--amount", "5", "--key", "vk_nosuch"), 3, "`vk_nosuch`"),
+        ((*BUDGET, "--amount", "5", "--key", "vk_nosuch"), 3, "`volery keys list --all` shows"),
+        ((*BUDGET, "--amount", "5", "--workspace", UNKNOWN_WORKSPACE), 3, "`volery workspaces list"),
+        ((*BUDGET, "--amount", "5", "--tenant", UNKNOWN_TENANT), 3, "`volery tenants list` shows"),
+        (("keys", "revoke", "key_01JZ0000000000000000000000"), 3, "`volery keys list` shows"),
+        (("credits", "grant", "--amount", "5", "--currency", "USD", "--expires", "2020-01-01"), 5,
+         "Give a time to come, such as 90d"),
+        (("limits", "set", "--workspace", "default", "--model", "nobody", "--rpm", "none"), 0,
+         "No limit is in force for this scope."),
+        (("prices", "import", "nosuch.yaml"), 3, f"{os.getcwd()}/nosuch.yaml: no such file."),
+        (("config", "diff", "nosuch.yaml"), 2, f"{os.getcwd()}/nosuch.yaml: no such file."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_what_cannot_be_done_is_told_with_the_value_the_option_and_a_way_on(echo, words, code, told):
+    result = echo.volery(*words)
+    assert result.code == code and told in result.err, result.out + result.err
+
+
+def test_one_of_a_thing_is_not_told_as_several(echo):
+    quota = echo.volery(
+        "quotas", "set", "--unit", "requests", "--amount", "1", "--workspace", "default", "--model", "nobody", "--hard"
+    )
+    assert quota.code == 0 and "0 of 1 request spent; 1 request left, then" in quota.err, quota.err
+    assert echo.volery("quotas", "remove", quota.out.strip()).code == 0
+
+
+def test_chat_names_its_own_option_where_a_budget_refuses(fresh):
+    platform = fresh().start()
+    price = ("prices", "set", "--model", "demo-echo", "--input", "1", "--output", "4", "--per", "1k")
+    assert platform.volery(*price, "--currency", "USD").code == 0
+    wall = ("budgets", "set", "--workspace", "default", "--amount", "0.2", "--currency", "USD", "--hard")
+    assert platform.volery(*wall).code == 0
+    refused = platform.volery("chat", "--model", "demo-echo", "Hi")
+    assert refused.code == 5 and "QUOTA_EXCEEDED" in refused.err, refused.err
+    assert "`--max-tokens`" in refused.err and "`max_tokens`" not in refused.err
+    answered = platform.volery("chat", "--model", "demo-echo", "--max-tokens", "10", "Hi")
+    assert answered.code == 0, answered.err
 
 
 def test_chat_without_a_platform_says_how_to_start_one(tmp_path):

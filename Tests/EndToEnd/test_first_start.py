@@ -13,7 +13,7 @@ from harness import processes
 from harness.volery import BINARY, clean_environment, free_port, volery
 
 #: The last command that `volery serve` prints.
-BANNER_END = re.compile(r"^  volery (--data-dir \S+ )?doctor$", re.MULTILINE)
+BANNER_END = re.compile(r"^  \S*volery (--data-dir \S+ )?doctor$", re.MULTILINE)
 
 
 def test_demo_echo_answers_at_once_and_says_what_it_is(fresh):
@@ -103,7 +103,26 @@ def test_the_printed_curl_streams_real_text_of_the_real_model(platform):
 
 
 def test_the_printed_chat_works_as_it_stands(platform):
-    assert run_printed(platform, "volery").strip()
+    assert run_printed(platform, r"\S*volery").strip()
+
+
+def printed_command(fresh, path: str, start: tuple[str, ...] = ()) -> str:
+    platform = fresh(environment={"PATH": path}, prefix=start).start()
+    text = processes.wait_until(
+        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner is complete"
+    )
+    return re.search(r"^  (\S*volery) --data-dir", text, re.MULTILINE).group(1)
+
+
+def test_printed_commands_name_the_program_as_the_next_terminal_finds_it(fresh, tmp_path):
+    system = "/usr/local/bin:/usr/bin:/bin"
+    assert printed_command(fresh, system) == str(BINARY), "it is not on the PATH"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/volery").symlink_to(BINARY)
+    assert printed_command(fresh, f"{tmp_path}/bin:{system}") == "volery"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/volery").symlink_to("/bin/true")
+    assert printed_command(fresh, f"{tmp_path}/other:{tmp_path}/bin:{system}") == str(BINARY), "another one is first"
 
 
 def spoken(stream: str) -> str:
@@ -134,6 +153,8 @@ def test_a_busy_port_is_refused_with_the_reason(fresh):
     second.start(wait="")
     assert second.process.wait(20) == 1
     assert "ADDRESS_IN_USE" in second.output
+    levels = [json.loads(line)["level"] for line in second.output.splitlines() if line.startswith("{")]
+    assert not {"warning", "error"} & set(levels), second.output
 
 
 def test_a_bad_setting_is_refused_with_key_value_and_what_is_allowed(tmp_path):

@@ -27,9 +27,9 @@ def test_a_file_of_prices_is_a_version_once_and_names_its_faults(shop, tmp_path)
     file.write_text(f"currency: USD\nprices:\n  - model: {name}\n    input: cheap\n    outptu: 2\n")
     before = versions(shop)
     faulty = shop.volery("prices", "import", str(file))
-    assert faulty.code == 1 and faulty.out == ""
-    assert "4:12: prices[0].input is `cheap`" in faulty.err
-    assert "5:5: prices[0].outptu is not known; did you mean `output`?" in faulty.err
+    assert faulty.code == 5 and faulty.out == ""
+    assert f"{file}:4:12: prices[0].input is `cheap`" in faulty.err
+    assert f"{file}:5:5: prices[0].outptu is not known; did you mean `output`? (VALIDATION_ERROR)" in faulty.err
 
     file.write_text(f"currency: USD\nprices:\n  - {{model: {name}, input: 1, output: 2}}\n")
     assert shop.volery("prices", "import", str(file), "--dry-run").code == 0

@@ -32,7 +32,7 @@ def comparable(text: str) -> str:
 
 
 def localized(text: str, platform: Platform) -> str:
-    return text.replace("http://127.0.0.1:8080", platform.url).replace("~/.volery", str(platform.data_dir))
+    return text.replace("http://127.0.0.1:8090", platform.url).replace("~/volery-tour", str(platform.data_dir))
 
 
 def outputs(blocks: list[str], platform: Platform, folder: Path) -> list[str]:
@@ -48,7 +48,6 @@ def outputs(blocks: list[str], platform: Platform, folder: Path) -> list[str]:
         cwd=folder,
         env={
             "PATH": f"{BINARY.parent}:/usr/local/bin:/usr/bin:/bin",
-            "VOLERY_DATA_DIR": str(platform.data_dir),
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "NO_COLOR": "1",
@@ -56,6 +55,15 @@ def outputs(blocks: list[str], platform: Platform, folder: Path) -> list[str]:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout.split(MARK + "\n")
+
+
+def test_the_page_begins_with_a_folder_and_a_port_of_its_own():
+    """The README's platform may be running."""
+    serve = re.search(r"```\n(.*?)```", PAGE.read_text(), re.DOTALL).group(1)
+    assert "export VOLERY_DATA_DIR=~/volery-tour\n" in serve and "volery serve --port 8090" in serve
+    first = STEP.search(PAGE.read_text())["commands"]
+    assert first.startswith("export VOLERY_DATA_DIR=~/volery-tour\n") and "127.0.0.1:8090" in first
+    assert "~/.volery" not in PAGE.read_text() and ":8080" not in PAGE.read_text()
 
 
 def test_the_page_prints_what_it_says(fresh, tmp_path):

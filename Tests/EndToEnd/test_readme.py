@@ -1,12 +1,30 @@
-"""The first request of the README, run as it stands."""
+"""The README's commands, run as they stand and in their order, on a platform as `make up` leaves it."""
 
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from harness.volery import BINARY
+import pytest
+from conftest import copy_downloads
+from harness.volery import BINARY, Platform
 
 README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def made_up(downloads, tmp_path_factory) -> Iterator[Platform]:
+    """One of its own: the README sets prices, walls and limits."""
+    data_dir = tmp_path_factory.mktemp("readme") / "data"
+    copy_downloads(downloads, data_dir)
+    running = Platform(data_dir).start()
+    try:
+        running.wait_for_model("default")
+        running.wait_for_model("embed")
+        yield running
+    finally:
+        assert running.stop() == 0, running.output[-4000:]
 
 
 def blocks(language: str) -> list[str]:
@@ -43,15 +61,24 @@ def test_the_two_commands_are_make_up_and_make_test():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-def test_the_first_request_streams_real_text(platform):
-    command = next(block for block in blocks("sh") if "curl" in block)
-    out = run(localized(command, platform), platform)
-    assert out.count("data: {") > 3 and "[DONE]" in out
+def test_every_command_of_the_readme_works_in_order(made_up):
+    told = [run(localized(block, made_up), made_up) for block in blocks("sh")]
+    assert told[0].count("data: {") > 3 and "[DONE]" in told[0]
+    assert sum("volery prices set" in block for block in blocks("sh")) == 1
+
+
+def test_behind_the_price_and_the_wall_a_request_runs_and_is_charged(made_up):
+    """After the block above, by the name that the README's first request uses."""
+    command = next(block for block in blocks("sh") if "curl" in block).replace("curl -sN", "curl -siN")
+    out = run(localized(command, made_up), made_up)
+    assert "200 OK" in out.splitlines()[0] and "[DONE]" in out
+    row = made_up.usage_of(re.search(r"^x-request-id: (\S+)", out, re.MULTILINE)[1])
+    assert row["bill_state"] == "charged" and float(row["price"]["amount"]) > 0, row
+    budget = re.search(r"^volery-budget-remaining: (.*)$", out, re.MULTILINE | re.IGNORECASE)
+    assert budget and budget[1].strip().endswith("USD"), out
 
 
 def test_the_first_request_in_python_works(platform, tmp_path):
-    import sys
-
     program = tmp_path / "first.py"
     program.write_text(localized(blocks("python")[0], platform))
     done = subprocess.run(
@@ -63,9 +90,3 @@ def test_the_first_request_in_python_works(platform, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
-
-
-def test_the_command_lines_of_the_readme_work(platform):
-    block = next(block for block in blocks("sh") if "volery chat" in block)
-    for line in block.strip().splitlines():
-        run(localized(line, platform), platform)

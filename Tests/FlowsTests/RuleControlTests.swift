@@ -64,6 +64,21 @@ import Testing
         #expect(try await ask("inference:execute").reason == "The key is revoked.")
     }
 
+    @Test("a question by a model's other name is about the model, also while the model does not run")
+    func questionsByAlias() async throws {
+        let house = try await ControlHarness(
+            runtimes: [ControlHarness.service("tiny", state: "stopped", aliases: ["default"])])
+        for (scope, asked) in [("tiny", "default"), ("default", "tiny"), ("default", "default")] {
+            let key = try await house.flow.createKey(NewKey(name: "k", scopes: ["model=\(scope)"])).view
+            let question = AccessQuestion(subject: key.id.description, action: "inference:execute", model: asked)
+            #expect(try await house.flow.testAccess(question).allowed)
+        }
+        _ = try await house.flow.createRule(NewRule(name: "none", effect: "deny", models: ["default"]))
+        let key = try await house.flow.createKey(NewKey(name: "k")).view
+        let question = AccessQuestion(subject: key.id.description, action: "inference:execute", model: "tiny")
+        #expect(try await house.flow.testAccess(question).reason?.contains("none") == true)
+    }
+
     @Test("nobody asks about another tenant's keys and people")
     func foreign() async throws {
         let acme = try await house.house("acme")

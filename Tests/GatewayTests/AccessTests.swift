@@ -64,10 +64,32 @@ import Testing
     @Test(
         "a key for another model is refused, by whatever name the model is called", arguments: ["test-model", "alias"])
     func model(name: String) async throws {
-        let other = try KeyScopes(checking: ["model=alias", "model=other*"])
+        let other = try KeyScopes(checking: ["model=other*"])
         expectDenied(try await chat(KnownKeys.facts(scopes: other), model: name), "not made for this model")
-        let own = try KeyScopes(checking: ["model=test-*"])
-        #expect(try await chat(KnownKeys.facts(scopes: own), model: name).answer.status == 200)
+        for scope in ["model=test-*", "model=alias"] {
+            let own = try KeyScopes(checking: [scope])
+            #expect(try await chat(KnownKeys.facts(scopes: own), model: name).answer.status == 200)
+        }
+    }
+
+    @Test("of the deployments behind a name only those that the key may use answer")
+    func someDeployments() async throws {
+        let deployments: (Int) -> [Deployment] = { port in
+            // Nobody listens at the other one.
+            [
+                GatewayFixture.deployment(port: 1, model: "closed", alias: "both"),
+                GatewayFixture.deployment(port: port, model: "open", alias: "both"),
+            ]
+        }
+        let scopes = try KeyScopes(checking: ["model=open"])
+        for _ in 0..<4 {
+            let result = try await chat(KnownKeys.facts(scopes: scopes), model: "both", deployments: deployments)
+            #expect(result.answer.status == 200 && result.upstreamRequests == 1)
+        }
+        let neither = try KeyScopes(checking: ["model=third"])
+        expectDenied(
+            try await chat(KnownKeys.facts(scopes: neither), model: "both", deployments: deployments),
+            "not made for this model")
     }
 
     @Test("a key is refused from an address that is not on its list")
@@ -133,6 +155,8 @@ import Testing
         let some = try await listing(KnownKeys.facts(scopes: try KeyScopes(checking: ["model=llama-*"])))
         #expect(some.status == 200)
         #expect(some.body.contains("\"llama-2\"") && !some.body.contains("whisper"))
+        let byAlias = try await listing(KnownKeys.facts(scopes: try KeyScopes(checking: ["model=whisper-alias"])))
+        #expect(byAlias.body.contains("\"whisper\"") && !byAlias.body.contains("llama"))
         let none = try await listing(KnownKeys.facts(scopes: try KeyScopes(checking: ["model=gpt-*"])))
         #expect(none.status == 200)
         #expect(none.body.contains(#""data":[]"#))

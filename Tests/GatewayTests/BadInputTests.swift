@@ -36,6 +36,12 @@ import Testing
         body("a message that is none", #"{"model":"test-model","messages":[7]}"#, "messages[0]"),
         body("stream as text", GatewayFixture.chat(#","stream":"yes""#), "stream"),
         body("temperature as text", GatewayFixture.chat(#","temperature":"hot""#), "temperature"),
+        body("a negative cap", GatewayFixture.chat(#","max_tokens":-3"#), "max_tokens"),
+        body("a cap of nothing", GatewayFixture.chat(#","max_tokens":0"#), "max_tokens"),
+        body("a negative newer cap", GatewayFixture.chat(#","max_completion_tokens":-1"#), "max_completion_tokens"),
+        body(
+            "a completion's negative cap", #"{"model":"test-model","prompt":"x","max_tokens":-1}"#, "max_tokens",
+            path: "/v1/completions"),
         body("a member twice", GatewayFixture.chat(#","model":"other""#), "model"),
         body("stop as number", GatewayFixture.chat(#","stop":5"#), "stop"),
         body(

@@ -1,5 +1,6 @@
 import Gateway
 import Inference
+import Kernel
 import NIOCore
 import Testing
 
@@ -39,6 +40,13 @@ import Testing
         let after = RequestRewrite.rewrite(
             body, facts: facts, upstreamModel: "up\"x", allocator: ByteBufferAllocator())
         #expect(String(buffer: after) == example.after)
+    }
+
+    @Test("a body that ends too early is told in a sentence")
+    func shortBody() {
+        let problem = #expect(throws: Problem.self) { try RequestReader.read(ByteBuffer(string: "{"), for: .chat) }
+        #expect(
+            problem?.message == "The body is not valid JSON: at byte 1 there is its end, where more must follow.")
     }
 
     @Test("an escaped spelling of a member's name is seen as that member")

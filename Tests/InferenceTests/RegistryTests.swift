@@ -29,6 +29,18 @@ import Testing
         }
     }
 
+    @Test("what an alias does not lead to has no such name, so that nothing is allowed or limited by it")
+    func shadowedAlias() throws {
+        let own = samples.deployment(try name("default"), at: endpoint(1))
+        let tiny = samples.deployment(
+            try name("tiny"), at: endpoint(2), aliases: [try name("default"), try name("small")])
+        let staged = samples.deployment(
+            try name("tiny"), at: endpoint(3), environment: .staging, aliases: [try name("default")])
+        let snapshot = RegistrySnapshot(deployments: [own, tiny, staged])
+        #expect(snapshot.deployments(of: try name("tiny"))[0].names == ModelNames("tiny", aliases: ["small"]))
+        #expect(snapshot.deployments(of: try name("default"), in: .staging)[0].names.aliases == ["default"])
+    }
+
     @Test("several deployments of one model are one service, in order of their identifiers")
     func several() throws {
         let first = samples.deployment(try name("tiny"), at: endpoint(1))

@@ -36,8 +36,12 @@ import Testing
         ).principal
     }
 
-    private func call(_ model: String = "tiny", in environment: ModelEnvironment = .production) -> Resource {
-        Resource(tenant: tenant, workspace: workspace, model: model, environment: environment, endpoint: .chat)
+    private func call(
+        _ model: String = "tiny", aliases: [String] = [], in environment: ModelEnvironment = .production
+    ) -> Resource {
+        Resource(
+            tenant: tenant, workspace: workspace, model: ModelNames(model, aliases: aliases),
+            environment: environment, endpoint: .chat)
     }
 
     private func rule(
@@ -170,6 +174,23 @@ import Testing
         #expect(
             access.decide(holder(rules: [rule(.require, all)]), .keyWrite, on: call(), in: context())
                 == .deny(.noPermission(.keyWrite)))
+    }
+
+    @Test(
+        "a model is meant by each of its names, in a key's scopes and in rules", arguments: ["default", "def*", "tiny"])
+    func aliases(pattern: String) throws {
+        let models = RuleConditions(models: [try #require(ModelPattern(pattern))])
+        let scoped = holder(try KeyScopes(checking: ["model=\(pattern)"]))
+        let denied = holder(rules: [rule(.deny, models)])
+        let required = holder(rules: [rule(.require, models)])
+        func decide(_ principal: Principal, _ resource: Resource) -> AccessDecision {
+            access.decide(principal, .inferenceExecute, on: resource, in: context())
+        }
+        let known = call(aliases: ["default"])
+        let other = call("big", aliases: ["fast"])
+        #expect(decide(scoped, known) == .allow && decide(scoped, other) == .deny(.model("big")))
+        #expect(isRule(decide(denied, known)) && decide(denied, other) == .allow)
+        #expect(decide(required, known) == .allow && isRule(decide(required, other)))
     }
 
     private func isRule(_ decision: AccessDecision) -> Bool {

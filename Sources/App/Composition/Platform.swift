@@ -70,6 +70,10 @@ package struct Platform: Sendable {
         try folder.create()
         let lock = try await takeLock(of: folder)
         defer { lock.release() }
+        // Found before anything runs: a service that cannot start takes the others down, and each logs it.
+        if configuration.port != 0, PortProbe.state(host: configuration.host, port: configuration.port) == .taken {
+            throw portTaken
+        }
         let writer = LogWriter()
         let logger = Self.logger(configuration, writer: writer, clock: clock)
         let metrics = PrometheusRegistry()
@@ -80,11 +84,15 @@ package struct Platform: Sendable {
         do {
             try await run(folder: folder, logger: logger, metrics: metrics)
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            throw Problem(
-                .addressInUse, "\(configuration.host):\(configuration.port) is taken by another program.",
-                parameter: "port")
+            throw portTaken
         }
         logger.notice("stopped")
+    }
+
+    private var portTaken: Problem {
+        Problem(
+            .addressInUse, "\(configuration.host):\(configuration.port) is taken by another program.",
+            parameter: "port")
     }
 
     /// A command that works on the folder while nothing serves it holds the lock for a moment: that is waited for.

@@ -47,7 +47,7 @@ extension Configuration {
     package static func load(
         flags: [String: String], environment: [String: String], surroundings: Surroundings = .machine()
     ) -> ConfigurationReport {
-        let home = environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? surroundings.workingDirectory
+        let home = home(environment, surroundings)
         func absolute(_ path: String) -> String {
             let expanded = path == "~" ? home : path.hasPrefix("~/") ? home + path.dropFirst(1) : path
             return expanded.hasPrefix("/") ? expanded : surroundings.workingDirectory + "/" + expanded
@@ -62,6 +62,17 @@ extension Configuration {
         return ConfigurationReport(
             configuration: configuration, faults: reader.faults, warnings: strays(in: environment),
             effective: reader.effective, file: file.path.isEmpty ? nil : file.path)
+    }
+
+    /// Where everything is kept when nobody says another place.
+    package static func usualDataDir(
+        environment: [String: String], surroundings: Surroundings = .machine()
+    ) -> String {
+        home(environment, surroundings) + "/.volery"
+    }
+
+    private static func home(_ environment: [String: String], _ surroundings: Surroundings) -> String {
+        environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? surroundings.workingDirectory
     }
 
     /// What only the engine can tell of its URL, so that it is told with everything else.

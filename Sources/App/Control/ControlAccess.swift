@@ -40,12 +40,15 @@ package struct ControlAccess: Sendable {
     private var folder: DataFolder { DataFolder(configuration.dataDir) }
 
     /// Runs `body` with whatever can answer it.
-    /// - Throws: `PLATFORM_SILENT` when a process holds the folder and does not answer; what opening the database
-    ///   throws; what `body` throws.
+    /// - Parameter begins: whether a data folder that is not there is made, as by what may come before the first
+    ///   `serve`. What reads or changes a platform must not: a mistyped folder would become one of its own, and
+    ///   everything in it would look well.
+    /// - Throws: `NOT_FOUND` when there is no data folder; `PLATFORM_SILENT` when a process holds the folder and does
+    ///   not answer; what opening the database throws; what `body` throws.
     package func use<Value: Sendable>(
-        _ body: @Sendable (any Control) async throws -> Value
+        begins: Bool = false, _ body: @Sendable (any Control) async throws -> Value
     ) async throws -> Value {
-        try await withWay { try await body($0.control) }
+        try await withWay(begins: begins) { try await body($0.control) }
     }
 
     /// Makes a key; under an idempotency key once, whether a platform runs or not, and whether it is the same one.
@@ -54,7 +57,7 @@ package struct ControlAccess: Sendable {
     package func createKey(
         idempotencyKey: String?, _ request: @Sendable (any Control) async throws -> NewKey
     ) async throws -> CreatedKey {
-        try await withWay { way in
+        try await withWay(begins: true) { way in
             let request = try await request(way.control)
             guard let idempotencyKey else { return try await way.control.createKey(request) }
             switch way {
@@ -80,13 +83,18 @@ package struct ControlAccess: Sendable {
         }
     }
 
-    private func withWay<Value: Sendable>(_ body: @Sendable (Way) async throws -> Value) async throws -> Value {
+    private func withWay<Value: Sendable>(
+        begins: Bool, _ body: @Sendable (Way) async throws -> Value
+    ) async throws -> Value {
+        // A lock without a database is what a platform that starts just now has.
+        guard begins || isBegun || folder.isLockable else { throw folder.missing }
         try folder.create()
         let start = clock.uptime
         while true {
             try Task.checkCancellation()
             if let lock = try FolderLock.take(in: folder) {
                 defer { lock.release() }
+                guard begins || isBegun else { throw folder.missing }
                 return try await useDatabase(body)
             }
             if let platform = try await answering(), let token = try OperatorToken.read(in: folder) {
@@ -111,6 +119,14 @@ package struct ControlAccess: Sendable {
             if let platform = try await answering() { return platform }
             guard clock.uptime - start < Self.patience else { throw silence }
             try await clock.sleep(for: Self.pause)
+        }
+    }
+
+    /// Whether a platform or a command made a database for the folder before. One on a server is nobody's typing error.
+    private var isBegun: Bool {
+        switch configuration.database {
+        case .postgres: true
+        case .sqlite(let path): folder.exists && (DataFolder.isThere(path) || DataFolder.isThere(folder.databaseFile))
         }
     }
 

@@ -44,7 +44,12 @@ package struct DataFolder: Sendable, Equatable {
         }
     }
 
-    package var exists: Bool { access(path, F_OK) == 0 }
+    package var exists: Bool { Self.isThere(path) }
+
+    /// Whether a process has ever locked it.
+    var isLockable: Bool { Self.isThere(lock) }
+
+    static func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// - Returns: the file's text without the white space around it; nil when there is none.
     package static func read(_ file: String, limit: Int = 65_536) throws(Problem) -> String? {
@@ -95,6 +100,13 @@ package struct DataFolder: Sendable, Equatable {
         try descriptor.closeAfter {
             guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
         }
+    }
+
+    /// Nothing was ever kept here. Who only asks must not make it: a mistyped folder would look like a new platform.
+    package var missing: Problem {
+        Problem(
+            .notFound, exists ? "The folder \(path) holds no platform's data." : "There is no data folder at \(path).",
+            hint: "`volery serve` makes one; `--data-dir` names another.")
     }
 
     static func problem(_ what: String, _ error: CInt) -> Problem {

@@ -111,6 +111,9 @@ package struct DeclarationFault: Sendable, Equatable, Comparable, Codable, Custo
 
     package var description: String { "\(line):\(column): \(place) \(complaint)" }
 
+    /// What asks back ends as a question.
+    var sentence: String { complaint.hasSuffix("?") ? description : description + "." }
+
     package static func < (left: DeclarationFault, right: DeclarationFault) -> Bool {
         (left.line, left.column, left.place) < (right.line, right.column, right.place)
     }

@@ -27,8 +27,7 @@ package struct DeclarationFile: Sendable {
         } catch let problem as Problem {
             throw problem
         } catch {
-            throw Problem(
-                .configurationInvalid, "\(path) cannot be read.", hint: "Check that the file is there and may be read.")
+            throw Problem(.configurationInvalid, UnreadableFile.told(path).words, hint: "Check the file's name.")
         }
         return DeclarationFile(path: path, yaml: yaml)
     }
@@ -69,7 +68,18 @@ package struct DeclarationFile: Sendable {
     package func checked() throws(Problem) -> Declaration {
         guard let first = faults.first else { return declaration }
         throw Problem(
-            .configurationInvalid, faults.map { "\(path):\($0)." }.joined(separator: "\n"), parameter: first.place,
+            .configurationInvalid, faults.map { "\(path):\($0.sentence)" }.joined(separator: "\n"),
+            parameter: first.place,
             hint: "`volery config check` shows the same without touching anything.")
+    }
+}
+
+/// A file that somebody named and that cannot be read: where it was looked for, and whether there is one.
+enum UnreadableFile {
+    static func told(_ path: String) -> (words: String, isThere: Bool) {
+        let folder = FileManager.default.currentDirectoryPath
+        let whole = path.hasPrefix("/") ? path : folder + "/" + path
+        let isThere = FileManager.default.fileExists(atPath: whole)
+        return (isThere ? "\(whole) cannot be read." : "\(whole): no such file.", isThere)
     }
 }

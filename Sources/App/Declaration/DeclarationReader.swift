@@ -126,7 +126,7 @@ struct DeclarationReader {
         complain(
             value,
             "is `\(text.prefix(Self.longestShown))`, which is not known"
-                + Self.suggestion(for: text, among: names) + "; allowed: " + names.joined(separator: ", "))
+                + "; allowed: " + names.joined(separator: ", ") + Self.suggestion(for: text, among: names))
         return nil
     }
 

@@ -9,7 +9,9 @@ package struct JournalReader: Sendable {
 
     /// - Throws: `NOT_FOUND` when the data folder has no journal.
     package init(dataDir: String) throws(Problem) {
-        path = DataFolder(dataDir).journal
+        let folder = DataFolder(dataDir)
+        path = folder.journal
+        guard folder.exists else { throw folder.missing }
         guard DataFolder(path).exists else {
             throw Problem(
                 .notFound, "The data folder \(dataDir) has no journal.",

@@ -1,4 +1,5 @@
 import Billing
+import Inference
 import Kernel
 
 /// What a row of the file calls each meter. The last four are priced by the piece.
@@ -26,7 +27,8 @@ extension PriceEntry {
     ) -> [PriceEntry] {
         guard let fields = reader.fields(node, known: known, required: ["model"]) else { return [] }
         let model = reader.text(fields["model"])
-        let (provider, operation) = (reader.text(fields["provider"]), reader.text(fields["operation"]))
+        let provider = reader.text(fields["provider"])
+        let operation = reader.choice(fields["operation"], Inference.Operation.self)?.rawValue
         let size = reader.text(fields["size"])
         let steps = reader.count(fields["steps"]).map(Int.init(clamping:))
         let above = reader.count(fields["above"]) ?? 0
@@ -39,7 +41,7 @@ extension PriceEntry {
             reader.complain(node, "has a size or steps, which only `image` is priced by")
         }
         guard let currency = units.currency else {
-            if !fields.has("currency") { reader.complain(node, "has no `currency`, and neither has the file") }
+            if !units.namesCurrency { reader.complain(node, "has no `currency`, and neither has the file") }
             return []
         }
         guard let model else { return [] }
@@ -82,7 +84,7 @@ extension UnitPrice {
         }
         let units = PriceUnits(fields, usual, &reader)
         guard let currency = units.currency else {
-            if !fields.has("currency") { reader.complain(node, "has no `currency`, and neither has the file") }
+            if !units.namesCurrency { reader.complain(node, "has no `currency`, and neither has the file") }
             return nil
         }
         guard let amount = reader.decimal(fields["price"], scale: currency.ledgerScale) else { return nil }

@@ -1,11 +1,8 @@
-import Kernel
+package import Kernel
 
 extension RateLimit {
     /// Whether it counts requests for this model.
-    package func binds(_ name: String) -> Bool {
-        guard let model else { return true }
-        return model.hasSuffix("*") ? name.hasPrefix(model.dropLast()) : name == model
-    }
+    package func binds(_ names: ModelNames) -> Bool { model.map(names.match) ?? true }
 
     /// What a request with so many tokens needs of it.
     package func need(tokens: Int64) -> Int64 {

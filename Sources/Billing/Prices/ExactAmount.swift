@@ -10,6 +10,16 @@ package enum PricingFailure: Error, Hashable, Sendable {
     case unpriced(Meter)
 }
 
+extension PricingFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .overflow: "the amount does not fit"
+        case .noRate(let from, let to): "it has no rate from \(from.rawValue) to \(to.rawValue)"
+        case .unpriced(let meter): "it has no price for `\(meter.rawValue)`"
+        }
+    }
+}
+
 /// An amount of a currency's units before it is rounded: a fraction that is not below zero, through 128 bits.
 struct ExactAmount: Sendable, Equatable {
     let numerator: Int128

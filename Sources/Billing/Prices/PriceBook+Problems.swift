@@ -4,24 +4,52 @@ extension PriceBook.Content {
     /// The most entries, conversions, prices and rates of a version together.
     package static let mostRows = 10_000
 
+    /// What is wrong with a row of it, or with all of it.
+    package struct Fault: Sendable {
+        /// As files and requests call it.
+        package enum Section: String, Sendable { case prices, umu, umuPrice = "umu_price", rates }
+
+        package let words: String
+        /// Where it is, from 0.
+        package let row: (section: Section, index: Int)?
+
+        init(_ words: String, _ section: Section, _ index: Int) {
+            self.words = words
+            row = (section, index)
+        }
+
+        init(_ words: String) {
+            self.words = words
+            row = nil
+        }
+    }
+
     /// What is wrong with it, in words for whoever wrote it; empty when it can be used. Each names its row, from 1.
     package var problems: [String] {
+        faults.map { fault in
+            fault.row.map { "\($0.section.rawValue), row \($0.index + 1): \(fault.words)" } ?? fault.words
+        }
+    }
+
+    package var faults: [Fault] {
         let rows = entries.count + conversions.count + umuPrice.count + rates.count
-        guard rows <= Self.mostRows else { return ["a book has at most \(Self.mostRows) rows, and this one \(rows)"] }
+        guard rows <= Self.mostRows else {
+            return [Fault("a book has at most \(Self.mostRows) rows, and this one \(rows)")]
+        }
         return problemsOfEntries + problemsOfConversions + problemsOfUMUPrice + problemsOfRates
             + problemsOfCurrencies
     }
 
-    private var problemsOfEntries: [String] {
+    private var problemsOfEntries: [Fault] {
         var seen: Set<PriceEntry> = []
         return entries.enumerated().flatMap { index, entry in
             var found = entry.problems
             if !seen.insert(entry.withoutPrice).inserted { found.append("says the same as a row before it") }
-            return found.map { "prices, row \(index + 1): \($0)" }
+            return found.map { Fault($0, .prices, index) }
         }
     }
 
-    private var problemsOfConversions: [String] {
+    private var problemsOfConversions: [Fault] {
         var seen: Set<String> = []
         return conversions.enumerated().flatMap { index, conversion in
             var found = problemsOf(pattern: conversion.model)
@@ -30,20 +58,20 @@ extension PriceBook.Content {
             if !seen.insert("\(conversion.meter.rawValue) \(conversion.model)").inserted {
                 found.append("says the same as a row before it")
             }
-            return found.map { "umu, row \(index + 1): \($0)" }
+            return found.map { Fault($0, .umu, index) }
         }
     }
 
-    private var problemsOfUMUPrice: [String] {
+    private var problemsOfUMUPrice: [Fault] {
         var seen: Set<Currency> = []
         return umuPrice.enumerated().flatMap { index, price in
             var found = price.problems
             if !seen.insert(price.currency).inserted { found.append("there is one for \(price.currency.rawValue)") }
-            return found.map { "umu_price, row \(index + 1): \($0)" }
+            return found.map { Fault($0, .umuPrice, index) }
         }
     }
 
-    private var problemsOfRates: [String] {
+    private var problemsOfRates: [Fault] {
         var seen: Set<String> = []
         return rates.enumerated().flatMap { index, rate in
             var found: [String] = []
@@ -53,12 +81,12 @@ extension PriceBook.Content {
             if !seen.insert("\(rate.from.rawValue) \(rate.to.rawValue) \(rate.day)").inserted {
                 found.append("says the same as a row before it")
             }
-            return found.map { "rates, row \(index + 1): \($0)" }
+            return found.map { Fault($0, .rates, index) }
         }
     }
 
     /// A model with prices in two currencies needs a rate between them, or no request of it could be added up.
-    private var problemsOfCurrencies: [String] {
+    private var problemsOfCurrencies: [Fault] {
         let exchange = Exchange(rates)
         var first: [String: Currency] = [:]
         var told: Set<String> = []
@@ -68,8 +96,9 @@ extension PriceBook.Content {
             guard known != entry.price.currency, exchange.rate(from: entry.price.currency, to: known) == nil,
                 told.insert(entry.model).inserted
             else { return nil }
-            return "\(entry.model) has prices in \(known.rawValue) and \(entry.price.currency.rawValue), "
-                + "and there is no rate between them"
+            return Fault(
+                "\(entry.model) has prices in \(known.rawValue) and \(entry.price.currency.rawValue), "
+                    + "and there is no rate between them")
         }
     }
 }

@@ -59,7 +59,7 @@ package struct UnitPrice: Sendable, Hashable, Codable {
 /// The price of one meter for what it names. Of the entries that match, the most specific counts.
 package struct PriceEntry: Sendable, Hashable, Codable {
     /// A model's name, or `*` at the end of the beginning of one; `*` for every model.
-    package let model: String
+    package var model: String
     /// The provider's name; nil for all, and for our own machines.
     package let provider: String?
     /// `chat`, `embeddings`, `images` …; nil for all.
@@ -91,7 +91,7 @@ package struct PriceEntry: Sendable, Hashable, Codable {
 
 /// How much UMU one whole of a meter is.
 package struct UMUConversion: Sendable, Hashable, Codable {
-    package let model: String
+    package var model: String
     package let meter: Meter
     package let millionths: Int64
     /// 1, 1000 or 1000000 wholes of the meter.

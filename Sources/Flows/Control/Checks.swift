@@ -34,7 +34,7 @@ enum Checks {
         _ type: Value.Type, _ text: String, parameter: String
     ) throws(Problem) -> Value where Value.RawValue == String {
         guard let value = Value(rawValue: text) else {
-            throw unknown(parameter, allowed: Value.allCases.map(\.rawValue))
+            throw unknown(parameter, text, allowed: Value.allCases.map(\.rawValue))
         }
         return value
     }
@@ -44,10 +44,10 @@ enum Checks {
         try oneOf(Currency.self, text.utf8.count == 3 ? text.uppercased() : text, parameter: parameter)
     }
 
-    static func unknown(_ parameter: String, allowed: [String]) -> Problem {
+    static func unknown(_ parameter: String, _ value: String, allowed: [String]) -> Problem {
         Problem(
-            .validationError, "`\(parameter)` has a value that is not known.", parameter: parameter,
-            hint: "Allowed: \(allowed.joined(separator: ", ")).")
+            .validationError, "`\(parameter)` is `\(InferenceFlow.printable(value))`, which is not known.",
+            parameter: parameter, hint: "Allowed: \(allowed.joined(separator: ", ")).")
     }
 
     static func addresses(_ texts: [String]?) throws(Problem) -> [AddressRange] {

@@ -18,13 +18,25 @@ extension ControlFlow {
         }
         guard let principal = subject.principal else { return AccessAnswer(allowed: false, reason: subject.obstacle) }
         var resource = subject.target.resource
-        resource.model = question.model
         resource.environment = principal.limits.environment
         let context = AccessContext(now: question.at ?? now, address: address ?? caller.address)
-        switch parts.access.decide(principal, action, on: resource, in: context) {
-        case .allow: return AccessAnswer(allowed: true, reason: nil)
-        case .deny(let denial): return AccessAnswer(allowed: false, reason: denial.words)
+        var first: Denial?
+        // As with a request: one of the deployments behind the name is enough.
+        for model in await meant(by: question.model, in: resource.environment ?? .production) {
+            resource.model = model
+            switch parts.access.decide(principal, action, on: resource, in: context) {
+            case .allow: return AccessAnswer(allowed: true, reason: nil)
+            case .deny(let denial): first = first ?? denial
+            }
         }
+        return AccessAnswer(allowed: false, reason: first?.words)
+    }
+
+    /// - Returns: at least one; a model that is not here has its name alone.
+    private func meant(by model: String?, in environment: ModelEnvironment) async -> [ModelNames?] {
+        guard let model else { return [nil] }
+        let known = await models(named: model, in: environment)
+        return known.isEmpty ? [ModelNames(model)] : known
     }
 
     private struct Subject {

@@ -116,7 +116,7 @@ extension ControlFlow {
         guard let unit = request.unit else {
             return (try request.amount.positiveUnits(.money(currency), parameter: "amount"), nil)
         }
-        guard unit == Asset.umu.text else { throw Checks.unknown("unit", allowed: [Asset.umu.text]) }
+        guard unit == Asset.umu.text else { throw Checks.unknown("unit", unit, allowed: [Asset.umu.text]) }
         let umu = try request.amount.positiveUnits(.umu, parameter: "amount")
         let book = Self.book(in: try await money.prices.current(.price, at: now), at: now)
         guard let book, let price = book.content.umuPrice.first(where: { $0.currency == currency }) else {
@@ -161,7 +161,9 @@ extension NewCredit {
             return now + .seconds(expiresIn)
         }
         if let expires, expires <= now {
-            throw Problem(.validationError, "`expires` lies in the past.", parameter: "expires")
+            throw Problem(
+                .validationError, "`expires` lies in the past.", parameter: "expires",
+                hint: "Give a time to come, such as 90d on the command line, or leave it out for no end.")
         }
         return expires
     }

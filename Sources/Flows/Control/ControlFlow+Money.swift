@@ -103,7 +103,7 @@ extension ControlFlow {
         case (let text?, nil): return .money(try self.currency(text))
         case (nil, let text?):
             guard let asset = Asset(text), asset.currency == nil else {
-                throw Checks.unknown("unit", allowed: Asset.all.filter { $0.currency == nil }.map(\.text))
+                throw Checks.unknown("unit", text, allowed: Asset.all.filter { $0.currency == nil }.map(\.text))
             }
             return asset
         case (nil, nil), (_?, _?):

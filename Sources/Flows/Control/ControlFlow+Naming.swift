@@ -13,7 +13,21 @@ extension ControlFlow {
 
     static func missing(_ what: String, _ text: some CustomStringConvertible, parameter: String) -> Problem {
         let shown = InferenceFlow.printable(text.description)
-        return Problem(.notFound, "There is no \(what) `\(shown)`.", parameter: parameter)
+        return Problem(
+            .notFound, "There is no \(what) `\(shown)`.", parameter: parameter,
+            hint: listing(of: what).map { "`volery \($0)` shows those that there are." })
+    }
+
+    /// The command that shows all of a kind.
+    private static func listing(of what: String) -> String? {
+        switch what {
+        case "tenant", "user", "provider": what + "s list"
+        case "workspace", "member", "rule", "budget": what + "s list --tenant TENANT"
+        case "credit": "credits list --tenant TENANT"
+        case "key": "keys list --all"
+        case "account": "ledger accounts"
+        default: nil
+        }
     }
 
     /// - Parameter text: identifier or name; nil for the caller's own.

@@ -9,7 +9,8 @@ extension ControlFlow {
     package func setPrice(_ request: NewPrice) async throws -> PriceVersionView {
         try await gate.authorize(.priceWrite, on: .platform, as: "price.set")
         let kind = try bookKind(request.kind)
-        let entries = try request.entries(currency: currency(request.currency), model: pricedModel(request.model))
+        let model = try await pricedModel(request.model)
+        let entries = try request.entries(currency: currency(request.currency), model: model)
         let money = try money
         for attempt in 1... {
             let effective = try effectiveTime(request.effective)
@@ -35,7 +36,7 @@ extension ControlFlow {
     package func importPrices(_ request: NewPriceBook) async throws -> PriceVersionView {
         try await gate.authorize(.priceWrite, on: .platform, as: "price.import")
         let kind = try bookKind(request.kind)
-        let content = try request.content()
+        let content = try await withOwnNames(request.content())
         try check(content)
         let money = try money
         let effective = try effectiveTime(request.effective)
@@ -107,7 +108,23 @@ extension ControlFlow {
         }
     }
 
-    private func pricedModel(_ text: String) throws(Problem) -> String { try modelPattern(text) ?? text }
+    private func pricedModel(_ text: String) async throws -> String {
+        try await ownName(of: modelPattern(text) ?? text, parameter: "model")
+    }
+
+    /// Settling knows a model by its own name alone.
+    private func withOwnNames(_ content: PriceBook.Content) async throws -> PriceBook.Content {
+        var content = content
+        for index in content.entries.indices {
+            content.entries[index].model = try await ownName(
+                of: content.entries[index].model, parameter: "prices[\(index)].model")
+        }
+        for index in content.conversions.indices {
+            content.conversions[index].model = try await ownName(
+                of: content.conversions[index].model, parameter: "umu[\(index)].model")
+        }
+        return content
+    }
 
     /// What was accepted keeps the price that it was accepted at, so no version begins in the past.
     private func effectiveTime(_ wanted: Instant?) throws(Problem) -> Instant {

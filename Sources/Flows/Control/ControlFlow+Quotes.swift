@@ -8,8 +8,9 @@ extension ControlFlow {
     package func quote(_ request: NewQuote) async throws -> QuoteView {
         let workspace = try await self.workspace(named: request.workspace)
         var target = target(workspace)
+        let names = await models(named: request.model, in: .production).first ?? ModelNames(request.model)
         target = Target(
-            Resource(tenant: workspace.value.tenant, workspace: workspace.value.id, model: request.model),
+            Resource(tenant: workspace.value.tenant, workspace: workspace.value.id, model: names),
             subject: target.subject, missing: target.missing)
         try await gate.authorize(.inferenceExecute, on: target, as: "price.quote")
         let quantities = try request.quantities()
@@ -23,14 +24,14 @@ extension ControlFlow {
         let deployment = name.flatMap { parts.registry.registry.snapshot.deployments(of: $0).first }
         let provider = try await provider(of: deployment)
         let subject = PricedSubject(
-            model: deployment?.model.description ?? request.model, provider: provider, operation: operation.rawValue)
+            model: names.own, provider: provider, operation: operation.rawValue)
         guard let rates = PriceTable(book).rates(for: subject) else { throw missing(request.model) }
         let rules = try await rules(in: workspace.value, money)
         let currency = rules?.currency ?? rates.currency
         let figures = try Figures(rates, quantities, in: currency, model: request.model)
         let refusal = try await rules.asyncMap { rules in
             try await self.refusal(
-                rules, model: subject.model, tags: request.tags ?? [], quantities, rates, figures.bound, money)
+                rules, model: names, tags: request.tags ?? [], quantities, rates, figures.bound, money)
         }
         var view = QuoteView(
             model: subject.model, operation: operation.rawValue, price: figures.price, bound: figures.bound,
@@ -54,9 +55,14 @@ extension ControlFlow {
                 price = Amount(units: try rates.amount(of: quantities, in: currency), .money(currency))
                 bound = Amount(units: try rates.ceiling(of: quantities, in: currency), .money(currency))
             } catch {
+                let hint =
+                    switch error {
+                    case .overflow: "Ask for fewer tokens."
+                    case .noRate: "Ask the operator for the rate, under `rates:` in the price file."
+                    case .unpriced: "Ask the operator for a price of it; 0 says that it is free."
+                    }
                 throw Problem(
-                    .validationError, "The price book cannot price this: \(error).", parameter: "model",
-                    hint: "Ask for fewer tokens, or ask the operator for a price in \(currency.rawValue).")
+                    .validationError, "The price book cannot price this: \(error).", parameter: "model", hint: hint)
             }
             umu = rates.umu(of: quantities)
         }
@@ -84,7 +90,7 @@ extension ControlFlow {
 
     /// The first hard budget without room, else credit without room; nil when it would be admitted now.
     private func refusal(
-        _ rules: SpendingRules, model: String, tags: [String], _ quantities: Quantities, _ rates: ModelRates,
+        _ rules: SpendingRules, model: ModelNames, tags: [String], _ quantities: Quantities, _ rates: ModelRates,
         _ bound: Amount, _ money: MoneyParts
     ) async throws -> QuoteRefusal? {
         for active in rules.budgets where active.budget.isHard && active.budget.scope.binds(model, tags) {
@@ -126,10 +132,9 @@ extension ControlFlow {
 }
 
 extension Budget.Scope {
-    fileprivate func binds(_ model: String, _ tags: [String]) -> Bool {
+    fileprivate func binds(_ names: ModelNames, _ tags: [String]) -> Bool {
         if let tag, !tags.contains(tag) { return false }
-        guard let pattern = self.model else { return true }
-        return pattern.hasSuffix("*") ? model.hasPrefix(pattern.dropLast()) : model == pattern
+        return model.map(names.match) ?? true
     }
 }
 

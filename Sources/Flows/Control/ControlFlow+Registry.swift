@@ -54,7 +54,7 @@ extension ControlFlow {
         return (ready + waiting).filter { model in
             places.contains { place in
                 var place = place
-                place.model = model.model
+                place.model = ModelNames(model.model, aliases: model.aliases)
                 return gate.allows(.modelRead, on: place)
             }
         }
@@ -75,7 +75,7 @@ extension ControlFlow {
         guard let name = request.provider else { return nil }
         let all = try await stores.providers.all()
         guard let provider = all.first(where: { $0.name == name }) else {
-            throw Checks.unknown("provider", allowed: all.map(\.name))
+            throw Checks.unknown("provider", name, allowed: all.map(\.name))
         }
         return provider
     }
@@ -162,16 +162,14 @@ extension NewDeployment {
 
     private func checkedEnvironment() throws(Problem) -> ModelEnvironment {
         guard let environment else { return .production }
-        guard let known = ModelEnvironment(rawValue: environment) else {
-            throw oneOf(ModelEnvironment.allCases.map(\.rawValue), parameter: "environment")
-        }
-        return known
+        return try Checks.oneOf(ModelEnvironment.self, environment, parameter: "environment")
     }
 
     /// The protocols that something outside this binary can speak.
     private func checkedWire() throws(Problem) -> WireProtocol {
         guard let known = WireProtocol(rawValue: wire), known != .echo else {
-            throw oneOf(WireProtocol.allCases.filter { $0 != .echo }.map(\.rawValue), parameter: "protocol")
+            throw Checks.unknown(
+                "protocol", wire, allowed: WireProtocol.allCases.filter { $0 != .echo }.map(\.rawValue))
         }
         return known
     }
@@ -181,15 +179,17 @@ extension NewDeployment {
         var known: Set<Capability> = []
         for (index, text) in capabilities.enumerated() {
             guard let capability = Capability(rawValue: text) else {
-                throw oneOf(Capability.allCases.map(\.rawValue), parameter: "capabilities[\(index)]")
+                throw Checks.unknown(
+                    "capabilities[\(index)]", text, allowed: Capability.allCases.map(\.rawValue))
             }
             known.insert(capability)
         }
-        guard !known.isEmpty else { throw oneOf(Capability.allCases.map(\.rawValue), parameter: "capabilities") }
+        guard !known.isEmpty else {
+            let all = Capability.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Problem(
+                .validationError, "`capabilities` is empty.", parameter: "capabilities",
+                hint: "Name some of \(all), or leave it out for all.")
+        }
         return known
-    }
-
-    private func oneOf(_ allowed: [String], parameter: String) -> Problem {
-        Checks.unknown(parameter, allowed: allowed)
     }
 }

@@ -102,7 +102,7 @@ extension ControlFlow: TenantControl {
             case ("suspended", _):
                 verb = "suspend"
                 change.standing = .suspended(since: now)
-            default: throw Checks.unknown("state", allowed: ["active", "suspended"])
+            case (let other, _): throw Checks.unknown("state", other, allowed: ["active", "suspended"])
             }
         }
         guard change.name != nil || change.standing != nil else { return nil }

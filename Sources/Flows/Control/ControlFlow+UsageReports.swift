@@ -9,7 +9,7 @@ extension ControlFlow {
         let workspace = try await authorized(.usageRead, in: question.workspace, as: "usage.read")
         let zone = question.zone ?? "UTC"
         let days = try Self.days(of: zone)
-        let filter = try question.filter(days, now: now)
+        let filter = try await withOwnName(question, in: workspace).filter(days, now: now)
         var groups: Set<UsageGroup> = []
         for (index, text) in question.groups.enumerated() {
             groups.insert(try Checks.oneOf(UsageGroup.self, text, parameter: "group_by[\(index)]"))
@@ -38,10 +38,23 @@ extension ControlFlow {
 
     package func usageRows(matching question: UsageQuestion, _ page: PageRequest) async throws -> Page<UsageRowView> {
         let workspace = try await authorized(.usageRead, in: question.workspace, as: "usage.read")
-        let filter = try question.filter(try Self.days(of: question.zone ?? "UTC"), now: now)
+        let days = try Self.days(of: question.zone ?? "UTC")
+        let filter = try await withOwnName(question, in: workspace).filter(days, now: now)
         let showsCost = caller.principal.isOperator
         return try await money.usage.rows(in: workspace.id, matching: filter, page: page)
             .map { UsageRowView($0, showsCost: showsCost) }
+    }
+
+    /// Rows have models by their own names.
+    private func withOwnName(_ question: UsageQuestion, in workspace: Workspace) async -> UsageQuestion {
+        guard let model = question.model else { return question }
+        var question = question
+        // What a caller may not know of is not looked up for them either.
+        let known = await models(named: model).filter {
+            gate.allows(.usageRead, on: Resource(tenant: workspace.tenant, workspace: workspace.id, model: $0))
+        }
+        if Set(known.map(\.own)).count == 1 { question.model = known[0].own }
+        return question
     }
 
     private static let mostDays = 366

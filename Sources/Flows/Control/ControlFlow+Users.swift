@@ -28,7 +28,7 @@ extension ControlFlow: MemberControl {
         }
         guard let user = found else { throw missing }
         guard change.state == "active" || change.state == "suspended" else {
-            throw Checks.unknown("state", allowed: ["active", "suspended"])
+            throw Checks.unknown("state", change.state, allowed: ["active", "suspended"])
         }
         guard change.state != user.standing.word else { return UserView(user) }
         if user.tenant != nil { try await mayRule(user) }

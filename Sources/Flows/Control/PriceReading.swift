@@ -1,4 +1,5 @@
 package import Billing
+import Inference
 package import Kernel
 
 extension NewPrice {
@@ -6,6 +7,7 @@ extension NewPrice {
     func entries(currency: Currency, model: String) throws(Problem) -> [PriceEntry] {
         let per = try perWholes(per ?? 1_000_000, parameter: "per")
         if let above, above < 0 { throw Problem(.validationError, "`above` is below 0.", parameter: "above") }
+        let operation = try operation.map { text throws(Problem) in try checkedOperation(text, parameter: "operation") }
         let asked: [(DecimalInput?, Meter, String, Int64)] = [
             (input, .input, "input", per), (cachedInput, .cachedInput, "cached_input", per),
             (output, .output, "output", per), (reasoning, .reasoning, "reasoning", per),
@@ -48,7 +50,10 @@ extension NewPriceBook {
 extension PriceEntryView {
     fileprivate func entry(_ path: String) throws(Problem) -> PriceEntry {
         PriceEntry(
-            model: model, provider: provider, operation: operation,
+            model: model, provider: provider,
+            operation: try operation.map { text throws(Problem) in
+                try checkedOperation(text, parameter: path + ".operation")
+            },
             meter: try Checks.oneOf(Meter.self, meter, parameter: path + ".meter"), size: size, steps: steps,
             above: Int64(above ?? 0), price: try price.price(path + ".price"))
     }
@@ -83,6 +88,10 @@ extension ExchangeRateView {
             from: try Checks.currency(from, parameter: path + ".from"),
             to: try Checks.currency(to, parameter: path + ".to"), billionths: billionths, day: day)
     }
+}
+
+private func checkedOperation(_ text: String, parameter: String) throws(Problem) -> String {
+    try Checks.oneOf(Inference.Operation.self, text, parameter: parameter).rawValue
 }
 
 private func perWholes(_ per: Int, parameter: String) throws(Problem) -> Int64 {

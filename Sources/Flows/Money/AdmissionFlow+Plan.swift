@@ -34,18 +34,18 @@ extension AdmissionFlow {
         if !rules.rules.budgets.isEmpty { try addBudgets(of: rules, for: request, pricing, to: &demand) }
         if table != nil { try addPurse(of: rules, for: request, pricing, to: &demand) }
         return AdmissionPlan(
-            rules: rules, demand: demand, pricing: pricing, limits: rules.limits(for: request.deployment.model.text))
+            rules: rules, demand: demand, pricing: pricing, limits: rules.limits(for: request.deployment.names))
     }
 
     private func addBudgets(
         of rules: KeyRules, for request: AdmissionRequest, _ pricing: AdmissionPricing, to demand: inout SpendingDemand
     ) throws(Problem) {
-        let model = request.deployment.model.text
-        for bound in rules.hard where bound.binds(model, request.tags) {
+        let names = request.deployment.names
+        for bound in rules.hard where bound.binds(names, request.tags) {
             // What needs a price counts nothing while there is no book.
-            let most = try ceiling(of: bound.budget.asset, request, pricing) { () throws(Problem) -> Int64? in
+            let most = try ceiling(of: bound.budget.asset, request, pricing) { failure throws(Problem) -> Int64? in
                 guard pricing.table != nil else { return nil }
-                throw .priceMissing(request.deployment.model.text, budget: bound.budget)
+                throw .priceMissing(names.own, budget: bound.budget, failure)
             }
             guard let most, most > 0 else { continue }
             demand.budgets.append(
@@ -56,7 +56,7 @@ extension AdmissionFlow {
             demand.limits.append(bound.budget.amount)
         }
         demand.walls = demand.budgets.count
-        for bound in rules.soft where bound.binds(model, request.tags) {
+        for bound in rules.soft where bound.binds(names, request.tags) {
             demand.budgets.append(
                 Hold.Part(
                     role: .budget, account: bound.active.account, escrow: nil, amount: 0, asset: bound.budget.asset))
@@ -79,8 +79,8 @@ extension AdmissionFlow {
                 ?? PlatformAccounts.receivable(of: request.spender.workspace, .money(currency))
             if demand.funds.isEmpty { return }
         }
-        let most = try ceiling(of: .money(currency), request, pricing) { () throws(Problem) -> Int64? in
-            if rules.isPrepaid { throw .priceMissing(request.deployment.model.text, budget: nil) }
+        let most = try ceiling(of: .money(currency), request, pricing) { failure throws(Problem) -> Int64? in
+            if rules.isPrepaid { throw .priceMissing(request.deployment.model.text, budget: nil, failure) }
             return nil
         }
         // What it may cost is not known: nothing of it can be set aside.
@@ -88,25 +88,25 @@ extension AdmissionFlow {
     }
 
     /// At most so much of the asset is used.
-    /// - Parameter unpriced: what to answer where the book does not say.
+    /// - Parameter unpriced: what to answer where the book does not say, with why if its prices do not lead there.
     private func ceiling(
         of asset: Asset, _ request: AdmissionRequest, _ pricing: AdmissionPricing,
-        unpriced: () throws(Problem) -> Int64?
+        unpriced: (PricingFailure?) throws(Problem) -> Int64?
     ) throws(Problem) -> Int64? {
         if let quantity = request.ceiling[asset] { return quantity }
         guard let currency = asset.currency else {
             guard let umu = pricing.table?.mostUMU(of: request.ceiling, for: pricing.subject) else {
-                return try unpriced()
+                return try unpriced(nil)
             }
             return umu.millionths
         }
-        guard let rates = pricing.rates else { return try unpriced() }
+        guard let rates = pricing.rates else { return try unpriced(nil) }
         do throws(PricingFailure) {
             return try rates.ceiling(of: request.ceiling, in: currency)
         } catch {
             switch error {
             case .overflow: return .max
-            case .noRate, .unpriced: return try unpriced()
+            case .noRate, .unpriced: return try unpriced(error)
             }
         }
     }

@@ -3,16 +3,22 @@ import Kernel
 
 /// What a refused caller is told: which bound, how much, until when.
 extension Problem {
-    static func priceMissing(_ model: String, budget: Budget?) -> Problem {
-        guard let budget else {
+    static func priceMissing(_ model: String, budget: Budget?, _ failure: PricingFailure? = nil) -> Problem {
+        let wall = budget.map { "\($0.name) is a hard limit" } ?? "this workspace pays in advance"
+        var members = ["model": model]
+        members["budget_id"] = budget.map { "\($0.id)" }
+        if case .noRate(let from, let to) = failure {
+            let (own, wanted) = (from.rawValue, to.rawValue)
             return Problem(
-                .priceMissing, "The model `\(model)` has no price, and this workspace pays in advance.",
-                members: ["model": model])
+                .priceMissing,
+                "The model `\(model)` has a price in \(own), the book has no rate from \(own) to \(wanted), "
+                    + "and \(wall).",
+                hint: "Ask an operator for the rate: a row `from: \(own)`, `to: \(wanted)` in `rates:` of the "
+                    + "price file (`volery prices export`, then `import`).",
+                members: members)
         }
-        return Problem(
-            .priceMissing,
-            "The model `\(model)` has no price in \(budget.asset.text), and \(budget.name) is a hard limit.",
-            members: ["model": model, "budget_id": "\(budget.id)"])
+        let currency = budget.map { " in \($0.asset.text)" } ?? ""
+        return Problem(.priceMissing, "The model `\(model)` has no price\(currency), and \(wall).", members: members)
     }
 
     /// Really spent: another try makes no sense before the period ends.

@@ -36,7 +36,7 @@ final class KeyRules: Sendable {
     /// How much there is to remember.
     var rows: Int { rules.budgets.count + rules.limits.count + rules.funds.count }
 
-    func limits(for model: String) -> [RateLimit] {
+    func limits(for model: ModelNames) -> [RateLimit] {
         hasModelLimits ? rules.limits.filter { $0.binds(model) } : rules.limits
     }
 }
@@ -64,11 +64,11 @@ struct BoundBudget: Sendable {
 
     var budget: Budget { active.budget }
 
-    func binds(_ name: String, _ tags: [String]) -> Bool {
+    func binds(_ names: ModelNames, _ tags: [String]) -> Bool {
         switch model {
         case .all: break
-        case .named(let model): guard name == model else { return false }
-        case .beginning(let beginning): guard name.hasPrefix(beginning) else { return false }
+        case .named(let model): guard names.contains(where: { $0 == model }) else { return false }
+        case .beginning(let beginning): guard names.contains(where: { $0.hasPrefix(beginning) }) else { return false }
         }
         return budget.scope.tag.map(tags.contains) ?? true
     }

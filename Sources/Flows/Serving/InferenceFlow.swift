@@ -37,10 +37,11 @@ package struct InferenceFlow: Sendable {
     package func models(for holder: KeyHolder, in context: AccessContext) throws(Problem) -> [Deployment] {
         var first: Denial?
         var isNarrowed = false
-        let all = registry.snapshot.models(in: holder.environment)
+        var names: Set<ModelName> = []
+        let all = registry.snapshot.deployments.filter { $0.environment == holder.environment }
         let seen = all.filter { deployment in
-            guard let denial = denial(of: .modelRead, at: .models, deployment.model.text, holder, context) else {
-                return true
+            guard let denial = denial(of: .modelRead, at: .models, deployment.names, holder, context) else {
+                return names.insert(deployment.model).inserted
             }
             if case .model = denial { isNarrowed = true }
             first = first ?? denial
@@ -58,12 +59,11 @@ package struct InferenceFlow: Sendable {
     package func model(
         named text: String, for holder: KeyHolder, in context: AccessContext
     ) throws(Problem) -> Deployment {
-        let deployment = try candidates(for: text, holder, context)[0]
-        guard let denial = denial(of: .modelRead, at: .models, deployment.model.text, holder, context) else {
-            return deployment
+        switch permitted(try candidates(for: text, holder, context), .modelRead, at: .models, holder, context) {
+        case .success(let deployments): return deployments[0]
+        case .failure(.model): throw notFound(text, holder, context)
+        case .failure(let denial): throw denial.problem
         }
-        if case .model = denial { throw notFound(text, holder, context) }
-        throw denial.problem
     }
 
     /// Chooses the deployment that answers, in the key's environment.
@@ -73,11 +73,11 @@ package struct InferenceFlow: Sendable {
         _ text: String, for operation: Operation, needs: Set<Capability>, turn: UInt64, holder: KeyHolder,
         in context: AccessContext
     ) throws(Problem) -> Deployment {
-        let deployments = try candidates(for: text, holder, context)
-        if let denial = denial(
-            of: .inferenceExecute, at: operation.endpoint, deployments[0].model.text, holder, context)
-        {
-            throw denial.problem
+        let candidates = try candidates(for: text, holder, context)
+        let deployments: [Deployment]
+        switch permitted(candidates, .inferenceExecute, at: operation.endpoint, holder, context) {
+        case .success(let permitted): deployments = permitted
+        case .failure(let denial): throw denial.problem
         }
         let wanted = operation.capability
         let able = deployments.filter { $0.capabilities.contains(wanted) && needs.isSubset(of: $0.capabilities) }
@@ -85,8 +85,23 @@ package struct InferenceFlow: Sendable {
         return able[Int(turn % UInt64(able.count))]
     }
 
+    /// Of the deployments behind a name those that the caller may use, at least one: they may have different other
+    /// names, by which they are allowed or not.
+    private func permitted(
+        _ deployments: [Deployment], _ action: Permission, at endpoint: KeyEndpoint, _ holder: KeyHolder,
+        _ context: AccessContext
+    ) -> Result<[Deployment], Denial> {
+        let first = denial(of: action, at: endpoint, deployments[0].names, holder, context)
+        if deployments.dropFirst().allSatisfy({ $0.names == deployments[0].names }) {
+            return first.map { .failure($0) } ?? .success(deployments)
+        }
+        let permitted = deployments.filter { denial(of: action, at: endpoint, $0.names, holder, context) == nil }
+        if permitted.isEmpty, let first { return .failure(first) }
+        return .success(permitted)
+    }
+
     private func denial(
-        of action: Permission, at endpoint: KeyEndpoint, _ model: String?, _ holder: KeyHolder,
+        of action: Permission, at endpoint: KeyEndpoint, _ model: ModelNames?, _ holder: KeyHolder,
         _ context: AccessContext
     ) -> Denial? {
         let resource = Resource(

@@ -1,7 +1,7 @@
 /// What is wrong with a JSON text, and at which byte.
 package struct JSONFault: Error, Equatable {
     package enum Reason: String, Sendable {
-        case unexpectedEnd = "it ends too early"
+        case unexpectedEnd = "its end, where more must follow"
         case unexpectedByte = "a character that JSON does not allow here"
         case badEscape = "an escape that JSON does not have"
         case controlCharacter = "a control character inside a string"

@@ -107,9 +107,22 @@ package struct RequestReader {
         let start = scanner.offset
         var value: Int?
         if kind == .number { value = try scanner.integer() } else { try scanner.skipValue(depth: 1) }
+        if let value, let least = leastCap(name), value < least {
+            complain(name, "`\(name)` is \(value), and must be at least \(least).", "Leave it out for no cap.")
+        }
         guard let name = RequestFacts.CapName(rawValue: name) else { return }
         facts.caps.append(
             RequestFacts.Cap(name: name, span: start..<scanner.offset, tokens: value.flatMap { $0 < 0 ? nil : $0 }))
+    }
+
+    /// What OpenAI refuses too. `max_tokens: 0` is how a completion asks for the prompt's own log probabilities;
+    /// llama.cpp's `n_predict` has a meaning for -1.
+    private func leastCap(_ name: String) -> Int? {
+        switch (operation, name) {
+        case (.embeddings, _), (_, "n_predict"): nil
+        case (.completions, "max_tokens"): 0
+        case (.chat, _), (.completions, _): 1
+        }
     }
 
     private mutating func streamOptions(in scanner: inout JSONScanner) throws(JSONFault) {

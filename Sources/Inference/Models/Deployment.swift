@@ -24,6 +24,8 @@ package struct Deployment: Sendable, Hashable {
     package let environment: ModelEnvironment
     /// Other names under which callers reach the same model.
     package let aliases: [ModelName]
+    /// Both as texts, made once for all requests.
+    package let names: ModelNames
     package let wire: WireProtocol
     package let endpoint: Endpoint
     /// What the endpoint itself calls the model.
@@ -54,6 +56,7 @@ package struct Deployment: Sendable, Hashable {
         self.model = model
         self.environment = environment
         self.aliases = aliases
+        names = ModelNames(model.text, aliases: aliases.map(\.text))
         self.wire = wire
         self.endpoint = endpoint
         self.upstreamModel = upstreamModel
@@ -62,5 +65,14 @@ package struct Deployment: Sendable, Hashable {
         self.contextLimit = contextLimit
         self.origin = origin
         self.registered = registered
+    }
+
+    /// The same without some of its other names.
+    func without(aliases isTaken: (ModelName) -> Bool) -> Deployment {
+        guard aliases.contains(where: isTaken) else { return self }
+        return Deployment(
+            id: id, model: model, environment: environment, aliases: aliases.filter { !isTaken($0) }, wire: wire,
+            endpoint: endpoint, upstreamModel: upstreamModel, capabilities: capabilities, contextLimit: contextLimit,
+            provider: provider, origin: origin, registered: registered)
     }
 }

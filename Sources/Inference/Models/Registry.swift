@@ -3,7 +3,8 @@ import Synchronization
 
 /// What the router sees: every deployment at one moment. Immutable, so that a request reads one truth throughout.
 package struct RegistrySnapshot: Sendable {
-    /// Sorted by model, then by id.
+    /// Sorted by model, then by id. An alias that is another model's own name there leads to that one, and is left out:
+    /// what is allowed or limited by the name is not about this one.
     package let deployments: [Deployment]
     /// Models that exist here but cannot answer yet, with the reason in words.
     package let loading: [ModelName: String]
@@ -19,7 +20,13 @@ package struct RegistrySnapshot: Sendable {
     package init(
         deployments: [Deployment] = [], loading: [ModelName: String] = [:], broken: Set<ModelName> = []
     ) {
-        self.deployments = deployments.sorted { ($0.model, $0.id) < ($1.model, $1.id) }
+        let own = Set(deployments.map { ServiceKey(model: $0.model, environment: $0.environment) })
+        self.deployments =
+            deployments
+            .map { deployment in
+                deployment.without { own.contains(ServiceKey(model: $0, environment: deployment.environment)) }
+            }
+            .sorted { ($0.model, $0.id) < ($1.model, $1.id) }
         self.loading = loading
         self.broken = broken
         var named: [ServiceKey: [Deployment]] = [:]
@@ -31,7 +38,6 @@ package struct RegistrySnapshot: Sendable {
                 aliased[ServiceKey(model: alias, environment: deployment.environment), default: []].append(deployment)
             }
         }
-        // A model's own name wins over another model's alias.
         services = named.merging(aliased) { own, _ in own }
     }
 

@@ -71,12 +71,12 @@ package struct Grant: Sendable, Hashable {
 package struct Resource: Sendable, Hashable {
     package var tenant: TenantID?
     package var workspace: WorkspaceID?
-    package var model: String?
+    package var model: ModelNames?
     package var environment: ModelEnvironment?
     package var endpoint: KeyEndpoint?
 
     package init(
-        tenant: TenantID? = nil, workspace: WorkspaceID? = nil, model: String? = nil,
+        tenant: TenantID? = nil, workspace: WorkspaceID? = nil, model: ModelNames? = nil,
         environment: ModelEnvironment? = nil, endpoint: KeyEndpoint? = nil
     ) {
         self.tenant = tenant
@@ -107,7 +107,7 @@ package enum AccessDecision: Sendable, Hashable {
 }
 
 /// Why not.
-package enum Denial: Sendable, Hashable {
+package enum Denial: Error, Hashable {
     /// It belongs to somebody else: the caller is told that there is no such thing.
     case foreign
     case noPermission(Permission)

@@ -109,9 +109,7 @@ package struct ModelPattern: Sendable, Hashable {
         self.text = text
     }
 
-    package func matches(_ model: String) -> Bool {
-        text.hasSuffix("*") ? model.hasPrefix(text.dropLast()) : model == text
-    }
+    package func matches(_ model: ModelNames) -> Bool { model.match(text) }
 }
 
 /// A part of the week, in a fixed offset from UTC.

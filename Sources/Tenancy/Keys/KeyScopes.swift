@@ -107,9 +107,9 @@ package struct KeyLimits: Sendable, Hashable {
             return .endpoint(endpoint)
         }
         if let wanted = resource.environment, let environment, wanted != environment { return .environment(wanted) }
-        if let model = resource.model, !allows(model) { return .model(model) }
+        if let model = resource.model, !allows(model) { return .model(model.own) }
         return nil
     }
 
-    package func allows(_ model: String) -> Bool { models.isEmpty || models.contains { $0.matches(model) } }
+    package func allows(_ model: ModelNames) -> Bool { models.isEmpty || models.contains { $0.matches(model) } }
 }

@@ -68,12 +68,13 @@ extension QuotasCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let set = try await context.control { [budget, unit] control in
+            let (set, known) = try await context.control { [budget, unit] control in
                 var request = try await budget.request(in: control)
                 request.unit = unit
-                return try await control.setBudget(request)
+                return (try await control.setBudget(request), try await KnownModels(control))
             }
             try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
+            context.terminal.talk(known.unknown([set.model].compactMap(\.self)))
         }
     }
 }
@@ -128,12 +129,15 @@ extension BudgetsCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let set = try await context.control { [budget, currency] control in
+            let (set, known, book) = try await context.control { [budget, currency] control in
                 var request = try await budget.request(in: control)
                 request.currency = currency
-                return try await control.setBudget(request)
+                let set = try await control.setBudget(request)
+                return (set, try await KnownModels(control), try await control.pricesInForce())
             }
             try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
+            context.terminal.talk(known.unknown([set.model].compactMap(\.self)))
+            if let warning = book?.warning(for: set, known) { context.terminal.talk(warning) }
         }
     }
 
@@ -214,6 +218,15 @@ extension BudgetsCommand {
     }
 }
 
+extension Control {
+    /// Nil while there are none.
+    fileprivate func pricesInForce() async throws -> PriceBookView? {
+        do { return try await priceBook(of: nil, version: nil) } catch let problem as Problem
+            where problem.code == .notFound
+        { return nil }
+    }
+}
+
 /// A whole tenant, or one of its workspaces.
 struct MoneyPlaceOption: ParsableArguments {
     @Option(help: "The tenant, by identifier or name; the workspace's, or the default one otherwise.")
@@ -253,11 +266,12 @@ extension BudgetView {
 
     /// What it would do near the present spend.
     var told: String {
-        var words = "\(now.spent) of \(limit) spent"
-        if now.pending.units > 0 { words += ", \(now.pending) set aside" }
+        var words = "\(now.spent.text) of \(limit.words) spent"
+        if now.pending.units > 0 { words += ", \(now.pending.words) set aside" }
         words += now.resets.map { " in the period until \($0.short)" } ?? ""
         if hard {
-            words += now.left.units > 0 ? "; \(now.left) left, then requests are refused." : "; requests are refused."
+            let left = now.left.units > 0 ? "\(now.left.words) left, then " : ""
+            words += "; \(left)requests are refused."
         } else {
             words += "; nothing is refused without --hard."
         }

@@ -88,11 +88,20 @@ struct ChatSession {
     }
 
     private func explained(_ problem: Problem) async throws -> Problem {
-        guard problem.code == .modelNotFound else { return problem }
+        guard problem.code == .modelNotFound else { return problem.onCommandLine }
         let names = try await client.models()
         guard let meant = Suggestion.closest(to: model, among: names) else { return problem }
         return Problem(
             problem.code, problem.message, parameter: problem.parameter,
             hint: "Did you mean `\(meant)`? `volery models list` shows all.")
+    }
+}
+
+extension Problem {
+    /// The API's parameters by the names that they have on the command line.
+    var onCommandLine: Problem {
+        Problem(
+            code, message, parameter: parameter, hint: hint.replacing("`max_tokens`", with: "`--max-tokens`"),
+            members: members)
     }
 }

@@ -123,7 +123,7 @@ extension ConfigCommand {
                 let plan = try await context.control { [prune] in try await work.plan(on: $0, prunes: prune) }
                 return try show(plan, terminal, asJSON: listing.json)
             }
-            let steps = try await context.control { [prune, listing] control in
+            let steps = try await context.control(begins: true) { [prune, listing] control in
                 try await work.apply(on: control, prunes: prune) { step in
                     if !listing.json { try terminal.write(Terminal.printable(step.text) + "\n") }
                 }

@@ -71,21 +71,24 @@ extension LimitsCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let limits = try await context.control { [self] control in
+            let (limits, known) = try await context.control { [self] control in
                 let place = try await place.found(in: control)
                 var change = change
                 change.key = try await control.keyID(orNil: key)?.description
                 change.tenant = place.tenant?.description
                 change.workspace = place.workspace?.description
                 change.user = if let user { try await control.userID(named: user).description } else { nil }
-                return try await control.setLimits(change)
+                return (try await control.setLimits(change), try await KnownModels(control))
             }
             let told = limits.map { limit in
                 "\(limit.quantity.rawValue) \(limit.amount)" + (limit.model.map { " for \($0)" } ?? "")
             }
             try context.terminal.changed(
                 limits, asJSON: listing.json,
-                told.isEmpty ? "No limit is in force." : "In force: \(told.sorted().joined(separator: ", ")).")
+                told.isEmpty
+                    ? "No limit is in force for this scope."
+                    : "In force: \(told.sorted().joined(separator: ", ")).")
+            context.terminal.talk(known.unknown([model].compactMap(\.self)))
         }
     }
 

@@ -63,9 +63,12 @@ extension ModelsCommand {
 }
 
 extension CommandContext {
-    /// - Throws: `DATA_FOLDER_IN_USE` with this hint when another process holds the data folder.
+    /// - Throws: `DATA_FOLDER_IN_USE` with this hint when another process holds the data folder; `NOT_FOUND` when
+    ///   there is none.
     func lockFolder(hint: String) throws -> FolderLock {
-        guard let lock = try freeFolderLock() else { throw Problem(.dataFolderInUse, hint: hint) }
+        let folder = DataFolder(try configuration().dataDir)
+        guard folder.exists else { throw folder.missing }
+        guard let lock = try FolderLock.take(in: folder) else { throw Problem(.dataFolderInUse, hint: hint) }
         return lock
     }
 

@@ -91,7 +91,7 @@ extension Control {
         case .id(let id): return try await key(id)
         case .prefix(let prefix):
             guard let found = try await everyKey().first(where: { $0.prefix == prefix }) else {
-                throw missing("key", prefix, hint: "`volery keys list --all` shows every key.")
+                throw missing("key", "vk_" + prefix, hint: "`volery keys list --all` shows every key.")
             }
             return found
         }

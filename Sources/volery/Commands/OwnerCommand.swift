@@ -33,7 +33,7 @@ extension OwnerCommand {
             let password = try input.read(
                 "password", environment: context.environment, terminal: context.terminal, asksTwice: true)
             let request = NewPassword(user: user, password: password)
-            let account = try await context.control { try await $0.setPassword(request) }
+            let account = try await context.control(begins: true) { try await $0.setPassword(request) }
             try context.terminal.changed(
                 account, asJSON: listing.json, "`\(account.name)` signs in with the new password from now on.")
         }

@@ -41,7 +41,7 @@ extension PricesCommand {
         private func content() throws -> PriceBook.Content {
             guard file == "-" else { return try PriceFile.read(at: file) }
             let data = try FileHandle.standardInput.read(upToCount: PriceFile.mostBytes + 1) ?? Data()
-            return try PriceFile.read(data, of: "Standard input")
+            return try PriceFile.read(data, of: "standard input")
         }
 
         func run() async throws {
@@ -56,8 +56,16 @@ extension PricesCommand {
             var request = NewPriceBook(
                 kind: book.kind, effective: effective?.instant(now: context.clock.now), content: content)
             request.after = after
-            let made = try await context.control { [request] in try await $0.importPrices(request) }
+            let (made, known) = try await context.control(begins: true) { [request] control in
+                (try await control.importPrices(request), try await KnownModels(control))
+            }
             try terminal.version(made, asJSON: listing.json)
+            let names = Swift.Set(content.entries.map(\.model) + content.conversions.map(\.model)).sorted()
+            for name in names {
+                guard let own = known.ownName(of: name) else { continue }
+                terminal.talk("`\(name)` is another name of `\(own)`; its prices are set.\n")
+            }
+            terminal.talk(known.unknown(names))
         }
     }
 }

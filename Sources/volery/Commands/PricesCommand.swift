@@ -51,17 +51,17 @@ extension PricesCommand {
         @OptionGroup var listing: ListingOptions
         @OptionGroup var book: BookOption
         @Option(help: "The model's name, the beginning of names and a `*`, or `*`.") var model: String
-        @Option(help: "A token of the prompt.") var input: String?
-        @Option(help: "A token of the prompt that the model had in its cache.") var cachedInput: String?
-        @Option(help: "A token of the answer.") var output: String?
-        @Option(help: "A token that the model thought and did not say.") var reasoning: String?
-        @Option(help: "A character of spoken text.") var characters: String?
-        @Option(help: "An image.") var image: String?
+        @Option(help: "The price of the prompt's tokens.") var input: String?
+        @Option(help: "The price of those of them that the model had in its cache.") var cachedInput: String?
+        @Option(help: "The price of the answer's tokens.") var output: String?
+        @Option(help: "The price of tokens that the model thought and did not say.") var reasoning: String?
+        @Option(help: "The price of spoken text's characters.") var characters: String?
+        @Option(help: "The price of an image.") var image: String?
         @Option(help: "For images of this size alone, as 1024x1024.") var size: String?
         @Option(help: "For images made with at most so many steps.") var steps: Int?
-        @Option(help: "A second of audio.") var audioSecond: String?
-        @Option(help: "A second of a GPU.") var gpuSecond: String?
-        @Option(help: "A request, whatever it consumes.") var request: String?
+        @Option(help: "The price of a second of audio.") var audioSecond: String?
+        @Option(help: "The price of a second of a GPU.") var gpuSecond: String?
+        @Option(help: "The price of a request, whatever it consumes.") var request: String?
         @Option(help: "For how many tokens or characters the prices are: 1, 1k or 1m.") var per: Multiple = .million
         @Option(help: "IRR, USD or EUR.") var currency: String
         @Option(help: "For requests whose prompt has more tokens than this.") var above: Int?
@@ -98,8 +98,14 @@ extension PricesCommand {
         func run() async throws {
             let context = CommandContext(options)
             let price = price(now: context.clock.now)
-            let made = try await context.control { try await $0.setPrice(price) }
+            let (made, known) = try await context.control(begins: true) { control in
+                (try await control.setPrice(price), try await KnownModels(control))
+            }
             try context.terminal.version(made, asJSON: listing.json)
+            if let own = known.ownName(of: model) {
+                context.terminal.talk("`\(model)` is another name of `\(own)`; its prices are set.\n")
+            }
+            context.terminal.talk(known.unknown([model]))
         }
     }
 

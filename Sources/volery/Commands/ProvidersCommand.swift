@@ -48,7 +48,7 @@ extension ProvidersCommand {
             let secret = try key.inputs.first?.read(
                 "key", environment: context.environment, terminal: context.terminal)
             let request = NewProvider(name: name, endpoint: endpoint, key: secret)
-            let provider = try await context.control { try await $0.addProvider(request) }
+            let provider = try await context.control(begins: true) { try await $0.addProvider(request) }
             let talk =
                 provider.hasKey
                 ? "`\(provider.name)` is added. Its key goes to \(provider.host) alone."

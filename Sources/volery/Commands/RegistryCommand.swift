@@ -48,7 +48,7 @@ extension RegistryCommand {
                 model: model, endpoint: endpoint, provider: provider, wire: wire, environment: environment,
                 aliases: aliases.isEmpty ? nil : aliases, upstreamModel: upstreamModel, contextLimit: contextLimit,
                 capabilities: capabilities.isEmpty ? nil : capabilities)
-            let made = try await context.control { try await $0.registerDeployment(request) }
+            let made = try await context.control(begins: true) { try await $0.registerDeployment(request) }
             if listing.json { return try context.terminal.write(json: made) }
             try context.terminal.write("\(made.id)\n")
             context.terminal.talk("Callers reach `\(made.model)` at \(made.endpoint) now.\n")

@@ -2,6 +2,7 @@ import App
 import ArgumentParser
 import AsyncHTTPClient
 import Flows
+import Foundation
 import Kernel
 
 struct ServeCommand: AsyncParsableCommand {
@@ -50,7 +51,8 @@ struct ServeCommand: AsyncParsableCommand {
             let seconds = (context.clock.uptime - started).seconds
             let found = await adoptable(context)
             let banner = Banner(
-                announcement, folder: configuration.dataDir, startSeconds: seconds, found: found,
+                announcement, folder: configuration.dataDir, environment: context.environment, startSeconds: seconds,
+                found: found,
                 isLocal: ["127.0.0.1", "::1", "localhost"].contains(configuration.host))
             // Whoever closed our output still has a platform.
             try? context.terminal.write(banner.text)
@@ -81,11 +83,16 @@ struct ServeCommand: AsyncParsableCommand {
 
 extension Banner {
     init(
-        _ announcement: Platform.Announcement, folder: String, startSeconds: Double, found: [Adoptable], isLocal: Bool
+        _ announcement: Platform.Announcement, folder: String, environment: [String: String], startSeconds: Double,
+        found: [Adoptable], isLocal: Bool
     ) {
         let hasKeyFile = (try? FirstKeyFile(DataFolder(folder)).read()) ?? nil
         self.init(
-            version: Version.text, startSeconds: startSeconds, folder: folder, url: announcement.url,
+            program: ProgramName.called(
+                startedBy: CommandLine.arguments.first ?? "volery", search: environment["PATH"] ?? "",
+                workingDirectory: FileManager.default.currentDirectoryPath),
+            version: Version.text, startSeconds: startSeconds, folder: folder,
+            isUsualFolder: folder == Configuration.usualDataDir(environment: environment), url: announcement.url,
             metricsURL: announcement.metricsURL,
             key: announcement.newKey.map { .fresh($0) } ?? (hasKeyFile == nil ? .elsewhere : .kept),
             models: announcement.readiness.models.map {

@@ -28,7 +28,9 @@ extension TenantsCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let tenant = try await context.control { [name] in try await $0.createTenant(NewTenant(name: name)) }
+            let tenant = try await context.control(begins: true) { [name] in
+                try await $0.createTenant(NewTenant(name: name))
+            }
             try context.terminal.made(
                 tenant.id, tenant, asJSON: listing.json, "Tenant `\(tenant.name)` is made. It has no workspace yet.")
         }

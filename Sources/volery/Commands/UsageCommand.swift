@@ -92,7 +92,7 @@ struct UsageCommand: AsyncParsableCommand {
             sums[amount.asset] = (sums[amount.asset] ?? 0).addingReportingOverflow(amount.units).partialValue
         }
         let prices = sums.map { "\(Amount(units: $0.value, $0.key))" }.sorted()
-        let counts = "\(rows.reduce(0) { $0 + $1.requests }) requests"
+        let counts = Amount(units: Int64(rows.reduce(0) { $0 + $1.requests }), .requests).words
         return "In all \(([counts] + prices).joined(separator: ", "))."
     }
 

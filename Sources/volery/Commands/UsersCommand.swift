@@ -22,7 +22,9 @@ extension UsersCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let user = try await context.control { [name] in try await $0.createUser(NewUser(name: name)) }
+            let user = try await context.control(begins: true) { [name] in
+                try await $0.createUser(NewUser(name: name))
+            }
             try context.terminal.made(
                 user.id, user, asJSON: listing.json,
                 "`\(user.name)` has an account. `volery members add --user \(user.id)` gives it a role.")

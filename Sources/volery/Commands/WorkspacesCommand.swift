@@ -32,7 +32,7 @@ extension WorkspacesCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let workspace = try await context.control { [name, place] in
+            let workspace = try await context.control(begins: true) { [name, place] in
                 try await $0.createWorkspace(NewWorkspace(name: name, tenant: place.tenant))
             }
             try context.terminal.made(
