@@ -8,7 +8,7 @@ package struct NeverHappened: Error, CustomStringConvertible {
 /// - Parameter limit: real time, generous: it only bounds a test that fails.
 /// - Throws: `NeverHappened` with the words of `what`.
 package func eventually(
-    _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let deadline = clock.now + limit
