@@ -47,7 +47,8 @@ start_servers() {
 # Swift tests in groups, one after the other: those with limits in real time are not run beside those that take all
 # the processor they can get.
 unit_groups=(
-    "--skip (Database|Stores|PostgresEngine|SQLiteEngine|Scenarios|TestKit|Tidy)Tests"
+    "--filter (Gateway|Runtimes|HTTPAPI|CommandLine|Telemetry)Tests"
+    "--skip (Gateway|Runtimes|HTTPAPI|CommandLine|Telemetry|Database|Stores|PostgresEngine|SQLiteEngine|Scenarios|TestKit|Tidy)Tests"
     "--filter (Database|Stores|PostgresEngine)Tests"
     "--filter (SQLiteEngine|Scenarios|TestKit|Tidy)Tests"
 )
