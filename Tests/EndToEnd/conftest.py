@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,9 @@ def copy_downloads(source: Path, target: Path) -> None:
                 subprocess.run(["cp", "-a", str(source / name), str(target / name)], check=True)
 
 
-@pytest.fixture(scope="session")
-def platform(downloads, tmp_path_factory) -> Iterator[Platform]:
-    """The platform with its default models, ready. Shared: a test leaves it as it found it."""
-    data_dir = tmp_path_factory.mktemp("real") / "data"
+@contextmanager
+def with_default_models(downloads: Path, data_dir: Path) -> Iterator[Platform]:
+    """The platform as `make up` leaves it: its default models are ready. Nothing of it is left afterwards."""
     copy_downloads(downloads, data_dir)
     running = Platform(data_dir).start()
     try:
@@ -90,6 +90,13 @@ def platform(downloads, tmp_path_factory) -> Iterator[Platform]:
         left = processes.started_for(data_dir)
         assert code == 0, running.output[-4000:]
         assert left == {}, "processes that outlived the platform"
+
+
+@pytest.fixture(scope="session")
+def platform(downloads, tmp_path_factory) -> Iterator[Platform]:
+    """Shared: a test leaves it as it found it."""
+    with with_default_models(downloads, tmp_path_factory.mktemp("real") / "data") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

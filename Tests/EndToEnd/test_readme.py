@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import copy_downloads
+from conftest import with_default_models
 from harness.volery import BINARY, Platform
 
 README = Path(__file__).parents[2] / "README.md"
@@ -16,15 +16,8 @@ README = Path(__file__).parents[2] / "README.md"
 @pytest.fixture(scope="module")
 def made_up(downloads, tmp_path_factory) -> Iterator[Platform]:
     """One of its own: the README sets prices, walls and limits."""
-    data_dir = tmp_path_factory.mktemp("readme") / "data"
-    copy_downloads(downloads, data_dir)
-    running = Platform(data_dir).start()
-    try:
-        running.wait_for_model("default")
-        running.wait_for_model("embed")
+    with with_default_models(downloads, tmp_path_factory.mktemp("readme") / "data") as running:
         yield running
-    finally:
-        assert running.stop() == 0, running.output[-4000:]
 
 
 def blocks(language: str) -> list[str]:
