@@ -71,7 +71,8 @@ extension QuotasCommand {
             let (set, known) = try await context.control { [budget, unit] control in
                 var request = try await budget.request(in: control)
                 request.unit = unit
-                return (try await control.setBudget(request), try await KnownModels(control))
+                let known = try await KnownModels(control)
+                return (try await control.setBudget(request), known)
             }
             try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
             context.terminal.talk(known.unknown([set.model].compactMap(\.self)))
@@ -132,8 +133,8 @@ extension BudgetsCommand {
             let (set, known, book) = try await context.control { [budget, currency] control in
                 var request = try await budget.request(in: control)
                 request.currency = currency
-                let set = try await control.setBudget(request)
-                return (set, try await KnownModels(control), try await control.pricesInForce())
+                let (known, book) = (try await KnownModels(control), try await control.pricesInForce())
+                return (try await control.setBudget(request), known, book)
             }
             try context.terminal.made(set.id, set, asJSON: listing.json, set.told)
             context.terminal.talk(known.unknown([set.model].compactMap(\.self)))

@@ -2,7 +2,8 @@ import Flows
 import Inference
 import Kernel
 
-/// The names of all models, to say what a name that somebody wrote means.
+/// The names of all models, to say what a name that somebody wrote means. Read before anything is changed, so that what
+/// was done is never told as failed because of them.
 struct KnownModels: Sendable {
     private let models: [ModelNames]
 

@@ -78,7 +78,8 @@ extension LimitsCommand {
                 change.tenant = place.tenant?.description
                 change.workspace = place.workspace?.description
                 change.user = if let user { try await control.userID(named: user).description } else { nil }
-                return (try await control.setLimits(change), try await KnownModels(control))
+                let known = try await KnownModels(control)
+                return (try await control.setLimits(change), known)
             }
             let told = limits.map { limit in
                 "\(limit.quantity.rawValue) \(limit.amount)" + (limit.model.map { " for \($0)" } ?? "")

@@ -57,7 +57,8 @@ extension PricesCommand {
                 kind: book.kind, effective: effective?.instant(now: context.clock.now), content: content)
             request.after = after
             let (made, known) = try await context.control(begins: true) { [request] control in
-                (try await control.importPrices(request), try await KnownModels(control))
+                let known = try await KnownModels(control)
+                return (try await control.importPrices(request), known)
             }
             try terminal.version(made, asJSON: listing.json)
             let names = Swift.Set(content.entries.map(\.model) + content.conversions.map(\.model)).sorted()

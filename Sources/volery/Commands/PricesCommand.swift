@@ -99,7 +99,8 @@ extension PricesCommand {
             let context = CommandContext(options)
             let price = price(now: context.clock.now)
             let (made, known) = try await context.control(begins: true) { control in
-                (try await control.setPrice(price), try await KnownModels(control))
+                let known = try await KnownModels(control)
+                return (try await control.setPrice(price), known)
             }
             try context.terminal.version(made, asJSON: listing.json)
             if let own = known.ownName(of: model) {
