@@ -15,8 +15,8 @@ RUNS ?= 1000
 SCENARIO ?= usage
 BUG ?=
 
-.PHONY: help up build dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-storage \
-	bench-disconnect bench-ledger bench-instructions bench-tenants clean
+.PHONY: help up build dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-gateway \
+	bench-storage bench-disconnect bench-ledger bench-instructions bench-tenants check-budget clean
 
 help: ## list these commands
 	@echo "Volery: one API over your own models. Start with: make up"
@@ -58,10 +58,15 @@ sim: ## production code under seeds: make sim SEED=1 RUNS=1000 SCENARIO=usage (o
 	@dev/build-release.sh simulate
 	@.build/release/simulate --seed $(SEED) --runs $(RUNS) --scenario $(SCENARIO) $(if $(BUG),--bug $(BUG)) $(if $(JOBS),--jobs $(JOBS))
 
-bench: ## measure the gateway beside nginx, and write docs/performance.md (about four minutes)
+bench: ## measure the gateway beside nginx alone, and print it (about three minutes)
 	@dev/build-release.sh
 	@dev/install-dependencies.sh bench
-	@python3 Benchmarks/gateway/run.py
+	@python3 Benchmarks/gateway/run.py --only volery,nginx --rounds 1
+
+bench-gateway: ## beside five other gateways, and its goals (about half an hour; SOAK=600 adds ten minutes)
+	@dev/build-release.sh
+	@dev/install-dependencies.sh bench
+	@python3 Benchmarks/gateway/run.py $(if $(SOAK),--soak $(SOAK))
 
 bench-storage: ## transactions a second: group commit and PostgreSQL beside plain GRDB and pgbench (about five minutes)
 	@dev/build-release.sh storage-bench
@@ -77,6 +82,11 @@ bench-instructions: ## what money and limits add to a request, in instructions o
 	@dev/build-release.sh
 	@dev/install-dependencies.sh bench
 	@python3 Benchmarks/instructions/run.py
+
+check-budget: ## compare the instructions of a request and of a streamed chunk with their budget (about five minutes)
+	@dev/build-release.sh
+	@dev/install-dependencies.sh bench
+	@python3 Benchmarks/instructions/budget.py
 
 bench-tenants: ## 20,000 workspaces and 100,000 keys: start, memory, and what the check of a key costs (about six minutes)
 	@dev/build-release.sh

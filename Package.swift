@@ -236,7 +236,7 @@ let package = Package(
             [
                 "Gateway", "Flows", "Inference", "Billing", "Kernel", "Tenancy", logging, lifecycle, hummingbird,
                 hummingbirdCore,
-                nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioCore, nioPosix, nioHTTP1, nioEmbedded, nioSSL,
             ]),
         tests("Telemetry", ["Telemetry", "Kernel", logging, product("CoreMetrics", "swift-metrics")]),
     ]

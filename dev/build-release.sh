@@ -11,7 +11,10 @@ dev/install-dependencies.sh build
 if [ ! -x "$build_dir/release/$product" ]; then
     echo "Building Volery. This takes about ten minutes on two cores, once; later builds take seconds." >&2
 fi
-swift build -c release --product "$product" --scratch-path "$build_dir" >&2
+# docs/adr/0050-a-small-process.md says why.
+flags=(-Xswiftc -enforce-exclusivity=unchecked)
+if [ "$(uname)" = Linux ]; then flags+=(--static-swift-stdlib); fi
+swift build -c release --product "$product" "${flags[@]}" --scratch-path "$build_dir" >&2
 
 if [ "$build_dir" != .build ]; then
     mkdir -p .build

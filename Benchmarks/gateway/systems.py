@@ -21,7 +21,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(check, seconds: float, what: str):
+def wait_for(check, seconds: float, what: str, pause: float = 0.02):
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError, ValueError):
@@ -30,7 +30,7 @@ def wait_for(check, seconds: float, what: str):
                 return value
         if time.monotonic() > deadline:
             raise SystemExit(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def pinned(core: int, command: list[str]) -> list[str]:
@@ -52,14 +52,18 @@ def process_tree(pid: int) -> list[int]:
 
 
 class System:
-    """A program under measurement: `url` answers at once, `paced_url` through the paced upstream."""
+    """A program under measurement, and all that it starts. `paced_url` is for those that need an address of its own."""
 
     name: str
-    model = paced_model = "mock"
+    model = "mock"
     key = "none"
 
     def __init__(self, name: str, url: str, paced_url: str, process: subprocess.Popen):
         self.name, self.url, self.paced_url, self.process = name, url, paced_url, process
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     def cpu_seconds(self) -> float:
         total = 0
@@ -72,6 +76,9 @@ class System:
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in process_tree(self.process.pid))
         return pages * PAGE / (1 << 20)
 
+    def settle(self, requests: int) -> None:
+        """Waits until what so many answered requests leave to be done is done."""
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -81,54 +88,49 @@ class System:
             self.process.wait(5)
 
 
-def start_mock(folder: Path, core: int, pace_microseconds: int) -> tuple[subprocess.Popen, int]:
-    binary = folder / "mock"
+def compiled(folder: Path, name: str) -> Path:
+    binary = folder / name
     if not binary.exists():
-        subprocess.run(["cc", "-O2", "-o", str(binary), str(Path(__file__).with_name("mock.c"))], check=True)
-    port = free_port()
-    process = subprocess.Popen(pinned(core, [str(binary), str(port), str(pace_microseconds)]))
-    wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).status == 200, 5, "the mock")
-    return process, port
+        source = Path(__file__).with_name(f"{name}.c")
+        subprocess.run(["cc", "-O2", "-o", str(binary), str(source)], check=True)
+    return binary
 
 
-def start_nginx(folder: Path, core: int, port: int, paced_port: int) -> System:
-    here, there = free_port(), free_port()
+class Mock:
+    """The upstream: one process on several ports, which stand for as many deployments."""
 
-    def server(listen: int, upstream: int) -> str:
-        return f"""
-    upstream u{upstream} {{ server 127.0.0.1:{upstream}; keepalive 256; }}
-    server {{ listen 127.0.0.1:{listen}; location / {{ proxy_pass http://u{upstream}; proxy_http_version 1.1;
-        proxy_set_header Connection ""; proxy_buffering off; }} }}"""
+    def __init__(self, folder: Path, core: int, pace_microseconds: int, ports: int):
+        self.ports = [free_port() for _ in range(ports)]
+        command = [str(compiled(folder, "mock")), str(pace_microseconds), *map(str, self.ports)]
+        self.process = subprocess.Popen(pinned(core, command))
+        wait_for(lambda: self.counts()["requests"], 5, "the mock")
 
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    paths = "".join(
-        f"    {kind}_temp_path {folder}/nginx-{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(f"""{user}daemon off; worker_processes 1; pid {folder}/nginx.pid;
-error_log {folder}/nginx.log; events {{ worker_connections 8192; }}
-http {{
-    access_log off; keepalive_requests 1000000;
-{paths}{server(here, port)}{server(there, paced_port)}
-}}
-""")
-    nginx = "/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else "nginx"
-    command = [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "nginx.log")]
-    process = subprocess.Popen(pinned(core, command))
-    wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{here}/", timeout=1).status == 200, 5, "nginx")
-    return System("nginx", f"http://127.0.0.1:{here}", f"http://127.0.0.1:{there}", process)
+    def counts(self) -> dict:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/counts", timeout=5) as answer:
+            return json.load(answer)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(5)
+
+
+def start_mock(folder: Path, core: int, pace_microseconds: int) -> tuple[subprocess.Popen, int]:
+    mock = Mock(folder, core, pace_microseconds, 1)
+    return mock.process, mock.ports[0]
 
 
 class Volery(System):
-    """Everything on: keys, usage journal, database, logs, metrics."""
+    """The platform as it is served: keys, usage journal, database, logs, metrics."""
 
-    model, paced_model = "bench", "bench-paced"
+    model = "bench"
 
-    def __init__(self, folder: Path, core: int | None):
+    def __init__(self, folder: Path, core: int | None, settings: dict[str, str] | None = None):
         self.data_dir = folder / "data"
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        self.environment = os.environ | {"VOLERY_METRICS_PORT": str(free_port()), "NO_COLOR": "1"}
+        self.metrics_port = free_port()
+        self.environment = os.environ | {"VOLERY_METRICS_PORT": str(self.metrics_port), "NO_COLOR": "1"}
+        self.environment |= settings or {}
         command = [str(VOLERY), "serve", "--data-dir", str(self.data_dir), "--host", "127.0.0.1", "--port", str(port)]
         command.append("--no-default-models")
         with open(folder / "volery.log", "ab") as log:
@@ -143,18 +145,10 @@ class Volery(System):
         command = [str(VOLERY), "--data-dir", str(self.data_dir), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment).stdout
 
-    def register(self, model: str, port: int) -> None:
+    def register(self, model: str, port: int, protocol: str = "openai") -> None:
         self.command(
-            "registry",
-            "register",
-            "--model",
-            model,
-            "--endpoint",
-            f"http://127.0.0.1:{port}/v1",
-            "--protocol",
-            "openai",
-            "--upstream-model",
-            "mock",
+            *("registry", "register", "--model", model, "--endpoint", f"http://127.0.0.1:{port}/v1"),
+            *("--protocol", protocol, "--upstream-model", "mock"),
         )
 
     def requests_recorded(self) -> int:

@@ -4,16 +4,17 @@ package import Tenancy
 
 /// HMAC-SHA256 under a key that lives and dies with the process: a cache's dump tells nothing about the tokens in it.
 package struct HMACTokenDigest: TokenDigest {
-    private let key: SymmetricKey
+    /// Has taken in the key already: half of the work for a text as short as a token.
+    private let keyed: HMAC<SHA256>
 
-    package init(random: some RandomSource) { key = SymmetricKey(data: random.bytes(32)) }
+    package init(random: some RandomSource) { keyed = HMAC(key: SymmetricKey(data: random.bytes(32))) }
 
     package func digest(of text: some StringProtocol) -> Digest256 {
-        let code =
-            text.utf8.withContiguousStorageIfAvailable { bytes in
-                HMAC<SHA256>.authenticationCode(for: UnsafeRawBufferPointer(bytes), using: key)
-            } ?? HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)
-        return code.withUnsafeBytes { raw in
+        var hash = keyed
+        if text.utf8.withContiguousStorageIfAvailable({ hash.update(data: UnsafeRawBufferPointer($0)) }) == nil {
+            hash.update(data: Array(text.utf8))
+        }
+        return hash.finalize().withUnsafeBytes { raw in
             Digest256(
                 words: (
                     raw.loadUnaligned(fromByteOffset: 0, as: UInt64.self),

@@ -1,7 +1,7 @@
 import FoundationEssentials
 package import Kernel
 
-/// The two shapes in which a `Problem` reaches a caller. Pure: the same problem gives the same bytes.
+/// The shapes in which a `Problem` reaches a caller. Pure: the same problem gives the same bytes.
 package enum ProblemBody {
     package static let detailsContentType = "application/problem+json"
 
@@ -9,6 +9,19 @@ package enum ProblemBody {
     /// Hint, page, request and figures stand beside what OpenAI's clients know.
     package static func openAI(_ problem: Problem, request: RequestID) -> [UInt8] {
         bytes(of: OpenAIBody(error: Members(problem, request: request, shape: .openAI)))
+    }
+
+    /// Anthropic's shape, for its paths: `{"type": "error", "error": {"type", "message", …}, "request_id"}`.
+    /// Code, hint and the rest stand inside `error`, beside what Anthropic's clients know.
+    package static func anthropic(_ problem: Problem, request: RequestID) -> [UInt8] {
+        bytes(
+            of: AnthropicBody(
+                error: Members(problem, request: request, shape: .anthropic), request: request.description))
+    }
+
+    /// The data of the event by which a stream of OpenAI's responses tells an error.
+    package static func responsesEvent(_ problem: Problem, request: RequestID) -> [UInt8] {
+        bytes(of: Members(problem, request: request, shape: .responsesEvent))
     }
 
     /// RFC 9457 problem details, for every other path.
@@ -52,7 +65,36 @@ private struct OpenAIBody: Encodable {
     let error: Members
 }
 
-private enum Shape { case openAI, details }
+private struct AnthropicBody: Encodable {
+    let type = "error"
+    let error: Members
+    let request: String
+
+    enum CodingKeys: String, CodingKey {
+        case type, error, request = "request_id"
+    }
+}
+
+private enum Shape { case openAI, anthropic, responsesEvent, details }
+
+extension ErrorCode {
+    /// Anthropic's word for errors of the status.
+    ///
+    /// Source: https://docs.claude.com/en/api/errors
+    fileprivate var anthropicType: String {
+        switch status {
+        case 401: "authentication_error"
+        case 403: "permission_error"
+        case 404: "not_found_error"
+        case 413: "request_too_large"
+        case 429: "rate_limit_error"
+        case 503: "overloaded_error"
+        case 504: "timeout_error"
+        case 500...: "api_error"
+        default: "invalid_request_error"
+        }
+    }
+}
 
 /// Member names that a figure adds at run time stand beside the fixed ones.
 private struct MemberName: CodingKey {
@@ -89,6 +131,14 @@ private struct Members: Encodable {
         case .openAI:
             try members.encode(problem.message, forKey: MemberName("message"))
             try members.encode(problem.code.openAIType, forKey: MemberName("type"))
+            try encodeParameter(in: &members)
+        case .anthropic:
+            try members.encode(problem.message, forKey: MemberName("message"))
+            try members.encode(problem.code.anthropicType, forKey: MemberName("type"))
+            try encodeParameter(in: &members)
+        case .responsesEvent:
+            try members.encode(problem.message, forKey: MemberName("message"))
+            try members.encode("error", forKey: MemberName("type"))
             try encodeParameter(in: &members)
         case .details:
             try members.encode(ProblemBody.page(of: problem.code), forKey: MemberName("type"))

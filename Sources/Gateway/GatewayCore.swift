@@ -1,9 +1,8 @@
 package import Flows
-import Inference
+package import Inference
 import Kernel
 package import Logging
 package import NIOCore
-import NIOHTTP1
 import Synchronization
 
 /// Starts a task that is nobody's child; App and simulations decide where it runs.
@@ -16,6 +15,9 @@ package final class GatewayCore: Sendable {
     package let options: EdgeOptions
     let headers: AnswerHeaders
     let logger: Logger
+    let accessLog: (any AccessLog)?
+    /// Takes decisions of requests that called nobody.
+    let routes: (any RouteLog)?
     let startTask: StartTask
     let idempotency: IdempotencyGate?
     private let loops: [ObjectIdentifier: NIOLoopBound<LoopContext>]
@@ -26,29 +28,31 @@ package final class GatewayCore: Sendable {
     /// The generic types of every connection, made before the port opens. Swift's runtime (6.3.1) was seen to crash
     /// when several loops met them for the first time at one moment, as after a restart into waiting clients.
     private let pipelineTypes = [
-        ObjectIdentifier(ByteToMessageHandler<HTTPRequestDecoder>.self),
-        ObjectIdentifier(ByteToMessageHandler<HTTPResponseDecoder>.self),
         ObjectIdentifier(EdgeChannel.ColdChannel.self), ObjectIdentifier(EventLoopFuture<EdgeChannel.Value>.self),
     ]
     private let connections = Atomic<Int>(0)
-    private let turn = Atomic<UInt64>(0)
     private let draining = Atomic<Bool>(false)
 
     /// - Parameters:
     ///   - eventLoops: every loop that will serve connections.
+    ///   - accessLog: without it, requests are not logged when they end.
+    ///   - routes: without it, decisions of requests that called nobody are not kept.
     ///   - startTask: starts what an event loop cannot wait for: the check of a key that was not seen before.
     ///   - idempotency: without it, keys of requests mean nothing.
     ///   - certificates: a PEM file of the authorities that upstreams are checked against; nil uses the system's.
     package init(
         flow: InferenceFlow, limits: GatewayLimits, eventLoops: any EventLoopGroup, logger: Logger,
         options: EdgeOptions = EdgeOptions(), idempotency: IdempotencyFlow? = nil, certificates: String? = nil,
-        connector: any UpstreamConnector = SocketConnector(), startTask: @escaping StartTask
+        connector: any UpstreamConnector = SocketConnector(), accessLog: (any AccessLog)? = nil,
+        routes: (any RouteLog)? = nil, startTask: @escaping StartTask
     ) async throws {
         self.flow = flow
         self.limits = limits
         self.options = options
         headers = AnswerHeaders(origins: options.origins, isTLS: options.tls != nil)
         self.logger = logger
+        self.accessLog = accessLog
+        self.routes = routes
         self.startTask = startTask
         self.idempotency = idempotency.map { IdempotencyGate(flow: $0, limits: limits) }
         let tls = try UpstreamTLS(certificates: certificates)
@@ -92,7 +96,16 @@ package final class GatewayCore: Sendable {
     /// The part of the loop that we are on. A loop that was not announced has none: that is a fault of our own wiring.
     func context(of eventLoop: any EventLoop) -> LoopContext? { loops[ObjectIdentifier(eventLoop)]?.value }
 
-    func nextTurn() -> UInt64 { turn.wrappingAdd(1, ordering: .relaxed).newValue }
+    /// Whether a request of this priority may begin: the last places are kept for the higher ones.
+    func hasRoom(for priority: RequestPriority) -> Bool {
+        let most = limits.maximumRequests
+        let open = inFlight.load(ordering: .relaxed)
+        switch priority {
+        case .low: return open < most - most / 5
+        case .normal: return open < most - most / 20
+        case .high: return true
+        }
+    }
 
     /// Takes a place among the running requests; every success is paired with one `leave()`.
     func enter() -> Bool {

@@ -25,6 +25,8 @@ package struct GatewayLimits: Sendable {
     package var firstByteTimeout = Duration.seconds(120)
     /// Between two reads of an upstream's answer, while the client takes what comes.
     package var idleTimeout = Duration.seconds(60)
+    /// After so much silence of a stream its client gets a comment, so that nothing between takes it for dead.
+    package var commentInterval = Duration.seconds(15)
     /// From a request's head to the end of its answer.
     package var wholeTimeout = Duration.seconds(600)
 
@@ -38,6 +40,9 @@ package struct GatewayLimits: Sendable {
 
     /// What budgets and limits have to say whether a request may run, with the wait at the wall.
     package var admissionTimeout = Duration.seconds(10)
+
+    /// What a request waits for a place when all deployments of its model are full.
+    package var queueTimeout = Duration.seconds(5)
 
     /// A server may close an idle connection at the moment a request is sent on it. When the close comes this soon, and
     /// nothing was answered, the request was not begun, and goes out once more on a new connection.

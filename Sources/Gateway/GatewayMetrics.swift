@@ -22,6 +22,40 @@ final class GatewayMetrics {
     private let connects = Counter(label: "volery_upstream_connections_opened_total")
     private let pauses = Counter(label: "volery_upstream_pauses_total")
 
+    private struct Call: Hashable {
+        let deployment: DeploymentID
+        let outcome: CallOutcome
+    }
+
+    private var calls: [Call: Counter] = [:]
+    private var shed: [RequestPriority: Counter] = [:]
+    private let retries = Counter(label: "volery_upstream_retries_total", dimensions: [("kind", "same")])
+    private let fallbacks = Counter(label: "volery_upstream_retries_total", dimensions: [("kind", "fallback")])
+
+    /// Another call was made for a request whose last one failed.
+    func didRetry(isElsewhere: Bool) { (isElsewhere ? fallbacks : retries).increment() }
+
+    /// A call to a deployment ended.
+    func didCall(_ deployment: DeploymentID, _ outcome: CallOutcome) {
+        let key = Call(deployment: deployment, outcome: outcome)
+        let counter =
+            calls[key]
+            ?? Counter(
+                label: "volery_upstream_calls_total",
+                dimensions: [("deployment", deployment.description), ("outcome", outcome.word)])
+        calls[key] = counter
+        counter.increment()
+    }
+
+    /// A request was refused because there was no room for it.
+    func didShed(_ priority: RequestPriority) {
+        let counter =
+            shed[priority]
+            ?? Counter(label: "volery_requests_shed_total", dimensions: [("priority", priority.rawValue)])
+        shed[priority] = counter
+        counter.increment()
+    }
+
     func upstreamDidOpen() { connects.increment() }
 
     /// An upstream was told to wait for its client.
@@ -55,5 +89,16 @@ final class GatewayMetrics {
             outputTokens: Counter(label: "volery_tokens_total", dimensions: model + [("direction", "output")]))
         handles[key] = made
         return made
+    }
+}
+
+extension CallOutcome {
+    fileprivate var word: String {
+        switch self {
+        case .answered: "answered"
+        case .failed: "failed"
+        case .overloaded: "overloaded"
+        case .unknown: "unknown"
+        }
     }
 }

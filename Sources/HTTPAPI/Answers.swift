@@ -70,7 +70,7 @@ struct Answers: RouterMiddleware {
     }
 
     private static let ours = [
-        "/v1/admin", "/v1/auth", "/v1/usage", "/v1/budgets", "/v1/billing", "/v1/quotes",
+        "/v1/admin", "/v1/auth", "/v1/usage", "/v1/budgets", "/v1/billing", "/v1/quotes", "/v1/requests",
     ]
 
     /// OpenAI's shape on the inference paths, whose clients expect it; problem details everywhere else.

@@ -58,8 +58,9 @@ package struct ControlAPI: Sendable {
 
     var adminRoutes: [Route] {
         tenantRoutes + workspaceRoutes + userRoutes + serviceAccountRoutes + memberRoutes + keyRoutes + ruleRoutes
-            + auditRoutes + providerRoutes + registryRoutes + listingRoutes + priceRoutes + budgetRoutes + creditRoutes
-            + ledgerRoutes + usageRoutes
+            + auditRoutes + providerRoutes + registryRoutes + routingRoutes + listingRoutes + priceRoutes + budgetRoutes
+            + creditRoutes
+            + ledgerRoutes + usageRoutes + requestRoutes
     }
 
     private func responder(

@@ -39,14 +39,23 @@ package struct Attempt: Sendable, Hashable {
     /// From 1.
     package let number: Int
     package let deployment: DeploymentID
+    /// Whose endpoint it was, since costs differ; nil for our own machines.
+    package let provider: ProviderID?
     /// The upstream's own name for it, by which its bill can be matched.
     package let upstream: String?
     package let cost: Cost
+    /// What the upstream itself says that the call cost us.
+    package let told: Money?
 
-    package init(number: Int, deployment: DeploymentID, upstream: String?, cost: Cost) {
+    package init(
+        number: Int, deployment: DeploymentID, provider: ProviderID? = nil, upstream: String?, cost: Cost,
+        told: Money? = nil
+    ) {
         self.number = number
         self.deployment = deployment
+        self.provider = provider
         self.upstream = upstream
         self.cost = cost
+        self.told = told
     }
 }

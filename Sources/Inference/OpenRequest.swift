@@ -15,11 +15,15 @@ package struct OpenRequest: Sendable, Hashable {
     package let attempt: Int
     package let started: Instant
     package let billing: BillingFacts
+    /// The decision that led to the deployment, as `RoutingRecordCoding` writes it; empty for none.
+    package let route: [UInt8]
+    /// The request's calls that ended before this one begins.
+    package let before: [Attempt]
 
     package init(
         request: RequestID, clientRequest: String?, workspace: WorkspaceID, key: KeyID, operation: Operation,
         model: String, deployment: DeploymentID, isStream: Bool, attempt: Int, started: Instant,
-        billing: BillingFacts = .none
+        billing: BillingFacts = .none, route: [UInt8] = [], before: [Attempt] = []
     ) {
         self.request = request
         self.clientRequest = clientRequest
@@ -32,6 +36,8 @@ package struct OpenRequest: Sendable, Hashable {
         self.attempt = attempt
         self.started = started
         self.billing = billing
+        self.route = route
+        self.before = before
     }
 }
 
@@ -63,6 +69,11 @@ extension UsageRecord {
             usage: progress?.usage ?? Usage(inputTokens: 0, outputTokens: 0, source: .estimated),
             started: open.started, latency: progress?.elapsed ?? .zero, firstToken: progress?.firstToken,
             billing: open.billing,
-            attempts: [Attempt(number: open.attempt, deployment: open.deployment, upstream: nil, cost: .unknown)])
+            attempts: open.before + [
+                Attempt(
+                    number: open.attempt, deployment: open.deployment, provider: open.billing.provider, upstream: nil,
+                    cost: .unknown)
+            ],
+            route: open.route)
     }
 }

@@ -33,6 +33,8 @@ package protocol UsageSink: Sendable {
 /// Where usage rows are kept. Methods throw `Problem(.storageUnavailable)` or `.storageFull`, and are cancelled with
 /// their task.
 package protocol UsageStore: UsageSink {
+    /// - Returns: nil where the workspace has no such row.
+    func record(of request: RequestID, in workspace: WorkspaceID) async throws -> UsageRecord?
     /// The workspace's rows, newest first.
     func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord>
     /// Sums over the workspace's rows by UTC day, model and key, newest day first.

@@ -3,6 +3,10 @@ package import Kernel
 /// What a request asked for.
 package enum Operation: String, Sendable, Codable, CaseIterable {
     case chat, completions, embeddings
+    /// Anthropic's `/v1/messages`.
+    case messages
+    /// OpenAI's `/v1/responses`.
+    case responses
 }
 
 /// How a request ended.
@@ -48,12 +52,14 @@ package struct UsageRecord: Sendable, Hashable {
     package let billing: BillingFacts
     /// Every call to an upstream, in order; empty when none was made.
     package let attempts: [Attempt]
+    /// The decision that led to the deployments, as `RoutingRecordCoding` writes it; empty for none.
+    package let route: [UInt8]
 
     package init(
         request: RequestID, clientRequest: String?, workspace: WorkspaceID, key: KeyID, operation: Operation,
         model: String, deployment: DeploymentID, isStream: Bool, status: RequestStatus, httpStatus: Int,
         errorCode: String?, usage: Usage, started: Instant, latency: Duration, firstToken: Duration?,
-        billing: BillingFacts = .none, attempts: [Attempt] = []
+        billing: BillingFacts = .none, attempts: [Attempt] = [], route: [UInt8] = []
     ) {
         self.request = request
         self.clientRequest = clientRequest
@@ -72,5 +78,6 @@ package struct UsageRecord: Sendable, Hashable {
         self.firstToken = firstToken
         self.billing = billing
         self.attempts = attempts
+        self.route = route
     }
 }

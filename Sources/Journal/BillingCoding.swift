@@ -1,7 +1,7 @@
 import Inference
 import Kernel
 
-/// What the second version of `open`, `close` and `settled` has behind that of the first: who pays, and from where.
+/// What `open`, `close` and `settled` have since their second version: who pays, and from where.
 enum BillingCoding {
     /// As many labels, and bytes of each, as are kept; the gateway takes fewer.
     private static let maximumTags = 16
@@ -79,12 +79,21 @@ enum BillingCoding {
     }
 }
 
-/// The calls to upstreams in the second version of `close` and `settled`.
+/// The calls to upstreams in `close` and `settled`, since their second version; the third says whose endpoints they
+/// went to.
 enum AttemptsCoding {
     /// As many as are kept: the last ones, which cost.
     private static let maximum = 16
     /// Bytes of an upstream's own name for a call.
     private static let textLimit = 256
+
+    /// The second version has the first of them alone.
+    private struct Flags: OptionSet {
+        let rawValue: UInt8
+        static let hasUpstream = Flags(rawValue: 1)
+        static let hasProvider = Flags(rawValue: 2)
+        static let hasTold = Flags(rawValue: 4)
+    }
 
     static func encode(_ attempts: [Attempt], into writer: inout ByteWriter) {
         writer.integer(UInt8(min(attempts.count, maximum)))
@@ -92,26 +101,49 @@ enum AttemptsCoding {
             writer.integer(UInt16(clamping: attempt.number))
             writer.id(attempt.deployment)
             writer.integer(RecordCodes.code(of: attempt.cost))
-            writer.integer(UInt8(attempt.upstream == nil ? 0 : 1))
+            var flags: Flags = []
+            if attempt.upstream != nil { flags.insert(.hasUpstream) }
+            if attempt.provider != nil { flags.insert(.hasProvider) }
+            if attempt.told != nil { flags.insert(.hasTold) }
+            writer.integer(flags.rawValue)
             if let upstream = attempt.upstream { writer.text(upstream, limit: textLimit) }
+            if let provider = attempt.provider { writer.id(provider) }
+            if let told = attempt.told {
+                writer.integer(told.units)
+                writer.text(told.currency.rawValue, limit: textLimit)
+            }
         }
     }
 
+    /// - Parameter provider: of the request: until the second version all calls went there.
     /// - Returns: nil for what was not written by this.
-    static func decode(_ reader: inout ByteReader) throws(ByteReader.Exhausted) -> [Attempt]? {
+    static func decode(
+        _ version: PayloadVersion, of provider: ProviderID?, _ reader: inout ByteReader
+    ) throws(ByteReader.Exhausted) -> [Attempt]? {
         var attempts: [Attempt] = []
         for _ in 0..<(try reader.integer(UInt8.self)) {
             let number = Int(try reader.integer(UInt16.self))
             let deployment: DeploymentID = try reader.id()
             guard let cost = RecordCodes.cost(of: try reader.integer()) else { return nil }
-            let upstream: String? = try reader.integer(UInt8.self) == 0 ? nil : try reader.text()
-            attempts.append(Attempt(number: number, deployment: deployment, upstream: upstream, cost: cost))
+            let flags = Flags(rawValue: try reader.integer())
+            let upstream: String? = flags.contains(.hasUpstream) ? try reader.text() : nil
+            var own: ProviderID?
+            if version >= .third { own = flags.contains(.hasProvider) ? try reader.id() : nil } else { own = provider }
+            var told: Money?
+            if flags.contains(.hasTold) {
+                let units = try reader.integer(Int64.self)
+                guard let currency = Currency(rawValue: try reader.text()) else { return nil }
+                told = Money(units: units, currency)
+            }
+            attempts.append(
+                Attempt(
+                    number: number, deployment: deployment, provider: own, upstream: upstream, cost: cost, told: told))
         }
         return attempts
     }
 }
 
-/// The counts of usage: those of the first version, and beside them those of the second.
+/// The counts of usage: those of the first version, and beside them those since the second.
 enum UsageCoding {
     static func encode(_ usage: Usage, into writer: inout ByteWriter) {
         writer.integer(Int64(usage.inputTokens))
@@ -126,7 +158,7 @@ enum UsageCoding {
         var usage = Usage(
             inputTokens: Int(try reader.integer(Int64.self)), outputTokens: Int(try reader.integer(Int64.self)),
             source: source)
-        if version == .second {
+        if version >= .second {
             usage.cachedTokens = Int(try reader.integer(Int64.self))
             usage.reasoningTokens = Int(try reader.integer(Int64.self))
         }
@@ -134,11 +166,34 @@ enum UsageCoding {
     }
 }
 
-/// The first byte of a payload. The second version has billing facts, attempts and finer counts; the first is still
-/// read, since a platform may be brought up to date while its journal is full.
-enum PayloadVersion: UInt8 {
+/// The decision that led to a deployment, at the end of `open`, `close` and `settled` since their third version.
+enum RouteCoding {
+    /// Bytes. One of 64 candidates has some three thousand; what is longer is left out, since a request is worth more
+    /// than its explanation.
+    static let limit = 8192
+
+    static func encode(_ route: [UInt8], into writer: inout ByteWriter) {
+        let kept = route.count <= limit ? route : []
+        writer.integer(UInt16(kept.count))
+        kept.withUnsafeBytes { writer.append($0) }
+    }
+
+    static func decode(
+        _ version: PayloadVersion, _ reader: inout ByteReader
+    ) throws(ByteReader.Exhausted) -> [UInt8] {
+        version >= .third ? try reader.bytes(Int(try reader.integer(UInt16.self))) : []
+    }
+}
+
+/// The first byte of a payload. The second version has billing facts, attempts and finer counts, the third routes and
+/// whose endpoint an attempt went to. Older ones are still read, since a platform may be brought up to date while its
+/// journal is full.
+enum PayloadVersion: UInt8, Comparable {
     case first = 1
     case second = 2
+    case third = 3
 
-    static let written = PayloadVersion.second
+    static let written = PayloadVersion.third
+
+    static func < (left: PayloadVersion, right: PayloadVersion) -> Bool { left.rawValue < right.rawValue }
 }

@@ -88,4 +88,10 @@ struct ByteReader {
         defer { offset += count }
         return String(decoding: bytes[offset..<offset + count], as: UTF8.self)
     }
+
+    mutating func bytes(_ count: Int) throws(Exhausted) -> [UInt8] {
+        guard bytes.count - offset >= count else { throw Exhausted() }
+        defer { offset += count }
+        return Array(bytes[offset..<offset + count])
+    }
 }

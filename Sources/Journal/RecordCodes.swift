@@ -11,6 +11,8 @@ enum RecordCodes {
         case .chat: 1
         case .completions: 2
         case .embeddings: 3
+        case .messages: 4
+        case .responses: 5
         }
     }
 

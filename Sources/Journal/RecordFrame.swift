@@ -29,8 +29,9 @@ enum RecordFrame {
     static let prefix = 8
     /// Sequence and kind.
     static let head = 9
-    /// Greater lengths are damage. The longest record has about 25,000 bytes: a hold of `Hold.maximumParts` parts.
-    static let maximumLength = 32_768
+    /// Greater lengths are damage. The longest record has about 34,000 bytes: a hold of `Hold.maximumParts` parts, and
+    /// a decision among many.
+    static let maximumLength = 49_152
     /// What a write that was cut short is always shorter than.
     static let longest = prefix + maximumLength
 

@@ -25,9 +25,11 @@ enum OpenRequestCoding {
         writer.text(open.model, limit: RecordCodes.textLimit)
         if let clientRequest = open.clientRequest { writer.text(clientRequest, limit: RecordCodes.textLimit) }
         BillingCoding.encode(open.billing, into: &writer)
+        RouteCoding.encode(open.route, into: &writer)
+        AttemptsCoding.encode(open.before, into: &writer)
     }
 
-    /// - Returns: nil for what neither version wrote.
+    /// - Returns: nil for what no version wrote.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> OpenRequest? {
         var reader = ByteReader(bytes)
         do {
@@ -45,10 +47,15 @@ enum OpenRequestCoding {
             guard let billing = version == .first ? BillingFacts.none : try BillingCoding.decode(&reader) else {
                 return nil
             }
+            let route = try RouteCoding.decode(version, &reader)
+            guard
+                let before = version >= .third
+                    ? try AttemptsCoding.decode(version, of: billing.provider, &reader) : []
+            else { return nil }
             return OpenRequest(
                 request: request, clientRequest: clientRequest, workspace: workspace, key: key, operation: operation,
                 model: model, deployment: deployment, isStream: flags.contains(.isStream), attempt: attempt,
-                started: started, billing: billing)
+                started: started, billing: billing, route: route, before: before)
         } catch {
             return nil
         }
@@ -74,7 +81,7 @@ enum ProgressCoding {
         if let firstToken = progress.firstToken { writer.integer(firstToken.microseconds) }
     }
 
-    /// - Returns: nil for what neither version wrote.
+    /// - Returns: nil for what no version wrote.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> RequestProgress? {
         var reader = ByteReader(bytes)
         do {

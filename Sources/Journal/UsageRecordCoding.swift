@@ -37,9 +37,10 @@ enum UsageRecordCoding {
         if let errorCode = record.errorCode { writer.text(errorCode, limit: RecordCodes.textLimit) }
         BillingCoding.encode(record.billing, into: &writer)
         AttemptsCoding.encode(record.attempts, into: &writer)
+        RouteCoding.encode(record.route, into: &writer)
     }
 
-    /// - Returns: nil for what neither version wrote.
+    /// - Returns: nil for what no version wrote.
     static func decode(_ bytes: UnsafeRawBufferPointer) -> UsageRecord? {
         var reader = ByteReader(bytes)
         do {
@@ -73,9 +74,9 @@ enum UsageRecordCoding {
         let errorCode = flags.contains(.hasErrorCode) ? try reader.text() : nil
         var billing: BillingFacts? = BillingFacts.none
         var attempts: [Attempt]? = []
-        if version == .second {
+        if version >= .second {
             billing = try BillingCoding.decode(&reader)
-            attempts = try AttemptsCoding.decode(&reader)
+            attempts = try AttemptsCoding.decode(version, of: billing?.provider, &reader)
         }
         guard let billing, let attempts else { return nil }
         return UsageRecord(
@@ -83,6 +84,6 @@ enum UsageRecordCoding {
             model: model, deployment: deployment, isStream: flags.contains(.isStream), status: status,
             httpStatus: httpStatus, errorCode: errorCode,
             usage: usage, started: started, latency: latency, firstToken: firstToken, billing: billing,
-            attempts: attempts)
+            attempts: attempts, route: try RouteCoding.decode(version, &reader))
     }
 }

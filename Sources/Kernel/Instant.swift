@@ -35,9 +35,30 @@ extension Instant: CustomStringConvertible {
         let days = floorDivide(seconds, by: 86_400)
         let date = civilDate(daysSince1970: days)
         let second = seconds - days * 86_400
-        return padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T"
-            + padded(second / 3600, 2) + ":" + padded(second / 60 % 60, 2) + ":" + padded(second % 60, 2) + "."
-            + padded(milliseconds - seconds * 1000, 3) + "Z"
+        guard (0...9999).contains(date.year) else {
+            return "\(date.year)-\(padded(date.month))-\(padded(date.day))T\(padded(second / 3600)):"
+                + "\(padded(second / 60 % 60)):\(padded(second % 60)).\(padded(milliseconds - seconds * 1000, 3))Z"
+        }
+        return String(unsafeUninitializedCapacity: 24) { buffer in
+            var place = 0
+            func put(_ value: Int64, _ width: Int, then mark: Unicode.Scalar) {
+                var rest = value
+                for digit in stride(from: place + width - 1, through: place, by: -1) {
+                    buffer[digit] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                buffer[place + width] = UInt8(ascii: mark)
+                place += width + 1
+            }
+            put(date.year, 4, then: "-")
+            put(date.month, 2, then: "-")
+            put(date.day, 2, then: "T")
+            put(second / 3600, 2, then: ":")
+            put(second / 60 % 60, 2, then: ":")
+            put(second % 60, 2, then: ".")
+            put(milliseconds - seconds * 1000, 3, then: "Z")
+            return place
+        }
     }
 }
 
@@ -45,9 +66,9 @@ private func floorDivide(_ value: Int64, by divisor: Int64) -> Int64 {
     value >= 0 ? value / divisor : (value - divisor + 1) / divisor
 }
 
-private func padded(_ value: Int64, _ width: Int) -> String {
+private func padded(_ value: Int64, _ width: Int = 2) -> String {
     let digits = String(value)
-    return digits.count >= width ? digits : String(repeating: "0", count: width - digits.count) + digits
+    return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }
 
 /// The proleptic Gregorian date. Written here because every log line has one, and Foundation's formatter costs more

@@ -42,6 +42,7 @@ extension DatabaseLedger: SettlementStore {
             throw PostingRaced()
         }
         try AttemptRows.insert(booked.map(\.record), tx)
+        try RouteRows.insert(booked.map(\.record), tx)
         try SuspenseRows.insert(booked, tx)
         report.events = try bookings.rows.write(posting, tx)
         return report

@@ -13,6 +13,15 @@ package struct DatabaseUsageStore: UsageStore {
         try await database.storing(.system) { tx in
             try UsageRows.insert(records.map { ($0, .none) }, tx)
             try AttemptRows.insert(records, tx)
+            try RouteRows.insert(records, tx)
+        }
+    }
+
+    package func record(of request: RequestID, in workspace: WorkspaceID) async throws -> UsageRecord? {
+        try await database.fetching(.workspace(workspace)) { tx in
+            let rows = try tx.rows(
+                "SELECT * FROM usage WHERE request_id = $1 AND workspace_id = $2", [request, workspace])
+            return try UsageRecord.records(rows, tx).first
         }
     }
 
@@ -53,7 +62,7 @@ package struct DatabaseUsageStore: UsageStore {
 private let microsecondsPerDay: Int64 = 86_400_000_000
 
 extension UsageRecord {
-    /// With their attempts. What they held is not kept: it has been settled.
+    /// With their attempts. What they held is not kept: it has been settled. Routes are kept apart, for a time.
     static func records(_ rows: [Row], _ tx: any Tx) throws -> [UsageRecord] {
         let requests = try rows.map { try $0.value("request_id", as: RequestID.self) }
         let attempts = try AttemptRows.attempts(of: requests, tx)

@@ -47,10 +47,13 @@ extension DatabaseWorkspaceStore {
             for sql in Self.ending { try tx.run(sql, [workspace.id, workspace.tenant, tx.now]) }
             try tx.run(Self.unlimiting, [workspace.id, workspace.tenant])
             try tx.spendingChanged()
+            let unrouted = try tx.run("DELETE FROM workspace_routing WHERE workspace_id = $1", [workspace.id])
+            if unrouted > 0 { try tx.routingChanged() }
             for sql in [
                 "DELETE FROM wallet_rule WHERE workspace_id = $1",
                 "DELETE FROM api_key WHERE workspace_id = $1", "DELETE FROM member WHERE workspace_id = $1",
                 "DELETE FROM access_rule WHERE workspace_id = $1", "DELETE FROM idempotency WHERE scope = $1",
+                "DELETE FROM routing_decision WHERE workspace_id = $1",
             ] { try tx.run(sql, [workspace.id]) }
             try audit.append(entry, to: workspace.tenant, tx)
             return true

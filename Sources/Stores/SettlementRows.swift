@@ -50,18 +50,19 @@ enum TagList {
 
 enum AttemptRows {
     private static let inserting = RowsStatement(
-        "INSERT INTO attempt (request_id, number, workspace_id, deployment_id, upstream, cost_state)", columns: 6,
+        "INSERT INTO attempt (request_id, number, workspace_id, deployment_id, provider_id, upstream, cost_state)",
+        columns: 7,
         " ON CONFLICT (request_id, number) DO NOTHING")
     private static let ofRequests = ListStatement(
-        "SELECT request_id, number, deployment_id, upstream, cost_state FROM attempt WHERE request_id",
+        "SELECT request_id, number, deployment_id, provider_id, upstream, cost_state FROM attempt WHERE request_id",
         " ORDER BY request_id, number")
 
     static func insert(_ records: [UsageRecord], _ tx: any Tx) throws {
         let rows = records.sorted { $0.request < $1.request }.flatMap { record in
             record.attempts.map { attempt -> [any SQLRepresentable] in
                 [
-                    record.request, attempt.number, record.workspace, attempt.deployment, attempt.upstream,
-                    attempt.cost.rawValue,
+                    record.request, attempt.number, record.workspace, attempt.deployment, attempt.provider,
+                    attempt.upstream, attempt.cost.rawValue,
                 ]
             }
         }
@@ -74,7 +75,8 @@ enum AttemptRows {
             attempts[try row.value("request_id"), default: []].append(
                 Attempt(
                     number: try row.value("number"), deployment: try row.value("deployment_id"),
-                    upstream: try row.value("upstream"), cost: try row.value("cost_state")))
+                    provider: try row.value("provider_id"), upstream: try row.value("upstream"),
+                    cost: try row.value("cost_state")))
         }
         return attempts
     }

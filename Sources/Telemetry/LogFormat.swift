@@ -8,92 +8,52 @@ package enum LogFormat: String, Sendable, CaseIterable {
     /// `08:30:00 info message key=value`, for a person at a terminal.
     case text
 
-    static let maximumValue = 4096
-
     package func line(
         at now: Instant, level: Logger.Level, label: String, message: String, metadata: Logger.Metadata
-    ) -> String {
-        let fields = metadata.sorted { $0.key < $1.key }
-        switch self {
-        case .json:
-            var line = "{\"time\":\"\(now)\",\"level\":\"\(level)\",\"message\":"
-            Self.append(message, to: &line)
-            line += ",\"logger\":"
-            Self.append(label, to: &line)
-            for (key, value) in fields {
-                line += ","
-                Self.append(key, to: &line)
-                line += ":"
-                Self.append(value, to: &line)
-            }
-            return line + "}"
-        case .text:
-            let time = now.description.dropFirst(11).prefix(8)
-            let pairs = fields.map { " \($0.key)=\(Self.printable("\($0.value)"))" }.joined()
-            return "\(time) \(level.rawValue) \(Self.printable(message))\(pairs)"
+    ) -> [UInt8] {
+        var line = LogLine(self, at: now, level: level.rawValue, label: label, message: message)
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { line.add(key, value) }
+        return line.ended()
+    }
+}
+
+extension LogLine {
+    fileprivate mutating func add(_ name: String, _ value: Logger.MetadataValue) {
+        switch (value, format) {
+        case (.string(let text), _): add(name, text)
+        case (.stringConvertible(let number as Int), _): add(name, number)
+        case (.stringConvertible(let flag as Bool), _): add(name, flag)
+        case (.stringConvertible(let other), _): add(name, other.description)
+        case (.array, .text), (.dictionary, .text): add(name, "\(value)")
+        case (.array, .json), (.dictionary, .json):
+            begin(name)
+            putJSON(value)
         }
     }
 
-    private static func append(_ value: Logger.MetadataValue, to line: inout String) {
+    private mutating func putJSON(_ value: Logger.MetadataValue) {
         switch value {
-        case .string(let text): append(text, to: &line)
-        case .stringConvertible(let number as Int): line += String(number)
-        case .stringConvertible(let flag as Bool): line += String(flag)
-        case .stringConvertible(let other): append(other.description, to: &line)
+        case .string(let text): putJSON(text)
+        case .stringConvertible(let number as Int): put(String(number))
+        case .stringConvertible(let flag as Bool): put(String(flag))
+        case .stringConvertible(let other): putJSON(other.description)
         case .array(let values):
-            line += "["
+            put("[")
             for (index, element) in values.enumerated() {
-                if index > 0 { line += "," }
-                append(element, to: &line)
+                if index > 0 { put(",") }
+                putJSON(element)
             }
-            line += "]"
+            put("]")
         case .dictionary(let members):
-            line += "{"
+            put("{")
             for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-                if index > 0 { line += "," }
-                append(member.key, to: &line)
-                line += ":"
-                append(member.value, to: &line)
+                if index > 0 { put(",") }
+                putJSON(member.key)
+                put(":")
+                putJSON(member.value)
             }
-            line += "}"
+            put("}")
         }
-    }
-
-    /// A JSON string; what is too long is cut and says so.
-    private static func append(_ text: String, to line: inout String) {
-        line += "\""
-        // Nearly every text is plain, and goes in as it is.
-        if text.utf8.count <= maximumValue, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) {
-            line += text
-            line += "\""
-            return
-        }
-        for scalar in text.unicodeScalars.prefix(maximumValue) {
-            switch scalar {
-            case "\"": line += "\\\""
-            case "\\": line += "\\\\"
-            case "\n": line += "\\n"
-            case "\r": line += "\\r"
-            case "\t": line += "\\t"
-            default:
-                if scalar.value < 0x20 {
-                    line += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-                } else {
-                    line.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        if text.unicodeScalars.count > maximumValue { line += "…" }
-        line += "\""
-    }
-
-    /// One line for a terminal: control characters, which could move its cursor, become spaces.
-    private static func printable(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.prefix(maximumValue).map {
-                    $0.properties.generalCategory == .control ? " " : $0
-                }))
     }
 }
 

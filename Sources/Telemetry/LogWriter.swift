@@ -7,7 +7,9 @@ package final class LogWriter: Sendable {
     static let maximumQueue = 8192
 
     private struct State {
-        var lines: [String] = []
+        /// Whole lines, with their ends.
+        var bytes: [UInt8] = []
+        var lines = 0
         var isStopping = false
         var isIdle = true
     }
@@ -32,15 +34,18 @@ package final class LogWriter: Sendable {
     /// Lines thrown away so far.
     package var linesDropped: Int { dropped.load(ordering: .relaxed) }
 
-    package func write(_ line: String) {
+    /// - Parameter line: in UTF-8, without its end.
+    package func write(_ line: [UInt8]) {
         box.condition.withLock {
-            guard box.state.lines.count < Self.maximumQueue else {
+            guard box.state.lines < Self.maximumQueue else {
                 dropped.wrappingAdd(1, ordering: .relaxed)
                 return
             }
-            box.state.lines.append(line)
+            box.state.lines += 1
+            box.state.bytes += line
+            box.state.bytes.append(UInt8(ascii: "\n"))
             // Only the first line wakes the thread; it gathers the others by itself.
-            if box.state.lines.count == 1 { box.condition.broadcast() }
+            if box.state.lines == 1 { box.condition.broadcast() }
         }
     }
 
@@ -48,7 +53,7 @@ package final class LogWriter: Sendable {
     package func flush(within limit: Duration = .seconds(1)) {
         let until = Foundation.Date(timeIntervalSinceNow: Double(limit.components.seconds))
         box.condition.withLock {
-            while !box.state.lines.isEmpty || !box.state.isIdle {
+            while box.state.lines > 0 || !box.state.isIdle {
                 guard box.condition.wait(until: until) else { return }
             }
         }
@@ -59,22 +64,24 @@ package final class LogWriter: Sendable {
             box.condition.withLock {
                 box.state.isIdle = true
                 box.condition.broadcast()
-                while box.state.lines.isEmpty { box.condition.wait() }
+                while box.state.lines == 0 { box.condition.wait() }
                 box.state.isIdle = false
             }
             // Under load one write takes what came within this time, instead of a thread switch for every line.
             usleep(2000)
-            let lines: [String] = box.condition.withLock {
-                defer { box.state.lines = [] }
-                return box.state.lines
+            let bytes = box.condition.withLock {
+                defer {
+                    box.state.bytes = []
+                    box.state.lines = 0
+                }
+                return box.state.bytes
             }
-            put(lines.joined(separator: "\n") + "\n", descriptor)
+            put(bytes, descriptor)
         }
     }
 
-    private static func put(_ text: String, _ descriptor: Int32) {
-        var text = text
-        text.withUTF8 { bytes in
+    private static func put(_ bytes: [UInt8], _ descriptor: Int32) {
+        bytes.withUnsafeBufferPointer { bytes in
             var done = 0
             while done < bytes.count {
                 let count = Foundation.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)

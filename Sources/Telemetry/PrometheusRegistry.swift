@@ -54,8 +54,10 @@ package final class PrometheusRegistry: MetricsFactory {
     package init() {}
 
     /// Adds a gauge whose value is asked for at each scrape. `read` must be quick.
-    package func addGauge(_ name: String, _ read: @escaping @Sendable () -> Double) {
-        add(name, [], .reading(read, isCounter: false))
+    package func addGauge(
+        _ name: String, _ labels: [(String, String)] = [], _ read: @escaping @Sendable () -> Double
+    ) {
+        add(name, labels, .reading(read, isCounter: false))
     }
 
     /// As `addGauge`, for a value that only grows.

@@ -5,22 +5,37 @@ import Synchronization
 /// Registered deployments in memory.
 package final class MemoryRegistryStore: RegistryStore {
     private let deployments = Mutex<[Deployment]>([])
+    private let failure = Mutex<Problem?>(nil)
 
     package init() {}
 
+    /// While set, nothing can be read.
+    package func fail(with problem: Problem?) { failure.withLock { $0 = problem } }
+
     package func insert(_ deployment: Deployment) async throws {
         try deployments.withLock { deployments in
-            let isThere = deployments.contains {
-                $0.model == deployment.model && $0.environment == deployment.environment
-                    && $0.endpoint == deployment.endpoint
-            }
-            guard !isThere else { throw Problem(.alreadyExists, parameter: "endpoint") }
+            guard !deployments.contains(where: deployment.isTwin) else { throw deployment.hasTwin }
             deployments.append(deployment)
         }
     }
 
+    package func update(
+        _ id: DeploymentID, _ change: DeploymentChange, revision: Int64?
+    ) async throws -> Deployment? {
+        try deployments.withLock { deployments in
+            guard let index = deployments.firstIndex(where: { $0.id == id }) else { return nil }
+            let old = deployments[index]
+            if let revision, revision != old.revision { throw old.isNewer(than: revision) }
+            let new = old.changed(by: change)
+            guard !deployments.contains(where: { $0.id != id && new.isTwin(of: $0) }) else { throw new.hasTwin }
+            deployments[index] = new
+            return new
+        }
+    }
+
     package func all() async throws -> [Deployment] {
-        deployments.withLock { $0.sorted { ($0.model, $0.id) < ($1.model, $1.id) } }
+        if let failure = failure.withLock({ $0 }) { throw failure }
+        return deployments.withLock { $0.sorted { ($0.model, $0.id) < ($1.model, $1.id) } }
     }
 
     package func remove(_ id: DeploymentID) async throws -> Deployment? {
@@ -31,13 +46,51 @@ package final class MemoryRegistryStore: RegistryStore {
     }
 }
 
+/// The workspaces' routing in memory.
+package final class MemoryRoutingStore: RoutingStore {
+    private let routings = Mutex<[WorkspaceID: StoredRouting]>([:])
+    private let changes = Atomic<Int64>(0)
+    private let reads = Atomic(0)
+
+    package init() {}
+
+    /// How often all of them were read.
+    package var readings: Int { reads.load(ordering: .relaxed) }
+
+    package func version() async throws -> Int64 { changes.load(ordering: .sequentiallyConsistent) }
+
+    package func put(_ stored: StoredRouting) async throws {
+        routings.withLock { $0[stored.workspace] = stored }
+        changes.add(1, ordering: .sequentiallyConsistent)
+    }
+
+    package func all() async throws -> [StoredRouting] {
+        reads.add(1, ordering: .relaxed)
+        return routings.withLock { $0.values.sorted { $0.workspace < $1.workspace } }
+    }
+
+    package func routing(of workspace: WorkspaceID) async throws -> StoredRouting? {
+        routings.withLock { $0[workspace] }
+    }
+
+    package func remove(_ workspace: WorkspaceID) async throws -> StoredRouting? {
+        defer { changes.add(1, ordering: .sequentiallyConsistent) }
+        return routings.withLock { $0.removeValue(forKey: workspace) }
+    }
+}
+
 /// Usage in memory, and a database that can go away.
 package final class MemoryUsageStore: UsageStore {
     private struct State {
         var records: [RequestID: UsageRecord] = [:]
         var bills: [RequestID: BilledUsage] = [:]
+        var routes: [RequestID: StoredRoute] = [:]
         var failure: Problem?
         var inserts = 0
+
+        mutating func keep(_ route: StoredRoute) {
+            if routes[route.request] == nil { routes[route.request] = route }
+        }
     }
 
     private let state = Mutex(State())
@@ -59,8 +112,20 @@ package final class MemoryUsageStore: UsageStore {
         try state.withLock { state in
             if let failure = state.failure { throw failure }
             state.inserts += records.count
-            for record in records where state.records[record.request] == nil { state.records[record.request] = record }
+            for record in records where state.records[record.request] == nil {
+                state.records[record.request] = record
+                if !record.route.isEmpty {
+                    state.keep(
+                        StoredRoute(
+                            request: record.request, workspace: record.workspace, key: record.key,
+                            accepted: record.started, record: record.route))
+                }
+            }
         }
+    }
+
+    package func record(of request: RequestID, in workspace: WorkspaceID) async throws -> UsageRecord? {
+        try all(in: workspace).first { $0.request == request }
     }
 
     package func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord> {
@@ -105,6 +170,30 @@ package final class MemoryUsageStore: UsageStore {
         try state.withLock { state in
             if let failure = state.failure { throw failure }
             return state.records.values.filter { $0.workspace == workspace }
+        }
+    }
+}
+
+extension MemoryUsageStore: RouteStore {
+    package func insert(_ routes: [StoredRoute]) async throws {
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            for route in routes { state.keep(route) }
+        }
+    }
+
+    package func route(of request: RequestID) async throws -> StoredRoute? {
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            return state.routes[request]
+        }
+    }
+
+    package func prune(before: Instant, limit: Int) async throws -> Int {
+        state.withLock { state in
+            let old = state.routes.values.filter { $0.accepted < before }.sorted { $0.accepted < $1.accepted }
+            for route in old.prefix(limit) { state.routes[route.request] = nil }
+            return min(old.count, limit)
         }
     }
 }

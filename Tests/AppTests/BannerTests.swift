@@ -112,7 +112,7 @@ import Testing
 
     @Test("the key of a provider whose API is not spoken is named and left alone")
     func unspokenProvider() {
-        let found = Adoptable.providerKeys(in: ["ANTHROPIC_API_KEY": "sk-ant-secret"])
-        #expect(found.map(\.adoption) == [.none("left alone: this version does not speak Anthropic's API")])
+        let found = Adoptable.providerKeys(in: ["FAL_KEY": "fal-secret"])
+        #expect(found.map(\.adoption) == [.none("left alone: this version does not speak fal's API")])
     }
 }

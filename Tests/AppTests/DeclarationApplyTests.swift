@@ -1,6 +1,7 @@
 import App
 import AsyncHTTPClient
 import Flows
+import Inference
 import Kernel
 import Logging
 import TestKit
@@ -109,6 +110,57 @@ struct DeclarationApplyTests {
                 "~ service-account acme/ci  state: active -> suspended",
             ])
         #expect(rest.isEmpty, "\(lines(rest))")
+    }
+
+    @Test("terms are set and changed in place; what operators turn stays where the file says nothing of it")
+    func terms() async throws {
+        let place = #"endpoint: "http://127.0.0.1:9/v1""#
+        let first = try work(
+            """
+            deployments:
+              - {model: m, \(place), model_version: "1", region: eu, data_policies: [b, a], first_token_ms: 300,
+                 concurrency: adaptive:8, weight: 10}
+              - {model: m, \(place), upstream_model: big}
+            """)
+        let second = try work(
+            """
+            deployments:
+              - {model: m, \(place), upstream_model: big, protocol: anthropic}
+              - {model: m, \(place), model_version: "2", data_policies: [a], concurrency: 4, priority: 1}
+            """)
+        let (made, again, changed, before, after) = try await withControl { control in
+            let made = try await first.apply(on: control, prunes: false)
+            let before = try await control.listDeployments()
+            for row in before {
+                var turned = DeploymentChangeRequest()
+                (turned.weight, turned.enabled) = (row.weight == 10 ? 10 : 55, false)
+                _ = try await control.changeDeployment(row.id, turned)
+            }
+            let again = try await first.apply(on: control, prunes: true)
+            let changed = try await second.apply(on: control, prunes: true)
+            return (made, again, changed, before, try await control.listDeployments())
+        }
+        #expect(
+            lines(made) == [
+                "+ deployment m  capabilities: all, concurrency: adaptive:8, data_policies: a | b, "
+                    + "endpoint: http://127.0.0.1:9, first_token_ms: 300, model_version: 1, protocol: openai, "
+                    + "region: eu, upstream_model: m, weight: 10",
+                "+ deployment m  capabilities: all, endpoint: http://127.0.0.1:9, "
+                    + "protocol: openai, upstream_model: big",
+            ])
+        #expect(again.isEmpty, "\(lines(again))")
+        #expect(
+            lines(changed) == [
+                "~ deployment m  protocol: openai -> anthropic",
+                "~ deployment m  concurrency: adaptive:8 -> 4, data_policies: a | b -> a, "
+                    + "first_token_ms: 300 -> none, model_version: 1 -> 2, priority: 0 -> 1, region: eu -> none",
+            ])
+        let kept = try #require(after.first { $0.upstreamModel == "m" })
+        #expect(before.contains { $0.id == kept.id }, "changed in place")
+        #expect(kept.weight == 10 && !kept.enabled && kept.priority == 1 && kept.version == "2" && kept.region == nil)
+        let replaced = try #require(after.first { $0.upstreamModel == "big" })
+        #expect(!before.contains { $0.id == replaced.id } && replaced.wire == .anthropic)
+        #expect(replaced.weight == 55 && !replaced.enabled, "what was turned stays turned")
     }
 
     @Test("pruning never takes the default tenant, its default workspace, or a key; what was pruned can come back")

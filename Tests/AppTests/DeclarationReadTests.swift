@@ -143,6 +143,13 @@ struct DeclarationReadTests {
             Wrong(
                 "deployments:\n- {model: m, endpoint: \"https://a\", context_limit: 0}", 2, 52, "from 1 to 100000000"),
             Wrong("models:\n- {name: m, deployments: []}", 2, 3, "has no deployments"),
+            Wrong("deployments:\n- {model: m, endpoint: \"https://a\", weight: -1}", 2, 45, "from 0 to 1000000"),
+            Wrong("deployments:\n- {model: m, endpoint: \"https://a\", concurrency: many}", 2, 50, "or adaptive:N"),
+            Wrong("deployments:\n- {model: m, endpoint: \"https://a\", enabled: maybe}", 2, 46, "allowed: true, false"),
+            Wrong(
+                "deployments:\n- {model: m, endpoint: \"https://a\", data_policies: [a b]}", 2, 53,
+                "data_policies[0] is `a b`, which is not allowed"),
+            Wrong("deployments:\n- {model: m, endpoint: \"https://a\", wieght: 1}", 2, 37, "did you mean `weight`?"),
             Wrong("tenants:\n- name: a\n  name: b", 3, 3, "name is given more than once"),
             Wrong("port: 1\nport: 2", 2, 1, "port is given more than once"),
             Wrong("a: [", 2, 1, "the file is not valid YAML"),

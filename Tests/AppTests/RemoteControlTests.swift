@@ -41,6 +41,7 @@ import Testing
     ) async throws -> ControlAPI {
         let keys = MemoryKeyStore(in: directory)
         let deployments = MemoryRegistryStore()
+        let routings = MemoryRoutingStore()
         let clock = samples.clock
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let failures = FailedCredentials(clock: clock)
@@ -49,13 +50,14 @@ import Testing
             stores: ControlStores(
                 keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
                 rules: directory, audit: directory, providers: MemoryProviderStore(), secrets: MemorySecretStore(),
-                deployments: deployments, usage: usage),
+                deployments: deployments, routings: routings, usage: usage, routes: usage),
             money: money(usage),
             hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
             verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
             verifier: nil, revocations: nil,
-            registry: RegistryRefresh(registry: Registry(), store: deployments), runtimes: { [] }, clock: clock,
-            ids: samples.ids, random: SeededRandom(seed: 5))
+            registry: RegistryRefresh(
+                registry: Registry(), store: deployments, routings: routings, clock: clock),
+            runtimes: { [] }, clock: clock, ids: samples.ids, random: SeededRandom(seed: 5))
         let signIn = SignInFlow(
             SignInFlow.Parts(
                 users: directory, sessions: directory, audit: directory, hasher: TransparentHasher(),

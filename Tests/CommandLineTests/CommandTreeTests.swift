@@ -59,6 +59,20 @@ struct CommandTreeTests {
             "owner totp off", "config check f --json", "config diff --prune", "config apply f --prune --dry-run",
             "rules test --subject key_01M7YW6KHVRTG9C6CMVMKBKX5S --action inference:execute --model m --address ::1",
             "rules test --subject ada --action key:read --workspace W --tenant T", "keys list --all",
+            "registry register --model M --endpoint http://h/v1 --protocol anthropic --environment staging "
+                + "--model-version 2 --priority 1 --weight 10 --context-limit 4096 --region eu --data-policy a b "
+                + "--data-policy c --first-token-ms 300 --concurrency adaptive:8 --disabled --json",
+            "requests route req_01M7YW6KHVRTG9C6CMVMKBKX5S --json",
+            "registry list --json", "registry show dep_01M7YW6KHVRTG9C6CMVMKBKX5S --json",
+            "registry update dep_01M7YW6KHVRTG9C6CMVMKBKX5S --weight 5 --region none --data-policy none --revision 3",
+            "registry enable dep_01M7YW6KHVRTG9C6CMVMKBKX5S --json",
+            "registry disable dep_01M7YW6KHVRTG9C6CMVMKBKX5S --json",
+            "registry promote dep_01M7YW6KHVRTG9C6CMVMKBKX5S --to production --weight 5 --json",
+            "registry deregister dep_01M7YW6KHVRTG9C6CMVMKBKX5S --json",
+            "routing set --workspace W --strategy lowest_latency --file routing.yaml --region eu us --data-policy a "
+                + "--max-cost 0.05 --currency USD --max-latency-ms 500 --sticky key --attempts 2 --priority low "
+                + "--hint llm:fa-medium=qwen-7b llm:x=none --json",
+            "routing show --workspace W --json", "routing list --tenant T --json", "routing remove --workspace W",
             "keys show vk_9m6m4zq0ab", "service-accounts create --name ci --role developer --workspace W --tenant T",
         ])
     func contract(line: String) {

@@ -99,7 +99,8 @@ def test_the_printed_curl_works_as_it_stands(fresh):
 def test_the_printed_curl_streams_real_text_of_the_real_model(platform):
     out = run_printed(platform, "curl")
     assert out.rstrip().endswith("data: [DONE]")
-    assert len(spoken(out)) > 10 and "demo-echo" not in out
+    # The model chooses its words, and "Hello." is an answer too.
+    assert spoken(out).strip() and '"model":"smollm2"' in out and "demo-echo" not in out
 
 
 def test_the_printed_chat_works_as_it_stands(platform):

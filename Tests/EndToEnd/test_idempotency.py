@@ -146,9 +146,11 @@ def test_an_upstreams_error_is_given_again(echo, upstream, model_at):
         {"error": {"message": "out of order"}}, "500 Internal Server Error"
     )
     model, key = model_at(upstream), fresh_key()
-    first, again = keyed(echo, model, key), keyed(echo, model, key)
+    first = keyed(echo, model, key)
+    asked = len(upstream.requests)
+    again = keyed(echo, model, key)
     assert first.status_code == again.status_code >= 500 and is_replay(again)
-    assert len(upstream.requests) == 1
+    assert len(upstream.requests) == asked >= 1
 
 
 def test_what_was_refused_before_it_began_is_not_kept(echo, upstream, model_at):

@@ -29,6 +29,8 @@ OWNED: dict[str, Callable[[Organization], str]] = {
     "/v1/admin/budgets/{id}/events": lambda a: a.more["budget"],
     "/v1/admin/ledger/accounts/{id}": lambda a: a.more["account"],
     "/v1/admin/ledger/requests/{id}": lambda a: a.more["request"],
+    "/v1/admin/workspaces/{id}/routing": lambda a: a.workspace["id"],
+    "/v1/requests/{id}/route": lambda a: a.more["request"],
 }
 
 #: Things of the platform's. A tenant's credential is refused by role, whether they exist or not.
@@ -38,6 +40,9 @@ OF_PLATFORM: dict[str, Callable[[Organization], str]] = {
     "/v1/admin/providers/{id}": lambda a: a.more["provider"],
     "/v1/admin/providers/{id}/key": lambda a: a.more["provider"],
     "/v1/admin/registry/{id}": lambda a: a.more["deployment"],
+    "/v1/admin/registry/{id}/enable": lambda a: a.more["deployment"],
+    "/v1/admin/registry/{id}/disable": lambda a: a.more["deployment"],
+    "/v1/admin/registry/{id}/promote": lambda a: a.more["deployment"],
     "/v1/admin/credits/{id}": lambda a: a.more["credit"],
 }
 
@@ -54,6 +59,11 @@ BODIES = {
     "put /v1/admin/rules/{id}": {"name": "stolen", "effect": "deny"},
     "put /v1/admin/providers/{id}/key": {"key": "sk-of-an-attacker"},
     "put /v1/admin/users/{id}/one-time-codes": {},
+    "patch /v1/admin/registry/{id}": {"weight": 0},
+    "post /v1/admin/registry/{id}/enable": {},
+    "post /v1/admin/registry/{id}/disable": {},
+    "post /v1/admin/registry/{id}/promote": {"to": "production"},
+    "put /v1/admin/workspaces/{id}/routing": {"strategy": "cheapest"},
 }
 
 

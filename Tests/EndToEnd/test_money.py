@@ -131,8 +131,9 @@ def test_litellm_phantom_reservations_nothing_stays_held_after_failures(shop, sp
     upstream.script = lambda connection, request: connection.reset()
     spender.budget("100")
     for _ in range(20):
-        assert spender.ask(dead, 50).status_code == 502
-        assert spender.ask(broken, 50).status_code == 502
+        # After five failures they are left alone for a time.
+        assert spender.ask(dead, 50).status_code in (502, 503)
+        assert spender.ask(broken, 50).status_code in (502, 503)
     assert spender.spent() == 0
     assert statuses(spender.ask_together(2, model, 50)) == [200, 200], "all of the budget is there"
     assert spender.spent() == 100

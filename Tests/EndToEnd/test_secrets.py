@@ -274,7 +274,8 @@ def test_a_sealed_secret_that_was_changed_is_refused_and_named(fresh, upstream, 
     elif way == "cut":
         file.write_bytes(sealed[: len(sealed) // 2])
     else:
-        file.write_bytes(sealed.replace(provider["id"].encode(), provider["id"][:-1].encode() + b"0"))
+        last = "0" if provider["id"][-1] != "0" else "1"
+        file.write_bytes(sealed.replace(provider["id"].encode(), (provider["id"][:-1] + last).encode()))
     platform.start(wait="")
     processes.wait_until(
         lambda: platform.process.poll() is not None or is_live(platform), 30, "it starts, or says why not"

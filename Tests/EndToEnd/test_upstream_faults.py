@@ -230,5 +230,6 @@ def test_one_bad_upstream_leaves_the_others_alone(echo, upstream, model_at):
     with Upstream() as healthy:
         good = model_at(healthy)
         for _ in range(5):
-            assert ask(echo, bad).status == 502
+            # After five failures it is left alone for a time.
+            assert ask(echo, bad).status in (502, 503)
             assert ask(echo, good).status == 200

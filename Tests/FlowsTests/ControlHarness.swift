@@ -16,11 +16,13 @@ struct ControlHarness {
     let providers = MemoryProviderStore()
     let secrets = MemorySecretStore()
     let deployments = MemoryRegistryStore()
+    let routings = MemoryRoutingStore()
     let usage = MemoryUsageStore()
     let shop = MemoryShop()
     let prices = MemoryPrices()
     let changes = Counter()
     let registry = Registry()
+    let health = Shared<[DeploymentID: DeploymentHealth]>([:])
     let verifier: KeyVerifier
     let workspace: Workspace
     let samples: Samples
@@ -43,7 +45,7 @@ struct ControlHarness {
             stores: ControlStores(
                 keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
                 rules: directory, audit: directory, providers: providers, secrets: secrets, deployments: deployments,
-                usage: usage),
+                routings: routings, usage: usage, routes: usage),
             money: MoneyParts(
                 prices: prices, budgets: shop, limits: shop, wallets: shop, spending: shop, ledger: shop,
                 reports: shop, usage: usage,
@@ -53,8 +55,10 @@ struct ControlHarness {
                     resolve: { SuspenseResolution(resolved: 1, left: 2) })),
             hasher: TransparentHasher(), sealer: PlainBox(), codes: PlainCodes(),
             verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
-            verifier: verifier, revocations: nil, registry: RegistryRefresh(registry: registry, store: deployments),
-            runtimes: { runtimes }, clock: clock, ids: samples.ids, random: SeededRandom(seed: 7))
+            verifier: verifier, revocations: nil,
+            registry: RegistryRefresh(registry: registry, store: deployments, routings: routings, clock: clock),
+            runtimes: { runtimes }, health: { [health] id in health.value[id] }, clock: clock, ids: samples.ids,
+            random: SeededRandom(seed: 7))
         flow = ControlFlow(caller: Caller(principal: .platformOperator), parts: parts)
     }
 

@@ -28,6 +28,33 @@ import Testing
         #expect(error["context_limit"] as? Int == 2048)
     }
 
+    @Test("Anthropic's shape has its words for the error, and ours beside them")
+    func anthropicShape() throws {
+        let problem = Problem(.rateLimited, "Too fast.", hint: "Wait.", retryAfter: 3)
+        let body = try object(ProblemBody.anthropic(problem, request: request))
+        #expect(body["type"] as? String == "error")
+        #expect(body["request_id"] as? String == request.description)
+        let error = try #require(body["error"] as? [String: Any])
+        #expect(error["type"] as? String == "rate_limit_error")
+        #expect(error["message"] as? String == "Too fast.")
+        #expect(error["code"] as? String == "RATE_LIMITED")
+        #expect(error["retry_after"] as? Int == 3)
+    }
+
+    @Test(
+        "Anthropic's type follows the status",
+        arguments: [
+            (.validationError, "invalid_request_error"), (.invalidAPIKey, "authentication_error"),
+            (.policyDenied, "permission_error"), (.modelNotFound, "not_found_error"),
+            (.payloadTooLarge, "request_too_large"), (.quotaExceeded, "rate_limit_error"),
+            (.internalError, "api_error"), (.upstreamError, "api_error"), (.overloaded, "overloaded_error"),
+            (.upstreamTimeout, "timeout_error"),
+        ] as [(ErrorCode, String)])
+    func anthropicTypes(code: ErrorCode, type: String) throws {
+        let error = try object(ProblemBody.anthropic(Problem(code), request: request))["error"] as? [String: Any]
+        #expect(error?["type"] as? String == type)
+    }
+
     @Test("a parameter that is not at fault is null, not missing")
     func nullParameter() throws {
         let openAI = String(decoding: ProblemBody.openAI(Problem(.internalError), request: request), as: UTF8.self)
@@ -56,11 +83,12 @@ import Testing
         #expect(body["retry_after"] as? Int == 3)
     }
 
-    @Test("either shape reads back as the problem it was", arguments: ErrorCode.allCases)
+    @Test("each shape reads back as the problem it was", arguments: ErrorCode.allCases)
     func readsBack(code: ErrorCode) throws {
         let problem = Problem(code, "What \"happened\".\n", parameter: "x[0].y", hint: "Do this.", retryAfter: 2)
         #expect(ProblemBody.read(ProblemBody.openAI(problem, request: request)) == problem)
         #expect(ProblemBody.read(ProblemBody.details(problem, request: request)) == problem)
+        #expect(ProblemBody.read(ProblemBody.anthropic(problem, request: request)) == problem)
     }
 
     @Test(

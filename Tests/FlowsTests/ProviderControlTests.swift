@@ -36,7 +36,7 @@ import Testing
         arguments: [
             (NewProvider(name: "mine"), "endpoint"), (NewProvider(name: "My", endpoint: "https://x"), "name"),
             (NewProvider(name: "mine", endpoint: "http://192.0.2.1/v1"), "endpoint"),
-            (NewProvider(name: "anthropic"), "name"),
+            (NewProvider(name: "replicate"), "name"),
             (NewProvider(name: "openai", key: Secret("two words")), "key"),
             (NewProvider(name: "openai", key: Secret("line\nbreak")), "key"),
         ])

@@ -81,6 +81,21 @@ struct SettlementHarness {
             ])
     }
 
+    /// What a token of the prompt and one of the answer cost at each provider; without one, at any other.
+    static func costs(_ rows: [(provider: String?, input: Int64, output: Int64)]) -> PriceBook.Content {
+        PriceBook.Content(
+            entries: rows.flatMap { row in
+                [
+                    PriceEntry(
+                        model: "tiny", provider: row.provider, meter: .input,
+                        price: UnitPrice(units: row.input, currency: .usd, per: 1)),
+                    PriceEntry(
+                        model: "tiny", provider: row.provider, meter: .output,
+                        price: UnitPrice(units: row.output, currency: .usd, per: 1)),
+                ]
+            }, conversions: [])
+    }
+
     // MARK: Parts
 
     /// Pays afterwards, without a bound.
@@ -122,7 +137,8 @@ struct SettlementHarness {
                 ? []
                 : (1...attempts).map {
                     Attempt(
-                        number: $0, deployment: deployment, upstream: nil, cost: $0 == attempts ? cost : .none)
+                        number: $0, deployment: deployment, provider: provider, upstream: nil,
+                        cost: $0 == attempts ? cost : .none)
                 })
     }
 
@@ -130,6 +146,22 @@ struct SettlementHarness {
         try await flow.insert([record])
         guard let settled = store.settled.last else { throw Problem(.internalError) }
         return settled
+    }
+}
+
+extension UsageRecord {
+    /// The same, whose attempts went to these, the last of which says what it cost.
+    func calling(_ providers: [ProviderID?], told: Money? = nil) -> UsageRecord {
+        UsageRecord(
+            request: request, clientRequest: clientRequest, workspace: workspace, key: key, operation: operation,
+            model: model, deployment: deployment, isStream: isStream, status: status, httpStatus: httpStatus,
+            errorCode: errorCode, usage: usage, started: started, latency: latency, firstToken: firstToken,
+            billing: billing,
+            attempts: zip(attempts, providers).map {
+                Attempt(
+                    number: $0.number, deployment: $0.deployment, provider: $1, upstream: $0.upstream, cost: $0.cost,
+                    told: $0.number == attempts.last?.number ? told : nil)
+            })
     }
 }
 

@@ -163,6 +163,50 @@ import Testing
         }
     }
 
+    @Test("each attempt costs what its own provider takes, whoever the request's price goes by")
+    func costsByProvider() async throws {
+        let (dear, cheap): (ProviderID, ProviderID) = (Samples(seed: 8).ids.next(), Samples(seed: 9).ids.next())
+        let house = SettlementHarness(
+            costs: SettlementHarness.costs([(nil, 1, 2), (dear.description, 10, 20), (cheap.description, 3, 4)]))
+        for (last, units) in [(dear, 110), (cheap, 29), (nil, 11)] as [(ProviderID?, Int64)] {
+            let record = house.record(parts: [], prices: 0, attempts: 2, provider: dear)
+            let settled = try await house.settle(record.calling([cheap, last]))
+            #expect(settled.bill.cost == Money(units: units, .usd))
+            #expect(settled.lines == ["cost/2 posted \(units) USD"])
+            let owner = last?.description ?? ""
+            #expect(
+                settled.transfers.map(\.debit) == [PlatformAccounts.id(.cost, .money(.usd), subject: owner)]
+                    && settled.transfers.map(\.credit) == [PlatformAccounts.id(.payable, .money(.usd), subject: owner)])
+        }
+        #expect(house.ledger.opened.map(\.count) == [2, 2, 2], "each provider's accounts are opened once")
+    }
+
+    @Test("an attempt at a provider without a cost leaves the cost unknown; one that did nothing needs none")
+    func unknownProvider() async throws {
+        let (known, unknown): (ProviderID, ProviderID) = (Samples(seed: 8).ids.next(), Samples(seed: 9).ids.next())
+        let house = SettlementHarness(costs: SettlementHarness.costs([(known.description, 3, 4)]))
+        let record = house.record(parts: [], prices: 0, attempts: 2, provider: known)
+        let paid = try await house.settle(record.calling([unknown, known]))
+        #expect(paid.bill.cost == Money(units: 29, .usd))
+        let unpaid = try await house.settle(
+            house.record(parts: [], prices: 0, attempts: 2, provider: known).calling([known, unknown]))
+        #expect(unpaid.bill.cost == nil && unpaid.lines.isEmpty)
+    }
+
+    @Test("what a provider says that a call cost goes before the book, and needs none")
+    func toldCosts() async throws {
+        let (known, unknown): (ProviderID, ProviderID) = (Samples(seed: 8).ids.next(), Samples(seed: 9).ids.next())
+        let house = SettlementHarness(costs: SettlementHarness.costs([(known.description, 3, 4)]))
+        let record = house.record(parts: [], prices: 0, attempts: 2, provider: known)
+        for provider in [known, unknown] {
+            let paid = try await house.settle(record.calling([nil, provider], told: Money(units: 140_000, .usd)))
+            #expect(paid.bill.cost == Money(units: 140_000, .usd))
+            #expect(paid.lines == ["cost/2 posted 140000 USD"])
+        }
+        let free = try await house.settle(record.calling([nil, known], told: Money(units: 0, .usd)))
+        #expect(free.bill.cost == Money(units: 0, .usd) && free.lines.isEmpty, "the book would say 29")
+    }
+
     @Test("a request that called nobody costs nothing, and one whose model has no cost is not known to cost anything")
     func noCosts() async throws {
         let house = SettlementHarness()

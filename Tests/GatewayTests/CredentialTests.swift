@@ -62,11 +62,12 @@ import Testing
         let (credentials, refused) = try await Self.credentials([(provider, "sk-secret")])
         #expect(refused.isEmpty)
         func sent(_ scheme: Endpoint.Scheme, _ host: String, _ port: Int, of owner: Provider?) -> String? {
-            credentials.authorization(
-                for: deployment(owner, at: Endpoint(scheme: scheme, host: host, port: port, basePath: "/other")))?
-                .reveal()
+            credentials.credential(
+                for: deployment(owner, at: Endpoint(scheme: scheme, host: host, port: port, basePath: "/other"))
+            )
+            .map { "\($0.field): \($0.value.reveal())" }
         }
-        #expect(sent(.https, "api.example.com", 443, of: provider) == "Bearer sk-secret")
+        #expect(sent(.https, "api.example.com", 443, of: provider) == "authorization: Bearer sk-secret")
         #expect(sent(.http, "api.example.com", 443, of: provider) == nil)
         #expect(sent(.https, "api.example.com", 8443, of: provider) == nil)
         #expect(sent(.https, "api.example.com.evil.com", 443, of: provider) == nil)
@@ -96,8 +97,8 @@ import Testing
             (Self.provider(1, home), "unreadable"), (Self.provider(2, home), "sk-good"),
         ])
         #expect(refused == ["provider1"])
-        #expect(credentials.authorization(for: deployment(Self.provider(1, home), at: home)) == nil)
-        #expect(credentials.authorization(for: deployment(Self.provider(2, home), at: home)) != nil)
+        #expect(credentials.credential(for: deployment(Self.provider(1, home), at: home))?.field == nil)
+        #expect(credentials.credential(for: deployment(Self.provider(2, home), at: home))?.field != nil)
     }
 
     @Test("a call carries its provider's key, never the caller's; another upstream gets neither")

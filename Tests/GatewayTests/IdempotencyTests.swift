@@ -150,11 +150,12 @@ import Testing
         try await run([ScriptedUpstream.json("{}", status: status)]) { gateway, upstream, _ in
             let first = try await gateway.send(Self.request())
             #expect(first.status == (status.hasPrefix("500") ? 502 : 400))
+            let asked = upstream.seen.requests.count
             let again = try await gateway.send(Self.request())
             #expect(again.status == first.status)
             #expect(again.body == first.body)
             #expect(again.headers["idempotent-replayed"] == "true")
-            #expect(upstream.seen.requests.count == 1)
+            #expect(upstream.seen.requests.count == asked)
         }
     }
 
@@ -248,9 +249,10 @@ import Testing
         try await run(script) { gateway, upstream, answers in
             let first = try await gateway.send(Self.request())
             #expect(first.status == status)
+            let asked = upstream.seen.requests.count
             let again = try await gateway.send(Self.request())
             #expect(again.headers["idempotent-replayed"] == nil)
-            #expect(upstream.seen.requests.count == 2)
+            #expect(upstream.seen.requests.count > asked)
             #expect(answers.answers.isEmpty)
         }
     }

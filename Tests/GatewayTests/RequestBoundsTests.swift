@@ -204,8 +204,8 @@ import Testing
 
     @Test("labels are read once each, from one header or several")
     func tags() throws {
-        #expect(try RequestTags.read([:]) == [])
-        #expect(try RequestTags.read(["volery-tags": "a, b-1 ,a,c:d_e.f"]) == ["a", "b-1", "c:d_e.f"])
+        #expect(try RequestTags.read([:] as HTTPHeaders) == [])
+        #expect(try RequestTags.read(["volery-tags": "a, b-1 ,a,c:d_e.f"] as HTTPHeaders) == ["a", "b-1", "c:d_e.f"])
         #expect(try RequestTags.read([("volery-tags", "a"), ("volery-tags", "b")].headers) == ["a", "b"])
     }
 
@@ -213,7 +213,7 @@ import Testing
         "what is no list of labels is refused",
         arguments: ["", "a,", "a b", "ä", "a,,b", String(repeating: "x", count: 65), "1,2,3,4,5,6,7,8,9"])
     func badTags(text: String) async throws {
-        #expect(throws: Problem.self) { try RequestTags.read(["volery-tags": text]) }
+        #expect(throws: Problem.self) { try RequestTags.read(["volery-tags": text] as HTTPHeaders) }
         try await GatewayFixture.run(scheme: .builtIn) { gateway in
             let request = GatewayFixture.request(body: GatewayFixture.chat(), headers: "volery-tags: \(text)\r\n")
             let answer = try await gateway.send(request)

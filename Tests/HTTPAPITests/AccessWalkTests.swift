@@ -31,12 +31,14 @@ import Testing
         #expect(world.house.access.take() == [], "nobody is asked about a caller who is nobody")
     }
 
-    @Test("somebody of the tenant whose role or scopes do not allow it gets 403", arguments: AccessCase.guarded)
+    @Test(
+        "somebody of the tenant whose role or scopes do not allow it gets 403, or 404 for what is secret",
+        arguments: AccessCase.guarded)
     func wrongRole(name: String) async throws {
         let world = try await AccessWorld()
         let weak: String? =
             switch AccessCase.all[name]?.reach {
-            case .tenant, .caller: world.weakKey
+            case .tenant, .caller, .secret: world.weakKey
             // What belongs to the platform is closed to the owner of a tenant too.
             case .platform: world.owner
             case .inference: world.idleKey
@@ -44,8 +46,9 @@ import Testing
             }
         guard let weak else { return }
         let answer = try await world.ask(name, of: world.own, token: weak)
-        #expect(answer.status == .forbidden)
-        #expect(try answer.json()["code"] as? String == "POLICY_DENIED")
+        let isSecret = AccessCase.all[name]?.reach == .secret
+        #expect(answer.status == (isSecret ? .notFound : .forbidden))
+        #expect(try answer.json()["code"] as? String == (isSecret ? "NOT_FOUND" : "POLICY_DENIED"))
     }
 
     @Test("a tenant's owner is told that another tenant's things do not exist", arguments: AccessCase.ofTenants)
@@ -104,6 +107,8 @@ struct AccessCase: Sendable {
         case session
         /// Things of a tenant: another one's are not there.
         case tenant
+        /// Things of a tenant that not even everybody there learns of.
+        case secret
         /// What is the caller's own, and names no other.
         case caller
         /// Things of the platform.
@@ -129,7 +134,7 @@ struct AccessCase: Sendable {
     }
 
     static let guarded = all.filter { ![.open, .gateway].contains($0.value.reach) }.keys.sorted()
-    static let ofTenants = all.filter { [.tenant, .inference].contains($0.value.reach) }.keys.sorted()
+    static let ofTenants = all.filter { [.tenant, .inference, .secret].contains($0.value.reach) }.keys.sorted()
     static let open = all.filter { $0.value.reach == .open }.keys.sorted()
 
     static let all: [String: AccessCase] = [
@@ -141,7 +146,8 @@ struct AccessCase: Sendable {
             "POST /v1/auth/sessions": AccessCase(.open, body: { _ in #"{"user": "x", "password": "y"}"# }),
             "DELETE /v1/auth/sessions/current": AccessCase(.session),
             "POST /v1/chat/completions": AccessCase(.gateway), "POST /v1/completions": AccessCase(.gateway),
-            "POST /v1/embeddings": AccessCase(.gateway), "GET /v1/models": AccessCase(.gateway),
+            "POST /v1/embeddings": AccessCase(.gateway), "POST /v1/messages": AccessCase(.gateway),
+            "POST /v1/responses": AccessCase(.gateway), "GET /v1/models": AccessCase(.gateway),
             "GET /v1/models/:id": AccessCase(.gateway),
         ],
     ].reduce(into: [:]) { all, some in all.merge(some) { first, _ in first } }
@@ -160,6 +166,12 @@ struct AccessCase: Sendable {
         "PATCH /v1/admin/workspaces/:id": AccessCase(
             .tenant, id: { "\($0.workspace)" }, body: { _ in #"{"state": "suspended"}"# }),
         "DELETE /v1/admin/workspaces/:id": AccessCase(.tenant, id: { "\($0.workspace)" }),
+        "GET /v1/admin/workspaces/:id/routing": AccessCase(.tenant, id: { "\($0.workspace)" }),
+        "PUT /v1/admin/workspaces/:id/routing": AccessCase(
+            .tenant, id: { "\($0.workspace)" }, body: { _ in #"{"strategy": "weighted"}"# }),
+        "DELETE /v1/admin/workspaces/:id/routing": AccessCase(.tenant, id: { "\($0.workspace)" }),
+        "GET /v1/admin/routing": AccessCase(.tenant, query: { "tenant=\($0.tenant)" }),
+        "GET /v1/requests/:id/route": AccessCase(.secret, id: { "\($0.request)" }),
         "GET /v1/admin/usage": AccessCase(.tenant, query: { "workspace=\($0.workspace)" }),
         "GET /v1/admin/audit": AccessCase(.tenant, query: { "tenant=\($0.tenant)" }),
         "GET /v1/admin/audit/export": AccessCase(.tenant, query: { "tenant=\($0.tenant)" }),
@@ -217,6 +229,13 @@ struct AccessCase: Sendable {
         "POST /v1/admin/registry": AccessCase(
             .platform, body: { _ in #"{"model": "m", "endpoint": "http://127.0.0.1:9", "protocol": "openai"}"# }),
         "GET /v1/admin/registry": AccessCase(.platform),
+        "GET /v1/admin/registry/:id": AccessCase(.platform, id: { "\($0.deployment)" }),
+        "PATCH /v1/admin/registry/:id": AccessCase(
+            .platform, id: { "\($0.deployment)" }, body: { _ in #"{"weight": 5}"# }),
+        "POST /v1/admin/registry/:id/enable": AccessCase(.platform, id: { "\($0.deployment)" }),
+        "POST /v1/admin/registry/:id/disable": AccessCase(.platform, id: { "\($0.deployment)" }),
+        "POST /v1/admin/registry/:id/promote": AccessCase(
+            .platform, id: { "\($0.deployment)" }, body: { _ in #"{"to": "production"}"# }),
         "DELETE /v1/admin/registry/:id": AccessCase(.platform, id: { "\($0.deployment)" }),
         "GET /v1/admin/runtimes": AccessCase(.platform),
         "GET /v1/admin/models": AccessCase(.caller),

@@ -3,6 +3,7 @@ import Flows
 import HTTPAPI
 import HTTPTypes
 import HummingbirdTesting
+import Inference
 import Kernel
 import Tenancy
 import TestKit
@@ -45,7 +46,7 @@ struct AccessWorld {
         let flow = house.flow
         let provider = try await flow.addProvider(NewProvider(name: "groq", key: Secret("sk-1"))).id
         let deployment = try await flow.registerDeployment(
-            NewDeployment(model: "far", endpoint: "http://127.0.0.1:8")
+            NewDeployment(model: "far", endpoint: "http://127.0.0.1:8", environment: "staging")
         ).id
         var price = NewPrice(model: "*", currency: "USD")
         price.output = DecimalInput("1")
@@ -79,6 +80,7 @@ struct AccessWorld {
         _ = try await flow.setPassword(NewPassword(user: "ann of \(name)", password: password))
         let account = try await flow.createServiceAccount(NewServiceAccount(name: "ci", tenant: name))
         let key = try await flow.createKey(NewKey(name: "k", workspace: workspace.description))
+        _ = try await flow.setRouting(of: workspace, NewRouting(strategy: "cheapest"))
         let rule = try await flow.createRule(
             NewRule(name: "r", effect: "deny", tenant: name, models: ["forbidden"]))
         var budget = NewBudget(amount: DecimalInput("5"))
@@ -95,6 +97,11 @@ struct AccessWorld {
                 id: TransferID("\(request)/charge/0"), reason: .charge, debit: purse,
                 credit: PlatformAccounts.id(.revenue, .money(.usd)), amount: Amount(units: 1, .money(.usd)),
                 request: request, accepted: house.samples.clock.now)
+        ])
+        try await house.usage.insert([
+            StoredRoute(
+                request: request, workspace: workspace, key: key.view.id, accepted: house.samples.clock.now,
+                record: RouteSamples.bytes(of: RouteSamples.record()))
         ])
         return Things(
             tenant: tenant, workspace: workspace, key: key.view.id, rule: rule.id, person: member.user,

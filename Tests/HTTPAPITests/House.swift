@@ -34,6 +34,7 @@ struct House {
         let directory = MemoryDirectory(clock: clock)
         let keys = MemoryKeyStore(in: directory)
         let deployments = MemoryRegistryStore()
+        let routings = MemoryRoutingStore()
         workspace = try await directory.ensure(
             tenant: "default", workspace: "default", ids: samples.ids, now: clock.now)
         self.samples = samples
@@ -46,13 +47,14 @@ struct House {
             stores: ControlStores(
                 keys: keys, tenants: directory, workspaces: directory, users: directory, members: directory,
                 rules: directory, audit: directory, providers: MemoryProviderStore(), secrets: MemorySecretStore(),
-                deployments: deployments, usage: usage),
+                deployments: deployments, routings: routings, usage: usage, routes: usage),
             money: MoneyParts(prices: prices, shop: shop, usage: usage), access: access, hasher: TransparentHasher(),
             sealer: PlainBox(), codes: PlainCodes(),
             verification: AuditVerificationFlow(store: directory, anchors: MemoryAnchors(), sealer: PlainSealer()),
             verifier: verifier, revocations: nil,
-            registry: RegistryRefresh(registry: Registry(), store: deployments), runtimes: { [] }, clock: clock,
-            ids: samples.ids, random: SeededRandom(seed: 5))
+            registry: RegistryRefresh(
+                registry: Registry(), store: deployments, routings: routings, clock: clock),
+            runtimes: { [] }, clock: clock, ids: samples.ids, random: SeededRandom(seed: 5))
         self.parts = parts
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let signIn = SignInFlow(

@@ -241,7 +241,7 @@ import Testing
             try trial.write(trial.bytes(of: second).dropLast(3), to: second)
         case .newestLong:
             damaged = second
-            try trial.write(trial.bytes(of: second) + Data(repeating: 7, count: 40_000), to: second)
+            try trial.write(trial.bytes(of: second) + Data(repeating: 7, count: RecordFrame.longest + 1), to: second)
         case .newestShort:
             isDamage = false
             try trial.write(trial.bytes(of: second).dropLast(3), to: second)

@@ -16,11 +16,20 @@ struct MadeRecords {
         ]
     }
 
-    func open(parts: Int) -> OpenRequest {
-        OpenRequest(
+    /// - Parameters:
+    ///   - route: its bytes; any number without it.
+    ///   - provider: whose endpoint; any, or none, without it.
+    func open(parts: Int, route: Int? = nil, provider: ProviderID? = nil) -> OpenRequest {
+        let facts = billing(parts: parts)
+        let before = (0..<random.next(below: 3)).map { attempt(Int($0) + 1, text(20), provider: provider) }
+        return OpenRequest(
             request: id(), clientRequest: maybe { text(40) }, workspace: id(), key: id(), operation: any(),
-            model: text(60), deployment: id(), isStream: flag(), attempt: Int(random.next(below: 4)) + 1,
-            started: Instant(microseconds: whole()), billing: billing(parts: parts))
+            model: text(60), deployment: id(), isStream: flag(), attempt: before.count + 1,
+            started: Instant(microseconds: whole()),
+            billing: provider.map {
+                BillingFacts(tenant: facts.tenant, user: facts.user, tags: facts.tags, hold: facts.hold, provider: $0)
+            } ?? facts, route: bytes(route),
+            before: before)
     }
 
     func progress() -> RequestProgress {
@@ -29,14 +38,15 @@ struct MadeRecords {
         )
     }
 
-    func record() -> UsageRecord {
+    func record(route: Int? = nil) -> UsageRecord {
         UsageRecord(
             request: id(), clientRequest: maybe { text(40) }, workspace: id(), key: id(), operation: any(),
             model: text(60), deployment: id(), isStream: flag(), status: any(),
             httpStatus: Int(random.next(below: 600)), errorCode: maybe { text(30) }, usage: usage(),
             started: Instant(microseconds: whole()), latency: .microseconds(whole()),
             firstToken: maybe { .microseconds(whole()) }, billing: billing(parts: Int(random.next(below: 5))),
-            attempts: (0..<random.next(below: 4)).map { attempt(Int($0) + 1, text(30)) })
+            attempts: (0..<random.next(below: 4)).map { attempt(Int($0) + 1, text(30), provider: maybe { id() }) },
+            route: bytes(route))
     }
 
     /// Of each thing as much as a record keeps.
@@ -51,7 +61,8 @@ struct MadeRecords {
                 tenant: id(), user: id(),
                 tags: (0..<16).map { String($0) + String(repeating: "t", count: 120) },
                 hold: Hold(prices: 1, costs: 1, parts: parts), provider: id()),
-            attempts: (1...16).map { attempt($0, String(repeating: "u", count: 256)) })
+            attempts: (1...16).map { attempt($0, String(repeating: "u", count: 256), provider: id()) },
+            route: bytes(8192))
     }
 
     private func billing(parts: Int) -> BillingFacts {
@@ -70,8 +81,14 @@ struct MadeRecords {
             asset: Asset.all[Int(random.next(below: UInt64(Asset.all.count)))])
     }
 
-    private func attempt(_ number: Int, _ upstream: String) -> Attempt {
-        Attempt(number: number, deployment: id(), upstream: maybe { upstream }, cost: any())
+    private func attempt(_ number: Int, _ upstream: String, provider: ProviderID?) -> Attempt {
+        Attempt(
+            number: number, deployment: id(), provider: provider, upstream: maybe { upstream }, cost: any(),
+            told: maybe { Money(units: whole(), any()) })
+    }
+
+    private func bytes(_ count: Int?) -> [UInt8] {
+        (0..<(count ?? Int(random.next(below: 200)))).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
 
     private func usage() -> Usage {

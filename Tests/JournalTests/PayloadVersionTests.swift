@@ -5,7 +5,7 @@ import Testing
 
 @testable import Journal
 
-/// Payloads of both versions: the first is still read, the second survives its encoding, and damage is never believed
+/// Payloads of every version: older ones are still read, the last survives its encoding, and damage is never believed
 /// to be more than it is.
 @Suite struct PayloadVersionTests {
     // MARK: The first version
@@ -68,13 +68,89 @@ import Testing
     @Test("a version that is not known yet is not guessed at")
     func laterVersion() throws {
         var payload = try bytes(Self.closeBytes)
-        payload[0] = 3
+        payload[0] = 4
         #expect(read(.close, payload) == nil)
         payload[0] = 0
         #expect(read(.close, payload) == nil)
     }
 
     // MARK: The second version
+
+    /// As the second version's platforms have them on disk.
+    private static let openBytesOfTwo = """
+        0203f9e8d7c6b5a493018877665544332211010000000000000002000000000000000300000000000000040000000000\
+        0000050000000000000006000000000000000102004022644159440600040074696e790800636c69656e742d311f0700\
+        000000000000080000000000000009000000000000000a000000000000000b000000000000000c000000000000000205\
+        0062617463680200c3a90300000004000000020001020d000000000000000e00000000000000fbffffffffffffff0002\
+        410f000000000000001000000000000000e8030000000000000111000000000000001200000000000000
+        """
+    private static let closeBytesOfTwo = """
+        020ff9e8d7c6b5a493018877665544332211010000000000000002000000000000000300000000000000040000000000\
+        000005000000000000000600000000000000010301c80007000000000000000e00000000000000030000000000000002\
+        000000000000004022644159440600c0d40100000000003075000000000000040074696e790800636c69656e742d3112\
+        00555053545245414d5f5452554e43415445441f0700000000000000080000000000000009000000000000000a000000\
+        000000000b000000000000000c0000000000000002050062617463680200c3a90300000004000000020001020d000000\
+        000000000e00000000000000fbffffffffffffff0002410f000000000000001000000000000000e80300000000000001\
+        110000000000000012000000000000000201000500000000000000070000000000000004000200050000000000000006\
+        000000000000000101040075702d31
+        """
+
+    private static let billing = BillingFacts(
+        tenant: TenantID(ULID(high: 7, low: 8)), user: UserID(ULID(high: 9, low: 10)), tags: ["batch", "é"],
+        hold: Hold(
+            prices: 3, costs: 4,
+            parts: [
+                Hold.Part(
+                    role: .purse, account: AccountID(ULID(high: 13, low: 14)), escrow: nil, amount: -5,
+                    asset: .money(.usd)),
+                Hold.Part(
+                    role: .budget, account: AccountID(ULID(high: 15, low: 16)),
+                    escrow: EscrowID(ULID(high: 17, low: 18)), amount: 1000, asset: .tokens),
+            ]), provider: ProviderID(ULID(high: 11, low: 12)))
+
+    @Test("records from before there were routes are read, and all their calls went to the request's provider")
+    func secondVersion() throws {
+        let open = OpenRequest(
+            request: Self.request, clientRequest: "client-1", workspace: Self.workspace, key: Self.key,
+            operation: .chat, model: "tiny", deployment: Self.deployment, isStream: true, attempt: 2,
+            started: Self.started, billing: Self.billing)
+        #expect(read(.open, try bytes(Self.openBytesOfTwo)) == .open(open))
+        let provider = Self.billing.provider
+        let record = UsageRecord(
+            request: Self.request, clientRequest: "client-1", workspace: Self.workspace, key: Self.key,
+            operation: .chat, model: "tiny", deployment: Self.deployment, isStream: true, status: .truncated,
+            httpStatus: 200, errorCode: "UPSTREAM_TRUNCATED",
+            usage: Usage(inputTokens: 7, outputTokens: 14, cachedTokens: 3, reasoningTokens: 2, source: .provider),
+            started: Self.started, latency: .milliseconds(120), firstToken: .milliseconds(30), billing: Self.billing,
+            attempts: [
+                Attempt(
+                    number: 1, deployment: DeploymentID(ULID(high: 5, low: 7)), provider: provider, upstream: nil,
+                    cost: .none),
+                Attempt(
+                    number: 2, deployment: Self.deployment, provider: provider, upstream: "up-1", cost: .confirmed),
+            ])
+        #expect(read(.close, try bytes(Self.closeBytesOfTwo)) == .close(record))
+        #expect(record.route.isEmpty)
+    }
+
+    // MARK: The third version
+
+    @Test("a route that is too long is left out, and what it was of is kept")
+    func longRoute() throws {
+        let made = MadeRecords(seed: 2)
+        for count in [8192, 8193, 70_000] {
+            let (open, record) = (made.open(parts: 1, route: count), made.record(route: count))
+            let kept = count <= 8192
+            guard case .open(let readOpen)? = read(.open, encoded(.open(open))),
+                case .close(let readRecord)? = read(.close, encoded(.close(record)))
+            else {
+                Issue.record("a record with a route of \(count) bytes cannot be read")
+                return
+            }
+            #expect(readOpen.route == (kept ? open.route : []) && readOpen.billing == open.billing)
+            #expect(readRecord.route == (kept ? record.route : []) && readRecord.attempts == record.attempts)
+        }
+    }
 
     @Test("whatever a record says survives its encoding, and is refused when it is cut", arguments: 0..<200)
     func roundTrip(number: Int) throws {
@@ -103,7 +179,7 @@ import Testing
         }
         let noise = (0..<made.random.next(below: 4096)).map { _ in UInt8(truncatingIfNeeded: made.random.next()) }
         for kind in RecordKind.allCases {
-            for version: UInt8 in [0, 1, 2, 3] { _ = read(kind, [version] + noise) }
+            for version: UInt8 in [0, 1, 2, 3, 4] { _ = read(kind, [version] + noise) }
         }
     }
 
@@ -128,7 +204,7 @@ import Testing
     func recovery() async throws {
         let bench = try JournalBench()
         let made = MadeRecords(seed: 7)
-        let open = made.open(parts: 5)
+        let open = made.open(parts: 5, route: 90, provider: ProviderID(ULID(high: 1, low: 1)))
         let journal = try bench.open(writer: .stepped)
         journal.open(open)
         journal.progress(
@@ -143,8 +219,11 @@ import Testing
         let row = try #require(crashed.store.record(of: open.request))
         #expect(row.billing == open.billing)
         #expect(row.usage.cachedTokens == 2 && row.usage.reasoningTokens == 1)
-        #expect(row.attempts.map(\.cost) == [.unknown])
-        #expect(row.attempts.map(\.number) == [open.attempt])
+        #expect(row.attempts.dropLast() == open.before[...])
+        let last = try #require(row.attempts.last)
+        #expect(last.cost == .unknown && last.number == open.attempt)
+        #expect(last.provider == open.billing.provider && last.provider != nil)
+        #expect(row.route == open.route && !row.route.isEmpty)
         reopened.close()
     }
 
@@ -152,7 +231,7 @@ import Testing
     func copiedForward() async throws {
         let bench = try JournalBench()
         let made = MadeRecords(seed: 8)
-        let open = made.open(parts: 3)
+        let open = made.open(parts: 3, route: 90)
         var limits = JournalLimits()
         limits.segmentBytes = 2000
         let journal = try bench.open(limits, writer: .stepped)
@@ -168,6 +247,7 @@ import Testing
         let reopened = try crashed.open(writer: .stepped)
         try await crashed.shipper(reopened).shipAll()
         #expect(crashed.store.record(of: open.request)?.billing == open.billing)
+        #expect(crashed.store.record(of: open.request)?.route == open.route)
         reopened.close()
     }
 }

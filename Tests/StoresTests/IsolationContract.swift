@@ -45,6 +45,8 @@ import Testing
         "migration": .reserved,
         "revocation_counter": .reserved,
         "attempt": .workspace("workspace_id"),
+        "workspace_routing": .workspace("workspace_id"),
+        "routing_decision": .workspace("workspace_id"),
         "ledger_account": .owner("tenant_id"),
         "transfer": .owner("tenant_id"),
         "budget": .owner("tenant_id"),
@@ -64,6 +66,7 @@ import Testing
         "rate_bucket": .reserved,
         "rate_slot": .reserved,
         "spending_counter": .reserved,
+        "routing_counter": .reserved,
     ]
 
     @Test("every table has a wall, and a case here", arguments: StoreAdapter.walled)

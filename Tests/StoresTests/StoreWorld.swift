@@ -20,7 +20,9 @@ struct StoreWorld: Sendable {
     let revocations: any RevocationStore
     let idempotency: any IdempotencyStore
     let registry: any RegistryStore
+    let routings: any RoutingStore
     let usage: any UsageStore
+    let routes: any RouteStore
     /// Nil in memory.
     let database: (any Database)?
     /// What the stores need for as long as they are used.
@@ -43,7 +45,10 @@ struct StoreWorld: Sendable {
         revocations = directory
         idempotency = MemoryIdempotencyStore(clock: samples.clock)
         registry = MemoryRegistryStore()
-        usage = MemoryUsageStore()
+        routings = MemoryRoutingStore()
+        let usage = MemoryUsageStore()
+        self.usage = usage
+        routes = usage
         database = nil
         owner = directory
         reopen = { nil }
@@ -81,7 +86,9 @@ struct StoreWorld: Sendable {
         revocations = DatabaseRevocationStore(database)
         idempotency = DatabaseIdempotencyStore(database)
         registry = DatabaseRegistryStore(database)
+        routings = DatabaseRoutingStore(database)
         usage = DatabaseUsageStore(database)
+        routes = DatabaseRouteStore(database)
         self.database = database
         self.owner = owner
         self.reopen = reopen

@@ -190,7 +190,12 @@ extension StoreWorld {
         let tenant = workspace.tenant
         let key = try await key(in: workspace)
         _ = try await keys.revoke(key.id, in: workspace.id, at: now, audit: entry("key.revoke", of: tenant))
-        try await usage.insert([samples.record(in: workspace.id, key: key.id)])
+        let record = samples.record(in: workspace.id, key: key.id)
+        try await usage.insert([record])
+        try await routes.insert([
+            StoredRoute(
+                request: record.request, workspace: workspace.id, key: key.id, accepted: record.started, record: [1])
+        ])
         let robot = User(
             id: samples.ids.next(), kind: .service, tenant: tenant, name: "ci-\(workspace.name)", created: now)
         try await users.insert(robot, audit: entry("user.create", of: tenant))
@@ -202,6 +207,7 @@ extension StoreWorld {
             AccessRule(
                 id: samples.ids.next(), tenant: tenant, workspace: workspace.id, name: "r", effect: .deny, actions: [],
                 conditions: RuleConditions(), created: now), audit: entry("rule.create", of: tenant))
+        try await routings.put(StoredRouting(workspace: workspace.id, routing: .usual, changed: now))
         let request = IdempotencyKey(workspace: workspace.id, route: "POST /x", text: "k")
         try await answer(request)
         try await furnishMoney(workspace, database)

@@ -40,6 +40,7 @@ import Testing
         let home = try await world.workspace()
         #expect(home.id == workspace && home.standing == .active)
         #expect(try await world.registry.all().map(\.provider) == [nil])
+        #expect(try await world.registry.all().map(\.terms) == [DeploymentTerms()])
         let now = world.samples.clock.now
         #expect(try await world.keys.revoke(key, in: workspace, at: now, audit: world.entry())?.revoked == now)
         #expect(try await world.subjects() == [.key(key)])

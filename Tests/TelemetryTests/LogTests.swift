@@ -9,8 +9,8 @@ import Testing
 
     private func json(_ message: String, _ metadata: Logger.Metadata) throws -> [String: Any] {
         let line = LogFormat.json.line(at: now, level: .info, label: "volery", message: message, metadata: metadata)
-        #expect(!line.contains("\n"))
-        return try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(!line.contains(UInt8(ascii: "\n")))
+        return try #require(JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
     }
 
     @Test("a line is one JSON object, whatever stands in it")
@@ -38,7 +38,11 @@ import Testing
     func bounds() throws {
         let object = try json("x", ["long": "\(String(repeating: "y", count: 100_000))"])
         #expect((object["long"] as? String ?? "").count < 5000)
-        let line = LogFormat.text.line(at: now, level: .error, label: "l", message: "a\u{1B}[2Jb\nc", metadata: [:])
+        let metadata: Logger.Metadata = ["plain": "\u{9B}y", "list": ["x\n"]]
+        let bytes = LogFormat.text.line(
+            at: now, level: .error, label: "l", message: "a\u{1B}[2Jb\nc", metadata: metadata)
+        let line = try #require(String(validating: bytes, as: UTF8.self))
+        #expect(line == #"11:06:40 error a [2Jb c list=["x\n"] plain= y"#)
         #expect(!line.contains("\u{1B}"))
         #expect(!line.contains("\n"))
     }
@@ -49,7 +53,7 @@ import Testing
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
         let writer = LogWriter(descriptor: ends[1])
-        let line = String(repeating: "z", count: 1000)
+        let line = [UInt8](repeating: UInt8(ascii: "z"), count: 1000)
         for _ in 0..<20_000 { writer.write(line) }
         #expect(writer.linesDropped > 0)
     }
@@ -58,7 +62,7 @@ import Testing
     func order() throws {
         let pipe = Pipe()
         let writer = LogWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor)
-        for index in 0..<100 { writer.write("line \(index)") }
+        for index in 0..<100 { writer.write(Array("line \(index)".utf8)) }
         writer.flush()
         try pipe.fileHandleForWriting.close()
         let text = String(decoding: try #require(try pipe.fileHandleForReading.readToEnd()), as: UTF8.self)

@@ -43,8 +43,11 @@ private let systemScopeFiles: Set<String> = [
     "Sources/Stores/DatabaseKeyStore.swift",
     // One batch of the shipper holds rows of many workspaces.
     "Sources/Stores/DatabaseUsageStore.swift",
+    "Sources/Stores/DatabaseRouteStore.swift",
     // Deployments belong to the platform.
     "Sources/Stores/DatabaseRegistryStore.swift",
+    // The router of a node reads what all workspaces have set.
+    "Sources/Stores/DatabaseRoutingStore.swift",
     // Tenants belong to the platform.
     "Sources/Stores/DatabaseTenantStore.swift",
     // The first workspace is made with its tenant; an operator's identifier may be of any tenant.

@@ -4,7 +4,7 @@ struct ScopedStores: Sendable {
     /// What says whose rows are meant.
     private static let carriers = [
         "WorkspaceID", "TenantID", "Workspace", "Tenant", "APIKey", "Member", "AccessRule", "IdempotencyKey",
-        "IdempotencyLease", "Budget", "WalletRule", "CreditGrant", "Spender",
+        "IdempotencyLease", "Budget", "WalletRule", "CreditGrant", "Spender", "StoredRouting",
     ]
 
     /// Stores whose tables belong to the platform.
@@ -23,6 +23,9 @@ struct ScopedStores: Sendable {
         "DatabaseKeyStore.workspace(of:)": "an operator's identifier may be of any workspace; it says whose it is",
         "DatabaseKeyStore.touch(_:)": "one batch of last uses holds keys of many workspaces",
         "DatabaseUsageStore.insert(_:)": "one batch of the shipper holds rows of many workspaces",
+        "DatabaseRouteStore.insert(_:)": "one batch holds decisions of many workspaces",
+        "DatabaseRouteStore.route(of:)": "it says whose it is, and flows ask that before they show it",
+        "DatabaseRouteStore.prune(before:limit:)": "old decisions go, whosever they are",
         "DatabaseTenantStore.find(named:)": "an operator names a tenant",
         "DatabaseTenantStore.list(page:)": "operators list the tenants",
         "DatabaseWorkspaceStore.ensure(tenant:workspace:ids:now:)": "the first start makes both",
@@ -37,6 +40,8 @@ struct ScopedStores: Sendable {
         "DatabaseMemberStore.tenant(of:)": "an operator's identifier may be of any tenant; it says whose it is",
         "DatabaseMemberStore.places(of:)": "a user is a member of several tenants",
         "DatabaseRuleStore.tenant(of:)": "an operator's identifier may be of any tenant; it says whose it is",
+        "DatabaseRoutingStore.version()": "one number stands for the routing of all workspaces",
+        "DatabaseRoutingStore.all()": "the router of a node reads what all workspaces have set",
         "DatabaseAuditStore.append(_:)": "an entry names the chain that it belongs to",
         "DatabaseAuditStore.heads(changedAfter:)": "the heads of all chains are anchored together",
         "DatabaseIdempotencyStore.prune(limit:)": "old records go, whosever they are",

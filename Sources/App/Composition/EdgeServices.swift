@@ -91,6 +91,33 @@ struct KeyUseService: Service {
     }
 }
 
+/// Stores the decisions of requests that called nobody, also the last of them.
+struct RouteService: Service {
+    let routes: PendingRoutes
+    let clock: any Kernel.Clock
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var isAway = false
+            while (try? await clock.sleep(for: PendingRoutes.interval)) != nil { await write(&isAway) }
+        }
+        var isAway = false
+        await write(&isAway)
+    }
+
+    private func write(_ isAway: inout Bool) async {
+        do {
+            try await routes.write()
+            isAway = false
+        } catch {
+            guard !Task.isCancelled, !isAway else { return }
+            isAway = true
+            logger.warning("decisions of the router cannot be stored now", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
 /// Takes over the edge's certificate when its files change, and at SIGHUP.
 struct CertificateService: Service {
     static let interval = Duration.seconds(5)

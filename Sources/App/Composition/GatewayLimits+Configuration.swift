@@ -2,9 +2,11 @@ import Gateway
 
 extension GatewayLimits {
     /// - Parameter wallWait: which is part of what admission may take.
-    init(_ limits: Configuration.Limits, wallWait: Duration) {
+    init(_ limits: Configuration.Limits, wallWait: Duration, routing: Configuration.RoutingSettings) {
         self.init()
         admissionTimeout = wallWait + .seconds(8)
+        queueTimeout = routing.queueTimeout
+        commentInterval = routing.commentInterval
         maximumBody = limits.maxBody
         maximumBodiesHeld = limits.maxHeldBodies
         maximumHeaders = limits.maxHeaders

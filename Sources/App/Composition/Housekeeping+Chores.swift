@@ -8,13 +8,19 @@ extension Housekeeping {
     private static let purgeBatch = 20
 
     /// What the stores want done.
+    /// - Parameter routeRetention: how long decisions of the router are kept.
     static func chores(
-        over storage: StorageParts, clock: any Kernel.Clock, ids: IDSource
+        over storage: StorageParts, routeRetention: Duration, clock: any Kernel.Clock, ids: IDSource
     ) -> [Chore] {
         let pruning = IdempotencyPruning(store: storage.idempotency)
+        let routes = RoutePruning(store: storage.routes, retention: routeRetention, clock: clock)
         return [
             Chore(name: "idempotency records", interval: IdempotencyPruning.interval) {
                 _ = try await pruning.prune()
+                return false
+            },
+            Chore(name: "routing decisions", interval: RoutePruning.interval) {
+                try await routes.prune()
                 return false
             },
             Chore(name: "deleted workspaces", interval: .seconds(60)) {

@@ -75,18 +75,19 @@ package struct Platform: Sendable {
             throw portTaken
         }
         let writer = LogWriter()
-        let logger = Self.logger(configuration, writer: writer, clock: clock)
+        let logs = Logs(
+            configuration, isForPerson: isatty(STDERR_FILENO) == 1, writer: writer, clock: clock)
         let metrics = PrometheusRegistry()
         metrics.addProcessMetrics(version: Version.text, started: Double(clock.now.microseconds) / 1e6)
         metrics.addCounter("volery_log_lines_dropped_total") { Double(writer.linesDropped) }
         MetricsSystem.bootstrap(metrics)
         defer { writer.flush() }
         do {
-            try await run(folder: folder, logger: logger, metrics: metrics)
+            try await run(folder: folder, logs: logs, metrics: metrics)
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw portTaken
         }
-        logger.notice("stopped")
+        logs.logger.notice("stopped")
     }
 
     private var portTaken: Problem {
@@ -107,20 +108,8 @@ package struct Platform: Sendable {
         }
     }
 
-    private static func logger(_ configuration: Configuration, writer: LogWriter, clock: SystemClock) -> Logger {
-        let format: Telemetry.LogFormat =
-            switch configuration.logFormat {
-            case .json: .json
-            case .text: .text
-            case .auto: isatty(STDERR_FILENO) == 1 ? .text : .json
-            }
-        let level = Logger.Level(rawValue: configuration.logLevel.rawValue) ?? .info
-        return Logger(label: "volery") { label in
-            StructuredLogHandler(label: label, level: level, format: format, writer: writer, clock: clock)
-        }
-    }
-
-    private func run(folder: DataFolder, logger: Logger, metrics: PrometheusRegistry) async throws {
+    private func run(folder: DataFolder, logs: Logs, metrics: PrometheusRegistry) async throws {
+        let logger = logs.logger
         let storage = try await StorageParts.open(
             configuration, clock: clock, random: random, ids: ids, logger: logger)
         // One for each processor that we may use: more would only take turns on it.
@@ -137,8 +126,7 @@ package struct Platform: Sendable {
                 try await serve(
                     Parts(
                         folder: folder, storage: storage, client: client, eventLoops: eventLoops, journal: journal,
-                        logger: logger,
-                        metrics: metrics)))
+                        logger: logger, accessLog: logs.requests, metrics: metrics)))
         } catch {
             result = .failure(error)
         }
@@ -157,6 +145,7 @@ package struct Platform: Sendable {
         let eventLoops: MultiThreadedEventLoopGroup
         let journal: SegmentedJournal
         let logger: Logger
+        let accessLog: (any AccessLog)?
         let metrics: PrometheusRegistry
     }
 
@@ -165,7 +154,7 @@ package struct Platform: Sendable {
         let operatorToken = try OperatorToken.ensure(in: parts.folder, random: random)
         let registry = Registry(builtIn: [DemoModel.deployment])
         let refresh = RegistryRefresh(
-            registry: registry, store: parts.storage.deployments,
+            registry: registry, store: parts.storage.deployments, routings: parts.storage.routings, clock: clock,
             announce: { parts.storage.wakeUps.wake(.registry) })
         try await refresh.refresh()
         let machine = try MachineParts(
@@ -179,11 +168,21 @@ package struct Platform: Sendable {
         let control = parts.storage.control(
             registry: refresh, verifier: data.verifier, revocations: data.follower,
             money: data.money.control(announce: { parts.storage.wakeUps.wake(.spending) }),
-            clock: clock, ids: ids, random: random, runtimes: { fleet.statuses })
+            clock: clock, ids: ids, random: random,
+            health: { [board = data.core.flow.board, clock] in board.health(of: $0, by: clock) },
+            runtimes: { fleet.statuses })
         addGauges(to: parts.metrics, core: data.core, failures: data.verifier.failures, denials: control.denials)
+        parts.metrics.addGauge("volery_registry_age_seconds") { [clock] in
+            refresh.freshness.read.map { Double((clock.now - $0).microseconds) / 1_000_000 } ?? 0
+        }
+        let board = data.core.flow.board
+        for state in DeploymentHealth.State.allCases {
+            parts.metrics.addGauge("volery_deployments", [("state", state.rawValue)]) { Double(board.count(state)) }
+        }
         let readiness: @Sendable () async -> Readiness = {
             Readiness(
-                registry: registry.snapshot, services: fleet.statuses.filter { $0.state != .stopped },
+                registry: registry.snapshot, freshness: refresh.freshness,
+                services: fleet.statuses.filter { $0.state != .stopped },
                 isDraining: data.core.isDraining,
                 blocked: parts.journal.refusal.map { [$0.message] } ?? [],
                 version: Version.text)
@@ -227,6 +226,8 @@ package struct Platform: Sendable {
         let core: GatewayCore
         let follower: RevocationFollower
         let money: MoneyPlane
+        /// Decisions of requests that called nobody.
+        let routes: PendingRoutes
     }
 
     private func dataPlane(_ parts: Parts, registry: Registry) async throws -> DataPlane {
@@ -238,22 +239,32 @@ package struct Platform: Sendable {
             isShared: configuration.database.isShared, settings: configuration.money, journal: parts.journal,
             clock: clock, logger: parts.logger)
         await money.begin(logger: parts.logger)
+        var breaker = Breaker.Settings()
+        breaker.failuresInRow = configuration.routing.breakerFailures
+        breaker.pause = configuration.routing.breakerPause
         let flow = InferenceFlow(
             registry: registry, keys: verifier, journal: parts.journal, clock: clock, ids: ids,
-            credentials: credentials, admission: money.admission)
+            credentials: credentials, admission: money.admission,
+            board: RoutingBoard(clock: clock, breaker: breaker, line: configuration.routing.queueLength),
+            costs: money.books)
+        let gatewayLimits = GatewayLimits(
+            configuration.limits, wallWait: configuration.money.wallWait, routing: configuration.routing)
         let idempotency = IdempotencyFlow(
             store: storage.idempotency, digest: SHA256RequestDigest(), clock: clock, logger: parts.logger,
             hints: { storage.wakeUps.wakeUps(on: .idempotency) }, announce: { storage.wakeUps.wake(.idempotency) })
+        let routes = PendingRoutes(store: storage.routes)
         let core = try await GatewayCore(
-            flow: flow, limits: GatewayLimits(configuration.limits, wallWait: configuration.money.wallWait),
-            eventLoops: parts.eventLoops, logger: parts.logger, options: try edgeOptions(), idempotency: idempotency,
-            certificates: configuration.limits.upstreamCertificates,
-            startTask: { work in Task { await work() } })
+            flow: flow, limits: gatewayLimits, eventLoops: parts.eventLoops, logger: parts.logger,
+            options: try edgeOptions(), idempotency: idempotency,
+            certificates: configuration.limits.upstreamCertificates, accessLog: parts.accessLog,
+            routes: routes, startTask: { work in Task { await work() } })
         let follower = RevocationFollower(
             store: storage.revocations, keys: verifier, requests: core, credentials: credentials, clock: clock,
             logger: parts.logger, announce: { storage.wakeUps.wake(.revocation) })
         try await follower.catchUp()
-        return DataPlane(verifier: verifier, idempotency: idempotency, core: core, follower: follower, money: money)
+        return DataPlane(
+            verifier: verifier, idempotency: idempotency, core: core, follower: follower, money: money,
+            routes: routes)
     }
 
     /// What works between memory and the database, in the background.
@@ -267,12 +278,20 @@ package struct Platform: Sendable {
             AuditAnchoringService(
                 anchoring: storage.anchoring, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
             RegistryService(refresh: refresh, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
+            HealthService(
+                watch: HealthWatch(
+                    registry: refresh.registry, board: data.core.flow.board,
+                    probe: HTTPDeploymentProbe(client: parts.client), clock: clock),
+                interval: configuration.routing.healthInterval, clock: clock),
             RevocationService(
                 follower: data.follower, wakeUps: storage.wakeUps, clock: clock, logger: parts.logger),
             KeyUseService(
                 uses: KeyUses(keys: data.verifier, store: storage.keys), clock: clock, logger: parts.logger),
             Housekeeping(
-                chores: Housekeeping.chores(over: storage, clock: clock, ids: ids), clock: clock, logger: parts.logger),
+                chores: Housekeeping.chores(
+                    over: storage, routeRetention: configuration.routeRetention, clock: clock, ids: ids),
+                clock: clock, logger: parts.logger),
+            RouteService(routes: data.routes, clock: clock, logger: parts.logger),
         ]
     }
 
@@ -288,6 +307,7 @@ package struct Platform: Sendable {
             try file.write(in: folder)
             await announce(
                 Announcement(url: url, metricsURL: metricsURL, newKey: newKey, readiness: await readiness()))
+            volery_forget_startup_code()
         }
     }
 

@@ -70,7 +70,8 @@ struct ShippingService: Service {
 
 /// Takes over what other nodes registered: at once when they say so, and by looking in any case.
 struct RegistryService: Service {
-    private static let interval = Duration.seconds(2)
+    /// So that a change is in force everywhere within two seconds also where nobody heard of it.
+    private static let interval = Duration.seconds(1)
 
     let refresh: RegistryRefresh
     let wakeUps: any WakeUps

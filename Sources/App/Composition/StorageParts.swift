@@ -24,7 +24,9 @@ package struct StorageParts: Sendable {
     package let providers: any ProviderStore
     package let secrets: any SecretStore
     package let deployments: any RegistryStore
+    package let routings: any RoutingStore
     package let usage: any UsageStore
+    package let routes: any RouteStore
     let money: MoneyStorage
     package let hasher: any SecretHasher
     package let platformKeys: PlatformKeys
@@ -129,7 +131,9 @@ package struct StorageParts: Sendable {
         idempotency = DatabaseIdempotencyStore(database)
         providers = DatabaseProviderStore(database)
         deployments = DatabaseRegistryStore(database)
+        routings = DatabaseRoutingStore(database)
         usage = DatabaseUsageStore(database)
+        routes = DatabaseRouteStore(database)
         wakeUps = opened.wakeUps
     }
 

@@ -56,8 +56,10 @@ extension Configuration {
         var reader = SettingsReader(flags: flags, environment: environment, file: file)
         var configuration = read(&reader, absolute: absolute)
         configuration.masterKey = readMasterKey(&reader, environment: environment, absolute: absolute)
+        configuration.routeRetention = reader.value(of: Settings.routeRetention, or: configuration.routeRetention)
         configuration.edge = readEdge(&reader, dataDir: configuration.dataDir, absolute: absolute)
         configuration.money = readMoney(&reader)
+        configuration.routing = readRouting(&reader)
         checkDatabase(configuration.database, &reader)
         return ConfigurationReport(
             configuration: configuration, faults: reader.faults, warnings: strays(in: environment),

@@ -22,8 +22,11 @@ package struct Configuration: Sendable, Equatable {
     package var databaseConnections: Int
     package var masterKey: MasterKeySettings
     package var secretStore: SecretStoreChoice
+    /// How long decisions of the router are kept.
+    package var routeRetention = Duration.seconds(7 * 86_400)
     package var edge = EdgeSettings()
     package var money = MoneySettings()
+    package var routing = RoutingSettings()
 
     package struct JournalSettings: Sendable, Equatable {
         package var sync: JournalSync

@@ -21,6 +21,9 @@ package enum Settings {
     static let journalInterval = Setting.duration(
         "journal_interval", "200ms", in: .milliseconds(10)...Duration.seconds(60),
         "How often what has ended is settled and stored. Longer makes fewer, larger transactions, and later alerts.")
+    static let routeRetention = Setting.duration(
+        "route_retention", "168h", in: .seconds(60)...Duration.seconds(366 * 86_400),
+        "How long it can be asked why a request went where it went: its decision is kept so long.")
     static let roles = Setting<Set<Role>>(
         "roles", fallback: "all", allowed: "all, or a list of \(Role.allCases.map(\.rawValue).joined(separator: ", "))",
         help: "What this process does.", parse: Role.parse)
@@ -95,9 +98,9 @@ package enum Settings {
     package static let table: [SettingRow] =
         [
             dataDir.row, database.row, databaseConnections.row, journalSync.row, journalMaxBytes.row,
-            journalMinFreeBytes.row, journalInterval.row, roles.row, host.row, port.row, metricsHost.row,
-            metricsPort.row, logLevel.row,
-            logFormat.row, defaultModels.row, maxBodyBytes.row, maxHeldBodyBytes.row, maxHeaderBytes.row,
+            journalMinFreeBytes.row, journalInterval.row, routeRetention.row, roles.row, host.row, port.row,
+            metricsHost.row, metricsPort.row, logLevel.row, logFormat.row, defaultModels.row, maxBodyBytes.row,
+            maxHeldBodyBytes.row, maxHeaderBytes.row,
             maxConnections.row, maxConcurrentRequests.row, upstreamMaxResponseBytes.row, defaultOutputCap.row,
             headerTimeout.row,
             bodyTimeout.row, idleTimeout.row, requestTimeout.row, upstreamConnectTimeout.row,
@@ -105,7 +108,7 @@ package enum Settings {
             masterKeyFile.row, masterKeyPreviousFile.row, secretStore.row, trustedProxies.row,
             failedCredentialLimit.row,
             keyMaxStaleness.row, corsOrigins.row, tlsCertificateFile.row, tlsKeyFile.row,
-        ] + moneyRows
+        ] + moneyRows + routingRows
 
     /// The table of docs/configuration.md.
     package static var markdown: String {

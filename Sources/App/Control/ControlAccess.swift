@@ -170,7 +170,7 @@ package struct ControlAccess: Sendable {
     private func control(over storage: StorageParts, ids: IDSource) async throws -> ControlFlow {
         let refresh = RegistryRefresh(
             registry: Registry(builtIn: [DemoModel.deployment]), store: storage.deployments,
-            announce: { storage.wakeUps.wake(.registry) })
+            routings: storage.routings, clock: clock, announce: { storage.wakeUps.wake(.registry) })
         try await refresh.refresh()
         let machine = try MachineParts(
             dataDir: configuration.dataDir, environment: environment, client: client, clock: clock, logger: logger)

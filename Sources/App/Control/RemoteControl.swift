@@ -31,19 +31,6 @@ package struct RemoteControl: Control {
         self.idempotencyKey = idempotencyKey
     }
 
-    package func registerDeployment(_ request: NewDeployment) async throws -> DeploymentView {
-        try await send(.POST, "registry", body: request)
-    }
-
-    package func listDeployments() async throws -> [DeploymentView] {
-        let page: Page<DeploymentView> = try await send(.GET, "registry")
-        return page.data
-    }
-
-    package func deregister(_ id: DeploymentID) async throws -> DeploymentView {
-        try await send(.DELETE, "registry/\(id)")
-    }
-
     package func usageRows(in workspace: WorkspaceID?, _ page: PageRequest) async throws -> Page<UsageRowView> {
         try await send(.GET, "usage" + query(["each": "true", "workspace": workspace?.description], page))
     }

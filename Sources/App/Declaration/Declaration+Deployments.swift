@@ -1,3 +1,4 @@
+import Flows
 import Inference
 import Kernel
 
@@ -11,13 +12,17 @@ extension DeploymentDeclaration {
         var capabilities: Set<Capability>?
     }
 
-    private static let ownKeys = ["endpoint", "provider", "protocol", "upstream_model"]
+    private static let ownKeys = [
+        "endpoint", "provider", "protocol", "upstream_model", "model_version", "weight", "priority", "region",
+        "data_policies", "first_token_ms", "concurrency", "enabled",
+    ]
     private static let sharedKeys = ["environment", "aliases", "context_limit", "capabilities"]
 
     /// Two deployments with the same one cannot be told apart.
     var identity: String {
         let place = [endpoint?.description, provider.map { "the provider `\($0)`" }].compactMap(\.self)
         return "`\(model)` (\(environment.rawValue)) at " + place.joined(separator: " of ")
+            + (upstreamModel == model.text ? "" : ", where it is `\(upstreamModel)`")
     }
 
     /// An item of `models`: a name, what all its deployments share, and these.
@@ -62,9 +67,34 @@ extension DeploymentDeclaration {
         }
         self.init(
             model: model, environment: own.environment ?? shared.environment ?? .production, aliases: aliases,
-            endpoint: endpoint, provider: provider, wire: wire ?? .openAI, upstreamModel: upstream ?? model.text,
-            capabilities: own.capabilities ?? shared.capabilities,
+            endpoint: endpoint, provider: provider,
+            wire: wire ?? provider.map { KnownProviders.wire(of: $0) } ?? .openAI,
+            upstreamModel: upstream ?? model.text, capabilities: own.capabilities ?? shared.capabilities,
             contextLimit: own.contextLimit ?? shared.contextLimit)
+        readTerms(fields, &reader)
+    }
+
+    private mutating func readTerms(_ fields: DeclaredFields, _ reader: inout DeclarationReader) {
+        version = reader.operatorsWord(fields["model_version"])
+        if let version, let value = fields["model_version"], model.at(version: version) == nil {
+            reader.complain(value, "is too long: `\(model)@…` would be no name any more")
+        }
+        weight = reader.number(fields["weight"], "shares", in: DeploymentTerms.weights)
+        priority = reader.number(fields["priority"], "steps", in: DeploymentTerms.priorities)
+        region = reader.operatorsWord(fields["region"])
+        dataPolicies = Set((reader.items(fields["data_policies"]) ?? []).compactMap { reader.operatorsWord($0) })
+        promisedFirstToken = reader.number(fields["first_token_ms"], "milliseconds", in: 1...3_600_000)
+            .map { .milliseconds($0) }
+        concurrency = reader.parsed(fields["concurrency"], allowed: "a number of requests, or adaptive:N") {
+            DeploymentTerms.Concurrency($0)
+        }
+        isEnabled = reader.parsed(fields["enabled"], allowed: "true, false") { text -> Bool? in
+            switch text {
+            case "true": true
+            case "false": false
+            default: nil
+            }
+        }
     }
 }
 

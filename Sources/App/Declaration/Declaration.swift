@@ -91,6 +91,15 @@ package struct DeploymentDeclaration: Sendable, Equatable {
     /// Nil for everything that the endpoint can do.
     package var capabilities: Set<Capability>?
     package var contextLimit: Int?
+    package var version: String?
+    package var region: String?
+    package var dataPolicies: Set<String> = []
+    package var promisedFirstToken: Duration?
+    package var concurrency: DeploymentTerms.Concurrency?
+    /// What operators turn while it serves: nil leaves it as it is, and a new deployment's as is usual.
+    package var weight: Int?
+    package var priority: Int?
+    package var isEnabled: Bool?
 }
 
 /// One thing that is wrong with a file, and where.

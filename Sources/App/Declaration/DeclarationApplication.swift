@@ -44,6 +44,7 @@ struct DeclarationApplication {
         case .removeRule(let id): _ = try await control.removeRule(id)
         case .addProvider, .putKey, .removeProvider: try await performOnProvider(step)
         case .register(let deployment): _ = try await control.registerDeployment(deployment)
+        case .changeDeployment(let id, let change): _ = try await control.changeDeployment(id, change)
         case .replaceDeployment(let id, let deployment):
             _ = try await control.deregister(id)
             _ = try await control.registerDeployment(deployment)

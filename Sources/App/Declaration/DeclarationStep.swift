@@ -69,6 +69,7 @@ enum DeclarationAction: Sendable, Equatable {
     case putKey(ProviderID, of: String)
     case removeProvider(ProviderID)
     case register(NewDeployment)
+    case changeDeployment(DeploymentID, DeploymentChangeRequest)
     case replaceDeployment(DeploymentID, NewDeployment)
     case deregister(DeploymentID)
 }

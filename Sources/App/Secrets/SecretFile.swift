@@ -21,15 +21,16 @@ struct SecretFile: Sendable, Equatable {
     /// Nil when there is no such file. PostgreSQL's rule for keys: ours and closed to group and others, or the
     /// administrator's and open to the group at most, as container platforms mount secrets.
     func exposure() throws(Problem) -> Exposure? {
-        var facts = stat()
-        guard stat(path, &facts) == 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw DataFolder.problem("\(path) cannot be read", errno)
+        var (mode, owner): (UInt32, UInt32) = (0, 0)
+        switch volery_file_access(path, &mode, &owner) {
+        case 0: break
+        case ENOENT, ENOTDIR: return nil
+        case let code: throw DataFolder.problem("\(path) cannot be read", code)
         }
-        let mode = UInt32(facts.st_mode) & 0o777
-        if facts.st_uid == geteuid() { return mode & 0o077 == 0 ? Exposure.none : .readable(mode: mode) }
-        guard facts.st_uid == 0 else { return .ownedBySomebodyElse }
-        return mode & 0o027 == 0 ? Exposure.none : .readable(mode: mode)
+        let shown = mode & 0o777
+        if owner == geteuid() { return shown & 0o077 == 0 ? Exposure.none : .readable(mode: shown) }
+        guard owner == 0 else { return .ownedBySomebodyElse }
+        return shown & 0o027 == 0 ? Exposure.none : .readable(mode: shown)
     }
 
     /// The file's text; nil when there is none.

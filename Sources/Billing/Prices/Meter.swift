@@ -38,6 +38,9 @@ package struct Quantities: Hashable, Sendable {
 
     package init() {}
 
+    /// Whether there is no more of anything than in the other.
+    package func isWithin(_ other: Quantities) -> Bool { Meter.allCases.allSatisfy { self[$0] <= other[$0] } }
+
     package subscript(meter: Meter) -> Int64 {
         switch meter {
         case .input: input

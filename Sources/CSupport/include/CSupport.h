@@ -30,9 +30,17 @@ int volery_clock_is_synchronized(void);
 /// Processors that this process may run on: those of its affinity mask, which a container or `taskset` narrows.
 int volery_cpu_count(void);
 
+/// The permission bits of a file and its owner's number. Returns 0, or the `errno` that says why not.
+int volery_file_access(const char *path, uint32_t *mode, uint32_t *owner);
+
 /// Has what is larger than 1 MiB mapped apart, and given back to the system as soon as it is freed. glibc raises its bound
 /// whenever such a block is freed: after the first hash of a key (19 MiB for argon2) the next ones would come from the
 /// heaps of the threads, which keep them. For the begin of a process; does nothing with other libraries.
 void volery_return_large_blocks(void);
+
+/// Takes the pages of code out of this process's memory that were touched so far; those that are needed come back one by
+/// one, from the page cache. A start touches most of the binary and of its libraries, and what comes after it a small
+/// part. For the end of a start; does nothing on other systems than Linux.
+void volery_forget_startup_code(void);
 
 #endif

@@ -1,3 +1,4 @@
+import Inference
 import Kernel
 import Tenancy
 
@@ -76,6 +77,36 @@ enum Checks {
                 hint: "Sum several up with a prefix or a range.")
         }
         return items
+    }
+
+    static func number(
+        _ number: Int, _ parameter: String, in range: ClosedRange<Int>, hint: String
+    ) throws(Problem) -> Int {
+        guard range.contains(number) else {
+            throw Problem(
+                .validationError,
+                "`\(parameter)` must be between \(range.lowerBound) and \(range.upperBound), not \(number).",
+                parameter: parameter, hint: hint)
+        }
+        return number
+    }
+
+    /// A word of the operator's own, such as a region.
+    static func word(_ text: String, _ parameter: String) throws(Problem) -> String {
+        guard DeploymentTerms.isWord(text) else {
+            throw Problem(
+                .validationError, "`\(parameter)` is not usable.", parameter: parameter,
+                hint: "Use 1 to 64 letters, digits and . _ -, beginning with a letter or digit.")
+        }
+        return text
+    }
+
+    static func words(_ texts: [String], _ parameter: String) throws(Problem) -> Set<String> {
+        var words: Set<String> = []
+        for (index, text) in try few(texts, parameter).enumerated() {
+            words.insert(try word(text, "\(parameter)[\(index)]"))
+        }
+        return words
     }
 
     static func seconds(

@@ -8,14 +8,8 @@ package import Kernel
 /// state of the thing does not allow it, `STORAGE_UNAVAILABLE` when the database does not answer.
 /// Every method is cancelled with its task; a change that was cancelled may have happened.
 package protocol Control: TenantControl, MemberControl, KeyControl, RuleControl, AuditControl, ProviderControl,
-    MoneyControl
+    MoneyControl, RegistryControl, RoutingControl, RouteControl
 {
-    /// Adds an endpoint that serves a model. Throws `ALREADY_EXISTS` when the model service has it already.
-    func registerDeployment(_ request: NewDeployment) async throws -> DeploymentView
-    /// Every registered deployment, by model.
-    func listDeployments() async throws -> [DeploymentView]
-    func deregister(_ id: DeploymentID) async throws -> DeploymentView
-
     /// A workspace's usage rows, newest first.
     /// - Parameter workspace: nil for the caller's own; an operator's is the default workspace.
     func usageRows(in workspace: WorkspaceID?, _ page: PageRequest) async throws -> Page<UsageRowView>

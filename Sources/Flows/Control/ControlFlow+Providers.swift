@@ -116,6 +116,6 @@ extension NewProvider {
                 .validationError, "`endpoint` must begin with https://.", parameter: "endpoint",
                 hint: "A provider's key is sent there. Only to this machine itself it may go over http.")
         }
-        return Provider(id: id, name: name, wire: .openAI, endpoint: place, created: now)
+        return Provider(id: id, name: name, wire: KnownProviders.wire(of: name), endpoint: place, created: now)
     }
 }

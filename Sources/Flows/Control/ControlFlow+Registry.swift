@@ -9,36 +9,131 @@ extension ControlFlow {
         try await gate.authorize(.modelWrite, on: .platform, as: "deployment.register")
         let provider = try await provider(of: request)
         let deployment = try request.checked(id: parts.ids.next(), now: now, provider: provider)
-        var details = ["model": deployment.model.text, "endpoint": deployment.endpoint.description]
+        var details = Self.words(of: deployment)
         if let provider { details["provider"] = provider.name }
         try await recorded("deployment.register", on: deployment.id, details) {
             try await stores.deployments.insert(deployment)
         }
         try await parts.registry.didChange()
-        return DeploymentView(deployment, provider: provider?.name)
+        return view(deployment, provider: provider?.name)
     }
 
     package func listDeployments() async throws -> [DeploymentView] {
         try await gate.authorize(.modelRead, on: .platform, as: "deployment.list")
         let deployments = try await stores.deployments.all()
         let names = try await providerNames(of: deployments)
-        return deployments.map { DeploymentView($0, provider: $0.provider.flatMap { names[$0] }) }
+        return deployments.map { view($0, provider: $0.provider.flatMap { names[$0] }) }
+    }
+
+    package func deployment(_ id: DeploymentID) async throws -> DeploymentView {
+        try await gate.authorize(.modelRead, on: Target(.platform, subject: id.description), as: "deployment.read")
+        return try await view(try await known(id))
+    }
+
+    package func changeDeployment(
+        _ id: DeploymentID, _ request: DeploymentChangeRequest
+    ) async throws -> DeploymentView {
+        let old = try await writable(id, as: "deployment.update")
+        let change = try request.checked(for: old)
+        let details = request.words.merging(["model": old.model.text]) { own, _ in own }
+        let changed = try await recorded("deployment.update", on: id, details) {
+            try await stores.deployments.update(id, change, revision: request.revision)
+        }
+        return try await didChange(changed, id)
+    }
+
+    package func setDeployment(_ id: DeploymentID, enabled: Bool) async throws -> DeploymentView {
+        let act = enabled ? "deployment.enable" : "deployment.disable"
+        let old = try await writable(id, as: act)
+        let changed = try await recorded(act, on: id, ["model": old.model.text]) {
+            try await stores.deployments.setEnabled(id, enabled)
+        }
+        return try await didChange(changed, id)
+    }
+
+    package func promoteDeployment(_ id: DeploymentID, _ request: Promotion) async throws -> DeploymentView {
+        let old = try await writable(id, as: "deployment.promote")
+        let environment = try Checks.oneOf(ModelEnvironment.self, request.to, parameter: "to")
+        let later = old.environment.later
+        guard later.contains(environment) else {
+            throw Problem(
+                .validationError,
+                "The deployment serves `\(old.environment.rawValue)`, and cannot be promoted to "
+                    + "`\(environment.rawValue)`.",
+                parameter: "to",
+                hint: later.isEmpty
+                    ? "Nothing comes after production."
+                    : "Name a later one: \(later.map(\.rawValue).joined(separator: ", ")).")
+        }
+        let others = try await stores.deployments.all()
+            .contains { $0.model == old.model && $0.environment == environment }
+        let weight = try request.weight.map(DeploymentReading.weight) ?? (others ? 0 : old.terms.weight)
+        let promoted = old.promoted(to: environment, id: parts.ids.next(), weight: weight, at: now)
+        let details = Self.words(of: promoted).merging(["from": id.description]) { own, _ in own }
+        try await recorded("deployment.promote", on: promoted.id, details) {
+            try await stores.deployments.insert(promoted)
+        }
+        try await parts.registry.didChange()
+        return try await view(promoted)
     }
 
     package func deregister(_ id: DeploymentID) async throws -> DeploymentView {
-        try await gate.authorize(
-            .modelWrite, on: Target(.platform, subject: id.description), as: "deployment.deregister")
-        let missing = Problem(
-            .notFound, "There is no registered deployment `\(id)`.", parameter: "id",
-            hint: "`volery registry list` shows the deployments.")
-        guard let known = try await stores.deployments.all().first(where: { $0.id == id }) else { throw missing }
-        let names = try await providerNames(of: [known])
-        let removed = try await recorded("deployment.deregister", on: id, ["model": known.model.text]) {
-            guard let removed = try await stores.deployments.remove(id) else { throw missing }
+        let old = try await writable(id, as: "deployment.deregister")
+        let names = try await providerNames(of: [old])
+        let removed = try await recorded("deployment.deregister", on: id, ["model": old.model.text]) {
+            guard let removed = try await stores.deployments.remove(id) else { throw Self.missing(id) }
             return removed
         }
         try await parts.registry.didChange()
-        return DeploymentView(removed, provider: removed.provider.flatMap { names[$0] })
+        return view(removed, provider: removed.provider.flatMap { names[$0] })
+    }
+
+    /// A registered deployment that the caller may change.
+    private func writable(_ id: DeploymentID, as act: String) async throws -> Deployment {
+        try await gate.authorize(.modelWrite, on: Target(.platform, subject: id.description), as: act)
+        return try await known(id)
+    }
+
+    private func known(_ id: DeploymentID) async throws -> Deployment {
+        guard let known = try await stores.deployments.all().first(where: { $0.id == id }) else {
+            throw Self.missing(id)
+        }
+        return known
+    }
+
+    /// - Parameter changed: nil when it went meanwhile.
+    private func didChange(_ changed: Deployment?, _ id: DeploymentID) async throws -> DeploymentView {
+        guard let changed else { throw Self.missing(id) }
+        try await parts.registry.didChange()
+        return try await view(changed)
+    }
+
+    private static func missing(_ id: DeploymentID) -> Problem {
+        Problem(
+            .notFound, "There is no registered deployment `\(id)`.", parameter: "id",
+            hint: "`volery registry list` shows the deployments.")
+    }
+
+    /// For the audit log.
+    private static func words(of deployment: Deployment) -> [String: String] {
+        var words = [
+            "model": deployment.model.text, "environment": deployment.environment.rawValue,
+            "endpoint": deployment.endpoint.description, "weight": "\(deployment.terms.weight)",
+            "priority": "\(deployment.terms.priority)",
+        ]
+        words["model_version"] = deployment.terms.version
+        words["region"] = deployment.terms.region
+        if !deployment.terms.isEnabled { words["enabled"] = "false" }
+        return words
+    }
+
+    private func view(_ deployment: Deployment) async throws -> DeploymentView {
+        let names = try await providerNames(of: [deployment])
+        return view(deployment, provider: deployment.provider.flatMap { names[$0] })
+    }
+
+    private func view(_ deployment: Deployment, provider: String?) -> DeploymentView {
+        DeploymentView(deployment, provider: provider, health: parts.health(deployment.id))
     }
 
     /// Those that the caller may use; an operator sees all.
@@ -48,7 +143,9 @@ extension ControlFlow {
             try await gate.authorize(
                 .modelRead, on: Target(places.first ?? .platform), as: "model.list")
         }
-        let ready = parts.registry.registry.snapshot.models().map(ModelView.init(ready:))
+        let snapshot = parts.registry.registry.snapshot
+        let ready =
+            snapshot.models().map(ModelView.init(ready:)) + snapshot.disabledModels().map(ModelView.init(disabled:))
         let names = Set(ready.map(\.model))
         let waiting = await parts.runtimes().filter { !names.contains($0.model) }.map(ModelView.init(waiting:))
         return (ready + waiting).filter { model in
@@ -105,91 +202,13 @@ extension ModelCard.Kind {
     }
 }
 
-extension NewDeployment {
-    func checked(id: DeploymentID, now: Instant, provider: Provider? = nil) throws(Problem) -> Deployment {
-        let name = try ModelName(checking: model)
-        var others: [ModelName] = []
-        for (index, alias) in (aliases ?? []).enumerated() {
-            let checked = try ModelName(checking: alias, parameter: "aliases[\(index)]")
-            if checked != name, !others.contains(checked) { others.append(checked) }
+extension ModelEnvironment {
+    /// What a version may go on to.
+    fileprivate var later: [ModelEnvironment] {
+        switch self {
+        case .development: [.staging, .production]
+        case .staging: [.production]
+        case .production: []
         }
-        let place = try checkedEndpoint(provider)
-        if let contextLimit, !(1...100_000_000).contains(contextLimit) {
-            throw Problem(
-                .validationError, "`context_limit` must be a number of tokens from 1 to 100000000.",
-                parameter: "context_limit", hint: "Leave it out when it is not known.")
-        }
-        if let upstreamModel,
-            upstreamModel.isEmpty || upstreamModel.utf8.count > 256
-                || upstreamModel.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
-        {
-            throw Problem(
-                .validationError, "`upstream_model` must have 1 to 256 bytes that can be printed.",
-                parameter: "upstream_model",
-                hint: "Leave it out when the endpoint knows the model by the same name.")
-        }
-        return Deployment(
-            id: id, model: name, environment: try checkedEnvironment(), aliases: others, wire: try checkedWire(),
-            endpoint: place, upstreamModel: upstreamModel ?? model, capabilities: try checkedCapabilities(),
-            contextLimit: contextLimit, provider: provider?.id, origin: .registered, registered: now)
-    }
-
-    /// A provider's deployment is at the provider: its key goes nowhere else.
-    private func checkedEndpoint(_ provider: Provider?) throws(Problem) -> Inference.Endpoint {
-        guard let endpoint else {
-            guard let provider else {
-                throw Problem(
-                    .validationError, "`endpoint` is missing.", parameter: "endpoint",
-                    hint: "Say where the model answers, or name a `provider`.")
-            }
-            return provider.endpoint
-        }
-        let place = try Inference.Endpoint(checking: endpoint)
-        guard place.scheme != .builtIn, endpoint.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw Problem(
-                .validationError, "`endpoint` is not a usable URL.", parameter: "endpoint",
-                hint: "Use http://HOST[:PORT][/PATH] or https://…; what is inside the binary cannot be registered.")
-        }
-        if let own = provider?.endpoint,
-            place.scheme != own.scheme || place.host != own.host || place.port != own.port
-        {
-            throw Problem(
-                .validationError, "`endpoint` is not at the provider.", parameter: "endpoint",
-                hint: "Leave it out: \(own) is meant then.")
-        }
-        return place
-    }
-
-    private func checkedEnvironment() throws(Problem) -> ModelEnvironment {
-        guard let environment else { return .production }
-        return try Checks.oneOf(ModelEnvironment.self, environment, parameter: "environment")
-    }
-
-    /// The protocols that something outside this binary can speak.
-    private func checkedWire() throws(Problem) -> WireProtocol {
-        guard let known = WireProtocol(rawValue: wire), known != .echo else {
-            throw Checks.unknown(
-                "protocol", wire, allowed: WireProtocol.allCases.filter { $0 != .echo }.map(\.rawValue))
-        }
-        return known
-    }
-
-    private func checkedCapabilities() throws(Problem) -> Set<Capability> {
-        guard let capabilities else { return Set(Capability.allCases) }
-        var known: Set<Capability> = []
-        for (index, text) in capabilities.enumerated() {
-            guard let capability = Capability(rawValue: text) else {
-                throw Checks.unknown(
-                    "capabilities[\(index)]", text, allowed: Capability.allCases.map(\.rawValue))
-            }
-            known.insert(capability)
-        }
-        guard !known.isEmpty else {
-            let all = Capability.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Problem(
-                .validationError, "`capabilities` is empty.", parameter: "capabilities",
-                hint: "Name some of \(all), or leave it out for all.")
-        }
-        return known
     }
 }

@@ -48,16 +48,20 @@ package struct ControlFlow: Control, Sendable {
 
     /// Around an act whose own store keeps no audit events: the event is there before the act, and a second one says so
     /// when it failed.
+    /// - Parameter workspace: whose thing it is; nil for what belongs to the platform.
     func recorded<Value>(
-        _ action: String, on subject: some CustomStringConvertible, _ details: [String: String] = [:],
-        _ act: () async throws -> Value
+        _ action: String, on subject: some CustomStringConvertible, in workspace: Workspace? = nil,
+        _ details: [String: String] = [:], _ act: () async throws -> Value
     ) async throws -> Value {
-        try await stores.audit.append(entry(action, on: subject, tenant: nil, details))
+        func event(_ outcome: AuditEntry.Outcome) -> AuditEntry {
+            entry(
+                action, on: subject, tenant: workspace?.tenant, workspace: workspace?.id, outcome: outcome, details)
+        }
+        try await stores.audit.append(event(.succeeded))
         do {
             return try await act()
         } catch {
-            let code = (error as? Problem)?.code ?? .internalError
-            try? await stores.audit.append(entry(action, on: subject, tenant: nil, outcome: .failed(code), details))
+            try? await stores.audit.append(event(.failed((error as? Problem)?.code ?? .internalError)))
             throw error
         }
     }

@@ -15,12 +15,15 @@ package struct ControlStores: Sendable {
     package let providers: any ProviderStore
     package let secrets: any SecretStore
     package let deployments: any RegistryStore
+    package let routings: any RoutingStore
     package let usage: any UsageStore
+    package let routes: any RouteStore
 
     package init(
         keys: any KeyStore, tenants: any TenantStore, workspaces: any WorkspaceStore, users: any UserStore,
         members: any MemberStore, rules: any RuleStore, audit: any AuditStore, providers: any ProviderStore,
-        secrets: any SecretStore, deployments: any RegistryStore, usage: any UsageStore
+        secrets: any SecretStore, deployments: any RegistryStore, routings: any RoutingStore,
+        usage: any UsageStore, routes: any RouteStore
     ) {
         self.keys = keys
         self.tenants = tenants
@@ -32,7 +35,9 @@ package struct ControlStores: Sendable {
         self.providers = providers
         self.secrets = secrets
         self.deployments = deployments
+        self.routings = routings
         self.usage = usage
+        self.routes = routes
     }
 }
 
@@ -54,6 +59,8 @@ package struct ControlParts: Sendable {
     package let revocations: (any RevocationListener)?
     package let registry: RegistryRefresh
     package let runtimes: @Sendable () async -> [ModelServiceStatus]
+    /// How this node last saw a deployment do; nil where it knows nothing of it.
+    package let health: @Sendable (DeploymentID) -> DeploymentHealth?
     package let clock: any Clock
     package let ids: IDSource
     package let random: any RandomSource
@@ -65,8 +72,9 @@ package struct ControlParts: Sendable {
         hasher: any SecretHasher, sealer: any Sealer, codes: any OneTimeCodes,
         verification: AuditVerificationFlow, verifier: KeyVerifier?,
         revocations: (any RevocationListener)?, registry: RegistryRefresh,
-        runtimes: @escaping @Sendable () async -> [ModelServiceStatus], clock: any Clock, ids: IDSource,
-        random: any RandomSource
+        runtimes: @escaping @Sendable () async -> [ModelServiceStatus],
+        health: @escaping @Sendable (DeploymentID) -> DeploymentHealth? = { _ in nil }, clock: any Clock,
+        ids: IDSource, random: any RandomSource
     ) {
         self.home = home
         self.stores = stores
@@ -80,6 +88,7 @@ package struct ControlParts: Sendable {
         self.revocations = revocations
         self.registry = registry
         self.runtimes = runtimes
+        self.health = health
         self.clock = clock
         self.ids = ids
         self.random = random

@@ -6,8 +6,10 @@ package struct KnownProvider: Sendable, Hashable {
     package let name: String
     /// As people write it.
     package let title: String
-    /// Without `/v1`; it speaks OpenAI's API there. Nil where only another API is spoken, which this version does not.
+    /// Without `/v1`. Nil where only an API is spoken that this version does not.
     package let endpoint: String?
+    /// What is spoken there.
+    package let wire: WireProtocol
     /// Where its users keep its key, by the provider's own documentation.
     package let variable: String
 }
@@ -16,7 +18,7 @@ package struct KnownProvider: Sendable, Hashable {
 package enum KnownProviders {
     /// By name, sorted.
     package static let all: [KnownProvider] = [
-        known("anthropic", "Anthropic", nil, "ANTHROPIC_API_KEY"),
+        known("anthropic", "Anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", .anthropic),
         known("cerebras", "Cerebras", "https://api.cerebras.ai", "CEREBRAS_API_KEY"),
         known("deepseek", "DeepSeek", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
         known("fal", "fal", nil, "FAL_KEY"),
@@ -34,6 +36,17 @@ package enum KnownProviders {
         known("xai", "xAI", "https://api.x.ai", "XAI_API_KEY"),
     ]
 
+    /// What a provider speaks that is not said otherwise.
+    package static func wire(of name: String) -> WireProtocol { all.first { $0.name == name }?.wire ?? .openAI }
+
+    /// What a provider of this name asks and tells beyond its protocol.
+    package static func terms(of name: String) -> ProviderTerms {
+        guard name == "openrouter" else { return .none }
+        // https://openrouter.ai/docs/app-attribution and /docs/use-cases/usage-accounting: one credit is a dollar.
+        return ProviderTerms(
+            attribution: [.init("http-referer", "http://localhost"), .init("x-title", "Volery")], costCurrency: .usd)
+    }
+
     /// - Throws: `VALIDATION_ERROR` with the names that are known.
     package static func endpoint(of name: String) throws(Problem) -> Endpoint {
         let known = all.first { $0.name == name }
@@ -50,8 +63,8 @@ package enum KnownProviders {
     }
 
     private static func known(
-        _ name: String, _ title: String, _ endpoint: String?, _ variable: String
+        _ name: String, _ title: String, _ endpoint: String?, _ variable: String, _ wire: WireProtocol = .openAI
     ) -> KnownProvider {
-        KnownProvider(name: name, title: title, endpoint: endpoint, variable: variable)
+        KnownProvider(name: name, title: title, endpoint: endpoint, wire: wire, variable: variable)
     }
 }

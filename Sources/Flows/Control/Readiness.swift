@@ -1,5 +1,6 @@
 package import Fleet
 package import Inference
+package import Kernel
 
 /// What `/readyz` answers: whether something can be served, and what is still loading or failing.
 package struct Readiness: Sendable, Codable, Equatable {
@@ -35,19 +36,58 @@ package struct Readiness: Sendable, Codable, Equatable {
         }
     }
 
+    /// What requests are routed by.
+    package struct Registry: Sendable, Codable, Equatable {
+        package enum State: String, Sendable, Codable {
+            case current
+            /// The database does not answer; routing goes on with what was read last.
+            case stale
+        }
+
+        /// Counted on this node from its start; grows with each change.
+        package let snapshot: UInt64
+        package let state: State
+        package let read: Instant?
+        package let detail: String?
+
+        package init(_ freshness: RegistryFreshness) {
+            snapshot = freshness.snapshot
+            state = freshness.isCurrent ? .current : .stale
+            read = freshness.read
+            detail =
+                freshness.isCurrent
+                ? nil
+                : "The database does not answer: routing goes on with what was read "
+                    + (freshness.read.map { "at \($0)." } ?? "at the start.")
+        }
+
+        /// Absent values are written as null, so that the shape is always the same.
+        package func encode(to encoder: any Encoder) throws {
+            var members = encoder.container(keyedBy: CodingKeys.self)
+            try members.encode(snapshot, forKey: .snapshot)
+            try members.encode(state, forKey: .state)
+            try members.encode(read, forKey: .read)
+            try members.encode(detail, forKey: .detail)
+        }
+    }
+
     package let status: Status
     /// Nil for whoever may not know it.
     package let version: String?
     /// In words, what keeps the platform from serving although models are ready.
     package let reasons: [String]
     package let models: [Model]
+    /// Nil where nothing is read from a database.
+    package let registry: Registry?
 
     /// - Parameters:
+    ///   - freshness: how new the snapshot is. An old one is told, and keeps nothing from being served.
     ///   - blocked: what keeps everything from being served, such as a journal that cannot be written.
     package init(
-        registry: RegistrySnapshot, services: [ModelServiceStatus], isDraining: Bool, blocked: [String],
-        version: String
+        registry: RegistrySnapshot, freshness: RegistryFreshness? = nil, services: [ModelServiceStatus],
+        isDraining: Bool, blocked: [String], version: String
     ) {
+        self.registry = freshness.map(Registry.init)
         let serving = registry.models()
         let names = Set(serving.map(\.model.text))
         models =
@@ -64,7 +104,8 @@ package struct Readiness: Sendable, Codable, Equatable {
         status = isDraining ? .draining : !blocked.isEmpty ? .blocked : serving.isEmpty ? .starting : .ready
     }
 
-    private init(status: Status, version: String?, reasons: [String], models: [Model]) {
+    private init(status: Status, version: String?, reasons: [String], models: [Model], registry: Registry?) {
+        self.registry = registry
         self.status = status
         self.version = version
         self.reasons = reasons
@@ -73,7 +114,7 @@ package struct Readiness: Sendable, Codable, Equatable {
 
     /// Without the version, which tells an attacker what to try.
     package var forEverybody: Readiness {
-        Readiness(status: status, version: nil, reasons: reasons, models: models)
+        Readiness(status: status, version: nil, reasons: reasons, models: models, registry: registry)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -82,6 +123,7 @@ package struct Readiness: Sendable, Codable, Equatable {
         try members.encode(version, forKey: .version)
         try members.encode(reasons, forKey: .reasons)
         try members.encode(models, forKey: .models)
+        try members.encode(registry, forKey: .registry)
     }
 
     package var isReady: Bool { status == .ready }

@@ -61,13 +61,16 @@ package struct SettlementFlow: UsageSink {
     private func read(_ record: UsageRecord) async throws -> SettlementRules.Outcome {
         let hold = record.billing.hold
         try await books.meet(record.billing.provider)
+        for attempt in record.attempts { try await books.meet(attempt.provider) }
         let prices = try await books.table(.price, version: hold.prices)
         return outcome(of: record, prices, try await books.table(.cost, version: hold.costs))
     }
 
     private func remembered(_ record: UsageRecord) -> SettlementRules.Outcome? {
         let hold = record.billing.hold
-        guard books.hasMet(record.billing.provider) else { return nil }
+        let provider = record.billing.provider
+        let others = record.attempts.lazy.map(\.provider).filter { $0 != provider }
+        guard books.hasMet(provider), others.allSatisfy(books.hasMet) else { return nil }
         do {
             let prices = try books.remembered(.price, version: hold.prices)
             return outcome(of: record, prices, try books.remembered(.cost, version: hold.costs))
@@ -79,9 +82,9 @@ package struct SettlementFlow: UsageSink {
     private func outcome(
         of record: UsageRecord, _ prices: PriceTable?, _ costs: PriceTable?
     ) -> SettlementRules.Outcome {
-        let subject = books.subject(
-            model: record.model, provider: record.billing.provider, operation: record.operation)
-        return SettlementRules.settle(record, as: subject, prices: prices, costs: costs)
+        SettlementRules.settle(record, prices: prices, costs: costs) { [books] provider in
+            books.subject(model: record.model, provider: provider, operation: record.operation)
+        }
     }
 
     // MARK: What somebody must hear of

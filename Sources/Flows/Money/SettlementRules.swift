@@ -26,7 +26,11 @@ struct SettlementRules {
         var accounts: [Account] = []
     }
 
+    /// What is priced, by whose endpoint served it.
+    typealias Subjects = (ProviderID?) -> PricedSubject
+
     private let record: UsageRecord
+    private let subjects: Subjects
     private let subject: PricedSubject
     private let prices: PriceTable?
     private let costs: PriceTable?
@@ -41,15 +45,18 @@ struct SettlementRules {
     private var hold: Hold { record.billing.hold }
 
     static func settle(
-        _ record: UsageRecord, as subject: PricedSubject, prices: PriceTable?, costs: PriceTable?
+        _ record: UsageRecord, prices: PriceTable?, costs: PriceTable?, as subjects: @escaping Subjects
     ) -> Outcome {
-        var rules = SettlementRules(record, subject, prices, costs)
+        var rules = SettlementRules(record, subjects, prices, costs)
         return rules.settle()
     }
 
-    private init(_ record: UsageRecord, _ subject: PricedSubject, _ prices: PriceTable?, _ costs: PriceTable?) {
+    private init(
+        _ record: UsageRecord, _ subjects: @escaping Subjects, _ prices: PriceTable?, _ costs: PriceTable?
+    ) {
         self.record = record
-        self.subject = subject
+        self.subjects = subjects
+        subject = subjects(record.billing.provider)
         self.prices = prices
         self.costs = costs
         quantities = ChargeRules.charged(record)
@@ -129,24 +136,42 @@ struct SettlementRules {
 
     // MARK: Costs
 
+    /// Each attempt by what its own provider says that it took, or else by the book.
     /// - Returns: all attempts together; nil where nothing is known of their price.
     private mutating func addCosts() -> Money? {
-        guard let rates = costs?.rates(for: subject) else { return nil }
-        let currency = rates.currency
-        let asset = Asset.money(currency)
-        let owner = record.billing.provider?.description ?? ""
-        let cost = PlatformAccounts.account(.cost, asset, subject: owner)
-        let payable = PlatformAccounts.account(.payable, asset, subject: owner)
-        var total: Int64 = 0
+        var total: Money?
         for attempt in record.attempts {
             let consumed = ChargeRules.consumed(record, by: attempt)
-            guard let units = try? rates.amount(of: consumed, in: currency) else { return nil }
-            guard units > 0 else { continue }
-            total = saturatingSum(total, units)
-            add("cost/\(attempt.number)", .cost, from: cost.id, to: payable.id, Amount(units: units, asset))
+            guard attempt.told != nil || consumed != Quantities() else { continue }
+            guard let cost = attempt.told ?? booked(consumed, by: attempt),
+                total == nil || total?.currency == cost.currency
+            else { return nil }
+            total = Money(units: saturatingSum(total?.units ?? 0, cost.units), cost.currency)
+            if cost.units > 0 { add(Amount(units: cost.units, .money(cost.currency)), of: attempt) }
         }
-        if total > 0 { accounts = [cost, payable] }
-        return Money(units: total, currency)
+        if let total { return total }
+        // Nobody did anything: it cost nothing, in whatever it would have cost.
+        let last = record.attempts.last.map(subject(of:)) ?? subject
+        return costs?.rates(for: last).map { Money(units: 0, $0.currency) }
+    }
+
+    private func booked(_ consumed: Quantities, by attempt: Attempt) -> Money? {
+        guard let rates = costs?.rates(for: subject(of: attempt)),
+            let units = try? rates.amount(of: consumed, in: rates.currency)
+        else { return nil }
+        return Money(units: units, rates.currency)
+    }
+
+    private mutating func add(_ cost: Amount, of attempt: Attempt) {
+        let owner = attempt.provider?.description ?? ""
+        let spent = PlatformAccounts.account(.cost, cost.asset, subject: owner)
+        let payable = PlatformAccounts.account(.payable, cost.asset, subject: owner)
+        add("cost/\(attempt.number)", .cost, from: spent.id, to: payable.id, cost)
+        if !accounts.contains(spent) { accounts += [spent, payable] }
+    }
+
+    private func subject(of attempt: Attempt) -> PricedSubject {
+        attempt.provider == record.billing.provider ? subject : subjects(attempt.provider)
     }
 
     private func saturatingSum(_ left: Int64, _ right: Int64) -> Int64 {

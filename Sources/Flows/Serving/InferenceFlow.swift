@@ -15,13 +15,21 @@ package struct InferenceFlow: Sendable {
     package let admission: any Admission
     package let clock: any Clock
     package let ids: IDSource
+    /// How the deployments do, as this node sees it.
+    package let board: RoutingBoard
     private let access: any AccessDecider
+    private let services: RoutedServices
+    private let costs: any RouteCosts
 
     package init(
         registry: Registry, keys: KeyVerifier, journal: any UsageJournal, clock: any Clock, ids: IDSource,
         access: any AccessDecider = BuiltInAccess(), credentials: any UpstreamCredentials = NoCredentials(),
-        admission: any Admission = FreeAdmission()
+        admission: any Admission = FreeAdmission(), board: RoutingBoard? = nil, costs: any RouteCosts = NoCosts()
     ) {
+        let board = board ?? RoutingBoard(clock: clock)
+        self.board = board
+        services = RoutedServices(board: board)
+        self.costs = costs
         self.registry = registry
         self.keys = keys
         self.journal = journal
@@ -38,7 +46,9 @@ package struct InferenceFlow: Sendable {
         var first: Denial?
         var isNarrowed = false
         var names: Set<ModelName> = []
-        let all = registry.snapshot.deployments.filter { $0.environment == holder.environment }
+        let all = registry.snapshot.deployments.filter {
+            $0.environment == holder.environment && $0.terms.isEnabled
+        }
         let seen = all.filter { deployment in
             guard let denial = denial(of: .modelRead, at: .models, deployment.names, holder, context) else {
                 return names.insert(deployment.model).inserted
@@ -66,23 +76,48 @@ package struct InferenceFlow: Sendable {
         }
     }
 
-    /// Chooses the deployment that answers, in the key's environment.
-    /// - Parameter turn: any number; successive ones spread requests over equal deployments.
-    /// - Throws: as `model(named:for:in:)`; `POLICY_DENIED`; `CAPABILITY_UNSUPPORTED`.
+    /// Chooses among the deployments of the key's environment. Whoever gets a route sees for itself whether anybody can
+    /// answer.
+    /// - Throws: as `model(named:for:in:)`; `POLICY_DENIED`.
     package func route(
-        _ text: String, for operation: Operation, needs: Set<Capability>, turn: UInt64, holder: KeyHolder,
-        in context: AccessContext
-    ) throws(Problem) -> Deployment {
-        let candidates = try candidates(for: text, holder, context)
-        let deployments: [Deployment]
-        switch permitted(candidates, .inferenceExecute, at: operation.endpoint, holder, context) {
-        case .success(let permitted): deployments = permitted
+        _ question: RouteQuestion, holder: KeyHolder, in context: AccessContext
+    ) throws(Problem) -> RequestRoute {
+        let snapshot = registry.snapshot
+        let routing = snapshot.routing(of: holder.workspace) ?? .usual
+        let service = try service(question, snapshot, routing, holder, context)
+        let needsCosts = routing.policy.needsCosts
+        let costs = service.deployments.map { deployment in
+            needsCosts
+                ? self.costs.cost(
+                    of: question.likely, on: deployment, operation: question.operation, at: context.now) : nil
+        }
+        return RequestRoute(
+            question, to: service, snapshot: snapshot.number, routing: routing,
+            affinity: affinity(routing.sticky, holder), costs: costs, at: clock.uptime)
+    }
+
+    private func service(
+        _ question: RouteQuestion, _ snapshot: RegistrySnapshot, _ routing: WorkspaceRouting, _ holder: KeyHolder,
+        _ context: AccessContext
+    ) throws(Problem) -> RoutedService {
+        guard let name = ModelName(question.model) else { throw notFound(question.model, holder, context) }
+        let meant = snapshot.meaning(of: name, in: holder.environment, by: routing)
+        guard let found = services.service(of: meant, in: holder.environment, snapshot) else {
+            throw missing(meant, snapshot, holder, context)
+        }
+        switch permitted(found.deployments, .inferenceExecute, at: question.operation.endpoint, holder, context) {
+        case .success(let permitted):
+            return permitted.count == found.deployments.count ? found : services.part(permitted)
         case .failure(let denial): throw denial.problem
         }
-        let wanted = operation.capability
-        let able = deployments.filter { $0.capabilities.contains(wanted) && needs.isSubset(of: $0.capabilities) }
-        guard !able.isEmpty else { throw unsupported(needs.union([wanted]), by: deployments[0]) }
-        return able[Int(turn % UInt64(able.count))]
+    }
+
+    private func affinity(_ sticky: WorkspaceRouting.Sticky?, _ holder: KeyHolder) -> UInt64? {
+        switch sticky {
+        case .key: holder.key.ulid.low
+        case .user: (holder.principal.user?.ulid ?? holder.key.ulid).low
+        case nil: nil
+        }
     }
 
     /// Of the deployments behind a name those that the caller may use, at least one: they may have different other
@@ -120,18 +155,24 @@ package struct InferenceFlow: Sendable {
         guard let name = ModelName(text) else { throw notFound(text, holder, context) }
         let deployments = snapshot.deployments(of: name, in: holder.environment)
         if !deployments.isEmpty { return deployments }
+        throw missing(name, snapshot, holder, context)
+    }
+
+    private func missing(
+        _ name: ModelName, _ snapshot: RegistrySnapshot, _ holder: KeyHolder, _ context: AccessContext
+    ) -> Problem {
         // Runtimes of this machine serve production.
-        guard holder.environment == .production else { throw notFound(text, holder, context) }
+        guard holder.environment == .production else { return notFound(name.text, holder, context) }
         if snapshot.broken.contains(name) {
-            throw Problem(
+            return Problem(
                 .noRoute, "The model `\(name)` cannot run on this machine.", parameter: "model",
                 hint: "`volery runtimes list` says why, and what mends it.")
         }
         if let state = snapshot.loading[name] {
-            throw Problem(
+            return Problem(
                 .modelLoading, "The model `\(name)` cannot answer yet: \(state).", parameter: "model", retryAfter: 2)
         }
-        throw notFound(text, holder, context)
+        return notFound(name.text, holder, context)
     }
 
     private func notFound(_ text: String, _ holder: KeyHolder, _ context: AccessContext) -> Problem {
@@ -141,14 +182,6 @@ package struct InferenceFlow: Sendable {
         let hint = names.isEmpty ? nil : "Models that this key may use: \(shown)."
         return Problem(
             .modelNotFound, "There is no model `\(Self.printable(text))`.", parameter: "model", hint: hint)
-    }
-
-    private func unsupported(_ needs: Set<Capability>, by deployment: Deployment) -> Problem {
-        let missing = needs.subtracting(deployment.capabilities)
-        let names = missing.map(\.rawValue).sorted().joined(separator: ", ")
-        let parameter = missing == [.tools] ? "tool_choice" : "model"
-        return Problem(
-            .capabilityUnsupported, "The model `\(deployment.model)` cannot do this: \(names).", parameter: parameter)
     }
 
     /// A caller's text as it may stand in a message: short, and without control characters.
@@ -164,9 +197,11 @@ package struct InferenceFlow: Sendable {
 extension Operation {
     package var capability: Capability {
         switch self {
-        case .chat: .chat
+        // Messages are served by any model that chats.
+        case .chat, .messages: .chat
         case .completions: .completions
         case .embeddings: .embeddings
+        case .responses: .responses
         }
     }
 }
@@ -178,6 +213,8 @@ extension Operation {
         case .chat: .chat
         case .completions: .completions
         case .embeddings: .embeddings
+        case .messages: .messages
+        case .responses: .responses
         }
     }
 }

@@ -1,5 +1,5 @@
 package import Inference
-package import Kernel
+import Kernel
 import Synchronization
 package import Tenancy
 
@@ -7,7 +7,7 @@ package import Tenancy
 package struct NoCredentials: UpstreamCredentials {
     package init() {}
 
-    package func authorization(for deployment: Deployment) -> Secret? { nil }
+    package func credential(for deployment: Deployment) -> UpstreamCredential? { nil }
 }
 
 /// The providers' keys in memory, by the place that each may be sent to.
@@ -16,7 +16,8 @@ package final class ProviderCredentials: UpstreamCredentials {
         let scheme: Endpoint.Scheme
         let host: String
         let port: Int
-        let authorization: Secret
+        /// By the protocol of the deployment: some providers have addresses for more than one.
+        let values: [WireProtocol: UpstreamCredential]
 
         func belongs(to endpoint: Endpoint) -> Bool {
             scheme == endpoint.scheme && host == endpoint.host && port == endpoint.port
@@ -39,12 +40,12 @@ package final class ProviderCredentials: UpstreamCredentials {
     }
 
     /// Also compares the place: a deployment may have been stored before its provider was another.
-    package func authorization(for deployment: Deployment) -> Secret? {
+    package func credential(for deployment: Deployment) -> UpstreamCredential? {
         guard let provider = deployment.provider else { return nil }
         guard let credential = state.withLock({ $0.credentials[provider] }),
             credential.belongs(to: deployment.endpoint)
         else { return nil }
-        return credential.authorization
+        return credential.values[deployment.wire]
     }
 
     /// Reads all providers and their keys. When two run at once, the result of the one that began later stays.
@@ -66,7 +67,10 @@ package final class ProviderCredentials: UpstreamCredentials {
                 }
                 credentials[provider.id] = Credential(
                     scheme: provider.endpoint.scheme, host: provider.endpoint.host, port: provider.endpoint.port,
-                    authorization: Secret("Bearer " + secret.reveal()))
+                    values: Dictionary(
+                        uniqueKeysWithValues: WireProtocol.allCases.map {
+                            ($0, UpstreamCredential(secret, over: $0, terms: KnownProviders.terms(of: provider.name)))
+                        }))
             } catch let problem as Problem where problem.code == .configurationInvalid {
                 // Sealed under another master key. The others' keys are good.
                 refused.append(provider.name)

@@ -14,6 +14,8 @@ package struct AnswerFacts: Sendable, Equatable {
     /// Whether any choice carries something that a model produced, and how many bytes of JSON that is.
     package var hasContent = false
     package var contentBytes = 0
+    /// `usage.cost`, in billionths.
+    package var toldCost: Int64?
     /// Where the upstream's own name for the answer stands, between its quotes.
     package var idSpan: Range<Int>?
 }
@@ -61,13 +63,13 @@ package enum AnswerReader {
         let kind = try scanner.peek()
         let start = scanner.offset
         if name == "usage", kind == .object {
-            facts.usage = try usage(in: &scanner)
+            facts.usage = try usage(in: &scanner, cost: &facts.toldCost)
         } else if name == "choices", kind == .array {
             var isEmpty = true
             var contentBytes = 0
             try scanner.array(depth: 1) { (scanner, _) throws(JSONFault) in
                 isEmpty = false
-                contentBytes += try choice(in: &scanner)
+                contentBytes += try choice(in: &scanner, hasError: &facts.hasError)
             }
             facts.hasEmptyChoices = isEmpty
             facts.hasContent = contentBytes > 0
@@ -80,11 +82,14 @@ package enum AnswerReader {
         }
     }
 
-    private static func usage(in scanner: inout JSONScanner) throws(JSONFault) -> Usage? {
+    private static func usage(
+        in scanner: inout JSONScanner, cost: inout Int64?
+    ) throws(JSONFault) -> Usage? {
         var (input, output, total): (Int?, Int?, Int?)
         var (cached, reasoning): (Int?, Int?)
         try scanner.object(depth: 1) { (scanner, name) throws(JSONFault) in
             switch try scanner.peek() {
+            case .number where name == "cost": cost = ToldCost.billionths(try scanner.numberText())
             case .number:
                 let number = try scanner.integer()
                 if name == "prompt_tokens" || name == "input_tokens" { input = number }
@@ -99,17 +104,8 @@ package enum AnswerReader {
             default: try scanner.skipValue(depth: 2)
             }
         }
-        // Embeddings produce no tokens, and say so by leaving the count out.
-        // A count beyond any context is a fault of the upstream's, and would spoil every sum that it is part of.
-        let plausible = 0...(1 << 40)
-        guard let input, plausible.contains(input), var output = Optional(output ?? 0), plausible.contains(output)
-        else { return nil }
-        let thought = min(max(reasoning ?? 0, 0), plausible.upperBound)
-        // Some count what was thought beside the answer, and not as a part of it; only their total shows it.
-        if thought > 0, total == input + output + thought { output += thought }
         return Usage(
-            inputTokens: input, outputTokens: output, cachedTokens: min(max(cached ?? 0, 0), input),
-            reasoningTokens: min(thought, output), source: .provider)
+            reportedInput: input, output: output, total: total, cached: cached, reasoning: reasoning)
     }
 
     /// Moves past an object of usage details.
@@ -125,7 +121,7 @@ package enum AnswerReader {
     }
 
     /// Bytes of produced text or tool calls that this element of `choices` carries.
-    private static func choice(in scanner: inout JSONScanner) throws(JSONFault) -> Int {
+    private static func choice(in scanner: inout JSONScanner, hasError: inout Bool) throws(JSONFault) -> Int {
         guard try scanner.peek() == .object else {
             try scanner.skipValue(depth: 2)
             return 0
@@ -138,6 +134,8 @@ package enum AnswerReader {
                     contentBytes += try produced(name, in: &scanner)
                 }
             } else {
+                // OpenRouter's way to say that a model broke off.
+                if name == "error", kind == .object { hasError = true }
                 contentBytes += try produced(name, in: &scanner)
             }
         }

@@ -6,8 +6,6 @@ package import NIOCore
 /// - Only whole events go out, so that a stream that breaks can be ended by an event of ours.
 /// - The usage event is kept back from a client that did not ask for it.
 /// - `[DONE]` is held: whoever ends the answer records its usage first and sends the end then.
-///
-/// Source of the framing: https://html.spec.whatwg.org/multipage/server-sent-events.html
 package struct StreamFilter: Sendable {
     /// An event longer than this is no event of a model.
     package static let maximumEvent = 4 << 20
@@ -23,82 +21,54 @@ package struct StreamFilter: Sendable {
     private let wantsUsage: Bool
     /// The name that the client sees; nil leaves the upstream's.
     private let model: String?
-    private var held = ByteBuffer()
+    private var splitter = EventSplitter()
+    private var hasBegun = false
+    package private(set) var tally = AnswerTally()
 
-    package private(set) var usage: Usage?
-    /// Events that carried something produced: what is counted when the upstream never says.
-    package private(set) var contentEvents = 0
-    /// Bytes of what was produced, as JSON.
-    package private(set) var contentBytes = 0
-    /// The upstream's own name for the answer.
-    package private(set) var upstreamID: String?
-    /// Whether the upstream's terminal event came.
-    package private(set) var isComplete = false
+    package var usage: Usage? { tally.usage }
+    package var contentEvents: Int { tally.contentEvents }
+    package var contentBytes: Int { tally.contentBytes }
+    package var upstreamID: String? { tally.upstreamID }
+    package var isComplete: Bool { tally.isComplete }
+    package var likelyOutput: Int { tally.likelyOutput }
 
     package init(wantsUsage: Bool, model: String?) {
         self.wantsUsage = wantsUsage
         self.model = model
     }
 
-    /// What was produced when the upstream never says: an event has at least one token, and a token about four bytes.
-    package var likelyOutput: Int { max(contentEvents, contentBytes / 4) }
-
     /// Takes what a whole answer, one that is no stream, says of itself.
     /// - Parameter bytes: what the answer was read from.
     package mutating func note(_ answer: AnswerFacts, of bytes: UnsafeRawBufferPointer) {
-        if let usage = answer.usage { self.usage = usage }
-        if answer.hasContent { contentEvents += 1 }
-        contentBytes += answer.contentBytes
-        if upstreamID == nil, let span = answer.idSpan { upstreamID = Self.name(bytes[span]) }
+        if let usage = answer.usage { tally.usage = usage }
+        if let cost = answer.toldCost { tally.toldCost = cost }
+        if answer.hasContent { tally.contentEvents += 1 }
+        tally.contentBytes += answer.contentBytes
+        if let span = answer.idSpan { tally.note(id: bytes[span]) }
     }
 
-    /// - Returns: nil for what is no name that a bill would have.
-    private static func name(_ bytes: Slice<UnsafeRawBufferPointer>) -> String? {
-        let isName = (1...128).contains(bytes.count) && bytes.allSatisfy { (0x21...0x7E).contains($0) }
-        return isName ? String(decoding: bytes, as: UTF8.self) : nil
+    /// Takes a whole answer, one that is no stream.
+    /// - Returns: the client's: the same with the model's name that it is to see.
+    package mutating func whole(_ bytes: ByteBuffer, allocator: ByteBufferAllocator) throws(Fault) -> ByteBuffer {
+        let answer = bytes.withUnsafeReadableBytes { bytes in
+            let answer = AnswerReader.read(bytes)
+            if let answer, !answer.hasError { note(answer, of: bytes) }
+            return answer
+        }
+        guard let answer else { throw .notJSON }
+        guard !answer.hasError else { throw .upstreamError }
+        guard let model, let span = answer.modelSpan else { return bytes }
+        return bytes.replacing(span, by: model, allocator: allocator)
     }
 
     /// Takes bytes as they came, and appends to `output` what may go to the client now.
     package mutating func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(Fault) {
-        var bytes = bytes
-        if held.readableBytes > 0 {
-            held.writeBuffer(&bytes)
-            bytes = held
-            held = ByteBuffer()
-        }
-        while let length = Self.eventLength(in: bytes) {
-            guard let event = bytes.readSlice(length: length) else { break }
+        var bytes = splitter.take(bytes)
+        while let event = EventSplitter.next(in: &bytes) {
             guard !isComplete else { continue }
             try pass(event, into: &output)
         }
-        guard bytes.readableBytes <= Self.maximumEvent else { throw .eventTooLong }
-        if bytes.readableBytes > 0 {
-            // A copy of its own, so that the rest of a large read is not kept alive by its tail.
-            held = ByteBuffer(bytes: bytes.readableBytesView)
-        }
-    }
-
-    /// Bytes of the first event with the blank line that ends it, or nil when it is not whole yet.
-    private static func eventLength(in bytes: ByteBuffer) -> Int? {
-        bytes.withUnsafeReadableBytes { pointer -> Int? in
-            var index = 0
-            while index < pointer.count {
-                guard let lineEnd = newline(in: pointer, from: index) else { return nil }
-                let next = lineEnd + 1
-                guard next < pointer.count else { return nil }
-                if pointer[next] == 0x0A { return next + 1 }
-                if pointer[next] == 0x0D {
-                    guard next + 1 < pointer.count else { return nil }
-                    if pointer[next + 1] == 0x0A { return next + 2 }
-                }
-                index = next
-            }
-            return nil
-        }
-    }
-
-    private static func newline(in pointer: UnsafeRawBufferPointer, from index: Int) -> Int? {
-        findByte(0x0A, in: UnsafeRawBufferPointer(rebasing: pointer[index...])).map { $0 + index }
+        try splitter.hold(bytes)
     }
 
     private enum Edit {
@@ -124,7 +94,7 @@ package struct StreamFilter: Sendable {
         switch verdict {
         case .pass: output.writeImmutableBuffer(event)
         case .drop: break
-        case .done: isComplete = true
+        case .done: tally.isComplete = true
         case .edit(let edits, let offset): apply(edits, at: offset, to: event, into: &output)
         case .fault(let fault): throw fault
         }
@@ -132,9 +102,10 @@ package struct StreamFilter: Sendable {
 
     private mutating func judge(_ event: UnsafeRawBufferPointer) -> Verdict {
         let data: Range<Int>
-        switch Self.content(of: event) {
+        switch EventContent(of: event) {
         case .data(let span): data = span
-        case .comment: return .pass
+        // Before the first event nothing goes out: it may be an error, for which another upstream stands in.
+        case .comment: return hasBegun ? .pass : .drop
         case .nothing: return .drop
         case .error: return .fault(.upstreamError)
         case .severalLines: return .fault(.notJSON)
@@ -144,6 +115,7 @@ package struct StreamFilter: Sendable {
         guard let facts = AnswerReader.read(payload) else { return .fault(.notJSON) }
         if facts.hasError { return .fault(.upstreamError) }
         note(facts, of: payload)
+        hasBegun = true
         if facts.usage != nil, facts.hasEmptyChoices, !wantsUsage { return .drop }
         var edits: [Edit] = []
         // Completions carry their usage in the last event with content, which must pass without it.
@@ -168,43 +140,15 @@ package struct StreamFilter: Sendable {
             output.writeImmutableBuffer(slice)
         }
     }
+}
 
-    private enum Content {
-        /// Where the value of the only `data` line stands, trimmed.
-        case data(Range<Int>)
-        /// Nothing but comments, which keep a connection alive.
-        case comment
-        case nothing
-        /// An `error` field, by which some runtimes report instead of inside the data.
-        case error
-        /// More than one `data` line: no model's event, and not looked through here.
-        case severalLines
-    }
-
-    private static func content(of event: UnsafeRawBufferPointer) -> Content {
-        var found: Range<Int>?
-        var hasOther = false
-        var start = 0
-        while start < event.count {
-            let end = newline(in: event, from: start) ?? event.count
-            let line = event[start..<end]
-            if line.starts(with: "data:".utf8) {
-                if found != nil { return .severalLines }
-                found = trimmed(start + 5..<end, of: event)
-            } else if line.starts(with: "error:".utf8) {
-                return .error
-            } else if let first = line.first, first != UInt8(ascii: ":"), first != 0x0D {
-                hasOther = true
-            }
-            start = end + 1
-        }
-        return found.map { .data($0) } ?? (hasOther ? .nothing : .comment)
-    }
-
-    private static func trimmed(_ span: Range<Int>, of event: UnsafeRawBufferPointer) -> Range<Int> {
-        var (from, to) = (span.lowerBound, span.upperBound)
-        while from < to, event[from] == 0x20 { from += 1 }
-        while to > from, event[to - 1] == 0x0D || event[to - 1] == 0x20 { to -= 1 }
-        return from..<to
+extension ByteBuffer {
+    /// The same bytes with a JSON string in the place of some of them.
+    func replacing(_ span: Range<Int>, by text: String, allocator: ByteBufferAllocator) -> ByteBuffer {
+        var result = allocator.buffer(capacity: readableBytes + text.utf8.count + 2)
+        result.writeBytes(readableBytesView.prefix(span.lowerBound))
+        result.writeJSONString(text)
+        result.writeBytes(readableBytesView.dropFirst(span.upperBound))
+        return result
     }
 }

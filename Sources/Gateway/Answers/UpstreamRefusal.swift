@@ -1,7 +1,7 @@
 import FoundationEssentials
+package import Inference
 package import Kernel
 package import NIOCore
-package import NIOHTTP1
 
 /// Translates an upstream's refusal into an error of the catalog. Nothing of its body reaches the caller but the
 /// message of a JSON error about the caller's own request.
@@ -13,24 +13,50 @@ package enum UpstreamRefusal {
     private struct Body: Decodable {
         struct Fault: Decodable {
             let message: String?
-            let type: String?
+            let code: Code?
             let promptTokens: Int?
             let contextLimit: Int?
 
             enum CodingKeys: String, CodingKey {
-                case message, type, promptTokens = "n_prompt_tokens", contextLimit = "n_ctx"
+                case message, code, promptTokens = "n_prompt_tokens", contextLimit = "n_ctx"
             }
         }
 
-        let error: Fault
+        /// An object at most; a text at some runtimes.
+        let fault: Fault
+
+        enum CodingKeys: String, CodingKey { case error }
+
+        init(from decoder: any Decoder) throws {
+            let members = try decoder.container(keyedBy: CodingKeys.self)
+            if let text = try? members.decode(String.self, forKey: .error) {
+                fault = Fault(message: text, code: nil, promptTokens: nil, contextLimit: nil)
+            } else {
+                fault = try members.decode(Fault.self, forKey: .error)
+            }
+        }
     }
 
-    package static func problem(status: Int, headers: HTTPHeaders, body: ByteBuffer) -> Problem {
-        let retryAfter = headers.first(name: "retry-after").flatMap { Int($0) }.map { min(max($0, 1), 3600) }
+    /// A word at OpenAI and those that follow it, a number at some runtimes.
+    private struct Code: Decodable {
+        let word: String?
+
+        init(from decoder: any Decoder) throws {
+            word = try? decoder.singleValueContainer().decode(String.self)
+        }
+    }
+
+    package static func problem(
+        status: Int, headers: some HeaderLookup, body: ByteBuffer, at now: Instant
+    ) -> Problem {
+        let retryAfter = RetryAfter.seconds(headers, at: now).map { max($0, 1) }
         switch status {
         case 429: return Problem(.upstreamRateLimited, retryAfter: retryAfter ?? 1)
-        case 503: return Problem(.providerDegraded, retryAfter: retryAfter ?? 2)
+        // 529 is how Anthropic says that it is overloaded.
+        case 503, 529: return Problem(.providerDegraded, retryAfter: retryAfter ?? 2)
         case 408, 504: return Problem(.upstreamTimeout, retryAfter: retryAfter)
+        // TGI's, where a model broke off.
+        case 424: return Problem(.upstreamError, retryAfter: retryAfter)
         case 401...407, 410:
             // Our own credential, address or model name is wrong there: an operator's matter, not the caller's.
             return Problem(.upstreamError, "The model's runtime or provider did not accept this platform's call.")
@@ -39,21 +65,36 @@ package enum UpstreamRefusal {
         }
     }
 
+    /// What a status that is no success tells of the upstream; nil where it is the request that is no good.
+    package static func failure(status: Int, headers: some HeaderLookup, at now: Instant) -> CallFailure? {
+        switch status {
+        case 429, 503, 529: return .overloaded(retryAfter: RetryAfter.seconds(headers, at: now).map { .seconds($0) })
+        case 424: return .failing
+        case 408, 504: return .silent
+        case 401...407, 410: return .misconfigured
+        case 400..<500: return nil
+        default: return .failing
+        }
+    }
+
     private static func rejection(_ body: ByteBuffer) -> Problem {
-        guard let fault = try? JSONDecoder().decode(Body.self, from: Data(body.readableBytesView)).error else {
+        guard let fault = try? JSONDecoder().decode(Body.self, from: Data(body.readableBytesView)).fault else {
             return Problem(.upstreamRejected)
         }
-        if let prompt = fault.promptTokens, let limit = fault.contextLimit {
-            return Problem(
-                .contextLengthExceeded,
-                "The prompt has \(prompt) tokens, and the model's context holds \(limit). Nothing was cut.",
-                parameter: "messages",
-                hint:
-                    "Shorten the prompt by at least \(max(1, prompt - limit + 1)) tokens, "
-                    + "or use a model with a larger context.",
-                figures: [.init("prompt_tokens", prompt), .init("context_limit", limit)])
-        }
         let message = fault.message.map { String($0.prefix(maximumMessage)) }
+        if let prompt = fault.promptTokens, let limit = fault.contextLimit {
+            return ContextCounts(prompt: prompt, limit: limit).problem
+        }
+        if let counts = message.flatMap(ContextCounts.init(in:)) { return counts.problem }
+        // The second is Ollama's.
+        if fault.code?.word == "context_length_exceeded" || message?.contains("longer than the context") == true {
+            return Problem(.contextLengthExceeded, message, parameter: "messages")
+        }
+        // Anthropic's, where prompt and cap together are too long.
+        if let message, message.contains("exceed context limit") {
+            return Problem(
+                .contextLengthExceeded, "The model's runtime refused the request: \(message)", parameter: "max_tokens")
+        }
         return Problem(
             .upstreamRejected, message.map { "The model's runtime refused the request: \($0)" })
     }

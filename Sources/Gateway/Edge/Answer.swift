@@ -14,10 +14,10 @@ struct Answer {
     /// At most that of the request.
     var version = HTTPVersion.http1_1
 
-    static func problem(_ problem: Problem, request: RequestID) -> Answer {
+    static func problem(_ problem: Problem, request: RequestID, in dialect: Dialect = .openAI) -> Answer {
         var answer = Answer(
             status: problem.status, contentType: "application/json", request: request,
-            body: ByteBuffer(bytes: ProblemBody.openAI(problem, request: request)))
+            body: ByteBuffer(bytes: dialect.errorBody(problem, request: request)))
         answer.extra += ProblemBody.headers(of: problem)
         return answer
     }

@@ -17,7 +17,7 @@ struct AnswerHeaders: Sendable {
     }
 
     /// For the gateway's own answers.
-    func fields(for request: HTTPHeaders) -> [(String, String)] {
+    func fields(for request: some HeaderLookup) -> [(String, String)] {
         origins.isOn ? always + origins.fields(for: request) : always
     }
 

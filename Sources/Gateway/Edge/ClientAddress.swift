@@ -25,7 +25,7 @@ package struct ClientAddress: Sendable {
 
     /// Each proxy adds whom it heard from at the right. So the first from the right that is no proxy of ours is the
     /// client, and what stands left of it is the client's own word.
-    func client(peer: IPAddress?, headers: HTTPHeaders) -> IPAddress? {
+    func client(peer: IPAddress?, headers: some HeaderLookup) -> IPAddress? {
         guard !trusted.isEmpty, let peer, isTrusted(peer) else { return peer }
         var nearest = peer
         var left = Self.mostEntries

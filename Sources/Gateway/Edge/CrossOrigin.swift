@@ -23,13 +23,13 @@ package struct CrossOrigin: Sendable {
     var isOn: Bool { !origins.isEmpty }
 
     /// A browser asks before it sends what a plain form could not.
-    func isPreflight(_ head: HTTPRequestHead) -> Bool {
+    func isPreflight(_ head: RequestHead) -> Bool {
         isOn && head.method == .OPTIONS && head.headers.contains(name: "origin")
             && head.headers.contains(name: "access-control-request-method")
     }
 
     /// For any answer.
-    func fields(for request: HTTPHeaders) -> [(String, String)] {
+    func fields(for request: some HeaderLookup) -> [(String, String)] {
         guard isOn else { return [] }
         if isForAll {
             return [("access-control-allow-origin", "*"), ("access-control-expose-headers", Self.exposed)]
@@ -44,7 +44,7 @@ package struct CrossOrigin: Sendable {
 
     /// For the answer to a preflight, beside those of any answer. A page that is not on the list is told nothing, and
     /// its browser sends nothing.
-    func preflightFields(for request: HTTPHeaders) -> [(String, String)] {
+    func preflightFields(for request: some HeaderLookup) -> [(String, String)] {
         guard let origin = request.first(name: "origin"), isForAll || origins.contains(origin) else { return [] }
         var fields = [
             ("access-control-allow-methods", Self.methods), ("access-control-max-age", Self.maximumAge),

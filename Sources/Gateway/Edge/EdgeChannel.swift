@@ -1,7 +1,6 @@
 package import HummingbirdCore
 package import Logging
 package import NIOCore
-import NIOHTTP1
 package import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOSSL
@@ -34,24 +33,14 @@ package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
             // Hummingbird's server turns half-closure on, by which a client that left looks like one that only stopped
             // sending. The edge wants to know at once.
             try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
+            try channel.syncOptions?.setOption(.recvAllocator, value: FirstRead.allocator)
             if !isLocal { try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1) }
-            var decoderLimits = NIOHTTPDecoderLimitConfiguration()
-            decoderLimits.maxHeaderFieldSize = core.limits.maximumHeaders
-            decoderLimits.maxHeaderListSize = core.limits.maximumHeaders
             let tls = isLocal ? nil : core.options.tls
             if let tls {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
             }
             let edge = EdgeHandler(core: core, loop: context, channel: channel, isTLS: tls != nil)
-            try channel.pipeline.syncOperations.addHandlers([
-                HTTPResponseEncoder(),
-                ByteToMessageHandler(
-                    HTTPRequestDecoder(
-                        leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
-                        limitConfiguration: decoderLimits)),
-                HTTPServerPipelineHandler(),
-                edge,
-            ])
+            try channel.pipeline.syncOperations.addHandlers([ResponseEncoder(), edge])
             return Value(channel: channel, cold: edge.cold.futureResult)
         }
     }
@@ -68,4 +57,13 @@ package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
             value.channel.close(promise: nil)
         }
     }
+}
+
+/// How much a connection's first read takes. A connection keeps the memory of its last read as long as it is open, also
+/// while a stream on it says nothing, so that NIO's usual 2 KiB would be a fifth of what an idle stream holds. It grows
+/// with what comes.
+enum FirstRead {
+    private static let bytes = 1024
+
+    static let allocator = AdaptiveRecvByteBufferAllocator(minimum: 64, initial: bytes, maximum: 64 << 10)
 }

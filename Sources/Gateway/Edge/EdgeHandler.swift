@@ -8,9 +8,10 @@ import NIOHTTPTypesHTTP1
 
 /// The last handler of the gateway's own pipeline, and the only one that knows both planes.
 ///
-/// One request at a time: NIO's pipelining handler before it holds the next one back until this answer has ended.
+/// One request at a time: what follows stays in the parser until this answer has ended, and meanwhile nothing more is
+/// read. The event loop's requests are never made into NIO's parts: only the control plane's are.
 final class EdgeHandler: ChannelDuplexHandler {
-    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundIn = ByteBuffer
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
@@ -40,6 +41,15 @@ final class EdgeHandler: ChannelDuplexHandler {
     private var isFirst = true
     private(set) var deadline: NIODeadline
     private var context: ChannelHandlerContext?
+    private var parser: RequestParser
+    /// Whether events are being taken from the parser further up the stack, which goes on with them.
+    private var isTaking = false
+    /// Whether what was fed is no HTTP: nothing of it is looked at any more.
+    private var isBroken = false
+    /// Whether the client said that it sends nothing more, where that is told later.
+    private var isInputClosed = false
+    /// Whether the server wants to end: the connection serves what it has begun, and no more.
+    private(set) var isQuiescing = false
     /// Completed when the socket has taken the end of the last answer.
     private var lastWritten: EventLoopFuture<Void>?
     private var isReadPending = false
@@ -56,6 +66,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         self.core = core
         self.loop = loop
         self.channel = channel
+        parser = RequestParser(maximumHead: core.limits.maximumHeaders)
         cold = channel.eventLoop.makePromise()
         deadline = loop.eventLoop.now + TimeAmount(core.limits.headTimeout)
     }
@@ -91,24 +102,70 @@ final class EdgeHandler: ChannelDuplexHandler {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch (phase, unwrapInboundIn(data)) {
+        let bytes = unwrapInboundIn(data)
+        if isBroken { return discard(bytes.readableBytes) }
+        if case .closing = phase { return }
+        parser.feed(bytes)
+        take(context: context)
+    }
+
+    /// Handles what has come, as far as it may be handled now.
+    private func take(context: ChannelHandlerContext) {
+        guard !isTaking else { return }
+        isTaking = true
+        defer { isTaking = false }
+        do throws(MessageFault) {
+            while mayTake, let event = try parser.next() { handle(event, context: context) }
+        } catch {
+            isBroken = true
+            requestIsBroken(error, context: context)
+        }
+    }
+
+    private var mayTake: Bool {
+        switch phase {
+        case .idle, .discarding: true
+        case .hot(let exchange): !exchange.isReceived
+        case .cold(let isReceived, _): !isReceived
+        case .closing: false
+        }
+    }
+
+    private func handle(_ event: RequestParser.Event, context: ChannelHandlerContext) {
+        switch (phase, event) {
         case (.idle, .head(let head)): begin(head, context: context)
         case (.idle, _), (.closing, _): break
         case (.hot(let exchange), .body(let bytes)): exchange.receive(bytes)
         case (.hot(let exchange), .end): exchange.receiveEnd()
-        case (.cold(_, let isAnswered), let part):
-            if case .end = part {
-                phase = .cold(isReceived: true, isAnswered: isAnswered)
-                deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
-            }
-            context.fireChannelRead(data)
+        case (.cold, .body(let bytes)): context.fireChannelRead(wrapInboundOut(.body(bytes)))
+        case (.cold(_, let isAnswered), .end):
+            phase = .cold(isReceived: true, isAnswered: isAnswered)
+            deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
+            context.fireChannelRead(wrapInboundOut(.end(nil)))
             if case .cold(true, true) = phase { becomeIdle() }
-        case (.discarding(let left), .body(let bytes)):
-            guard bytes.readableBytes < left else { return close() }
-            phase = .discarding(left: left - bytes.readableBytes)
+        case (.discarding, .body(let bytes)): discard(bytes.readableBytes)
         case (.discarding, .end): closeWhenWritten()
-        case (.discarding, .head), (.hot, .head): close()
+        case (.discarding, .head), (.hot, .head), (.cold, .head): close()
         }
+    }
+
+    private func discard(_ count: Int) {
+        guard case .discarding(let left) = phase else { return }
+        guard count < left else { return close() }
+        phase = .discarding(left: left - count)
+    }
+
+    /// Goes on with what came while an answer was written.
+    private func goOn() {
+        guard !isTaking, let context else { return }
+        take(context: context)
+        // Hummingbird's channel hands over what was delivered only then.
+        if isWoken { context.fireChannelReadComplete() }
+        if case .idle = phase, isInputClosed {
+            isInputClosed = false
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        }
+        if isReadPending, mayRead { resumeReading(context) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -116,50 +173,59 @@ final class EdgeHandler: ChannelDuplexHandler {
         if isWoken { context.fireChannelReadComplete() }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let parserError = error as? HTTPParserError else { return close() }
-        let problem =
-            parserError == .headerOverflow
-            ? Problem(.headersTooLarge)
-            : Problem(
-                .validationError, "The request is not valid HTTP/1.1.", hint: "Check the request line and headers.")
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is ChannelShouldQuiesceEvent:
+            isQuiescing = true
+            if case .idle = phase { close() }
+        case ChannelEvent.inputClosed:
+            if case .cold(false, _) = phase { return close() }
+            if case .idle = phase, parser.isWithin { return close() }
+            // Behind the requests that came before it.
+            if parser.hasMore { isInputClosed = true } else { context.fireUserInboundEventTriggered(event) }
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
+
+    private func requestIsBroken(_ fault: MessageFault, context: ChannelHandlerContext) {
         switch phase {
-        case .idle:
-            refuse(problem, on: context)
-        case .hot(let exchange): exchange.requestIsBroken(problem)
-        // Not forwarded: Hummingbird would answer a second time.
+        case .idle: refuse(Problem(fault), on: context)
+        case .hot(let exchange): exchange.requestIsBroken(Problem(fault))
+        // Not told: Hummingbird would answer a second time.
         case .cold, .discarding, .closing: close()
         }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if case .hot(let exchange) = phase { exchange.clientWritabilityDidChange(to: context.channel.isWritable) }
-        if isReadPending, context.channel.isWritable {
-            isReadPending = false
-            context.read()
-        }
+        if isReadPending, mayRead { resumeReading(context) }
         context.fireChannelWritabilityChanged()
     }
 
-    /// A client that does not take its answers gives no further requests: they would pile up answers in memory. That it
-    /// leaves is still seen.
+    /// A client that does not take its answers gives no further requests: they would pile up answers in memory. And
+    /// what follows a request can wait until that is answered. That the client leaves is still seen.
     func read(context: ChannelHandlerContext) {
-        if case .cold = phase { return context.read() }
-        if context.channel.isWritable { context.read() } else { isReadPending = true }
+        if mayRead { context.read() } else { isReadPending = true }
     }
 
-    private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+    private var mayRead: Bool {
+        switch phase {
+        case .cold(let isReceived, _): !isReceived
+        case .hot(let exchange): !exchange.isReceived && channel.isWritable
+        case .idle, .discarding, .closing: channel.isWritable
+        }
+    }
+
+    private func resumeReading(_ context: ChannelHandlerContext) {
+        isReadPending = false
+        context.read()
+    }
+
+    private func begin(_ head: RequestHead, context: ChannelHandlerContext) {
         isFirst = false
         deadline = loop.eventLoop.now + TimeAmount(core.limits.bodyTimeout)
-        let codings = head.headers["transfer-encoding"]
-        // Where such a body ends nobody can tell, nor where the next request begins.
-        guard codings.isEmpty || codings.count == 1 && codings[0].lowercased() == "chunked" else {
-            return refuse(
-                Problem(
-                    .validationError, "The transfer coding is not one that this server knows.",
-                    parameter: "transfer-encoding", hint: "Send `chunked`, or `content-length`."),
-                on: context)
-        }
         let route = core.headers.origins.isPreflight(head) ? .preflight : EdgeRoute.of(head)
         if head.headers.first(name: "expect")?.lowercased() == "100-continue" { sendContinue(head, context: context) }
         guard route == .cold else {
@@ -172,17 +238,17 @@ final class EdgeHandler: ChannelDuplexHandler {
         do {
             try wake(context: context)
             coldOrigin = core.headers.origins.fields(for: head.headers)
-            var head = head
+            var whole = head.whole
             let client = core.options.addresses.client(peer: peer, headers: head.headers)
-            core.options.addresses.note(client, in: &head.headers)
-            context.fireChannelRead(wrapInboundOut(.head(head)))
+            core.options.addresses.note(client, in: &whole.headers)
+            context.fireChannelRead(wrapInboundOut(.head(whole)))
         } catch {
             core.logger.error("the control plane's handlers could not be added", metadata: ["error": "\(error)"])
             close()
         }
     }
 
-    private func sendContinue(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+    private func sendContinue(_ head: RequestHead, context: ChannelHandlerContext) {
         guard !head.version.isBeforeOneOne else { return }
         let part = HTTPServerResponsePart.head(HTTPResponseHead(version: head.version, status: .continue))
         context.writeAndFlush(wrapOutboundOut(part), promise: nil)
@@ -211,17 +277,31 @@ final class EdgeHandler: ChannelDuplexHandler {
         switch (unwrapOutboundIn(data), phase) {
         case (.head(var head), .cold):
             core.headers.add(to: &head.headers, cross: coldOrigin)
-            return context.write(wrapOutboundOut(.head(head)), promise: promise)
+            if isQuiescing { head.headers.replaceOrAdd(name: "connection", value: "close") }
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case (.end, .cold) where isQuiescing:
+            phase = .closing
+            let written = context.write(data)
+            written.cascade(to: promise)
+            written.whenComplete { [channel] _ in channel.close(promise: nil) }
         case (.end, .cold(let isReceived, _)):
-            // Writing the end may bring the next request at once: the phase is right before it.
             phase = .cold(isReceived: isReceived, isAnswered: true)
-            if isReceived { becomeIdle() }
-        default: break
+            context.write(data, promise: promise)
+            if isReceived {
+                becomeIdle()
+                goOn()
+            }
+        default: context.write(data, promise: promise)
         }
-        context.write(data, promise: promise)
     }
 
-    /// Called by the exchange just before it writes the end of its answer: that write may bring the next request.
+    /// Hummingbird answers no more, so that nothing more is asked.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .output { phase = .closing }
+        context.close(mode: mode, promise: promise)
+    }
+
+    /// Called by the exchange just before it writes the end of its answer.
     /// - Parameters:
     ///   - isReceived: whether the whole request was read.
     ///   - closes: whether the connection cannot serve another request; `close()` comes after the write then.
@@ -238,7 +318,11 @@ final class EdgeHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Called by the exchange when it has written the end: now the next request may come.
+    func exchangeDidEnd() { goOn() }
+
     private func becomeIdle() {
+        if isQuiescing { return closeWhenWritten() }
         do {
             try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
         } catch {
@@ -317,9 +401,7 @@ extension EdgeHandler: Deadlined {
         // There may be no handshake yet that an answer could follow.
         case .idle where isTLS: close()
         case .idle where isFirst:
-            // Written past the pipelining handler: for it there is no request yet that could be answered.
-            let writer = try? channel.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self)
-            if let writer { refuse(Problem(.requestTimeout), on: writer) } else { closeWhenWritten() }
+            if let context { refuse(Problem(.requestTimeout), on: context) } else { closeWhenWritten() }
         case .hot(let exchange): exchange.deadlineReached(now: now)
         case .idle, .cold, .discarding: close()
         case .closing: channel.close(promise: nil)

@@ -13,13 +13,16 @@ enum EdgeRoute: Equatable {
     /// Everything else, for Hummingbird.
     case cold
 
-    static func of(_ head: HTTPRequestHead) -> EdgeRoute {
+    static func of(_ head: RequestHead) -> EdgeRoute {
         guard head.uri.hasPrefix("/v1/") else { return .cold }
-        let path = head.uri.prefix { $0 != "?" }
+        // By bytes: an address has no characters that would need more.
+        let path = head.uri.utf8.firstIndex(of: UInt8(ascii: "?")).map { head.uri[..<$0] } ?? head.uri[...]
         switch path {
         case "/v1/chat/completions": return posted(.chat, head)
         case "/v1/completions": return posted(.completions, head)
         case "/v1/embeddings": return posted(.embeddings, head)
+        case "/v1/messages": return posted(.messages, head)
+        case "/v1/responses": return posted(.responses, head)
         case "/v1/models": return head.method == .GET ? .models : .wrongMethod(allowed: "GET")
         default:
             guard path.hasPrefix("/v1/models/") else { return .cold }
@@ -29,7 +32,7 @@ enum EdgeRoute: Equatable {
         }
     }
 
-    private static func posted(_ operation: Operation, _ head: HTTPRequestHead) -> EdgeRoute {
+    private static func posted(_ operation: Operation, _ head: RequestHead) -> EdgeRoute {
         head.method == .POST ? .inference(operation) : .wrongMethod(allowed: "POST")
     }
 

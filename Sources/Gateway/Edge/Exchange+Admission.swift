@@ -17,19 +17,29 @@ import Tenancy
 /// A client that leaves while it waits ends the wait, also where it sent an `Idempotency-Key`: nothing was carried out.
 /// A repeated answer takes no ticket: it costs nothing, and counts in no limit.
 extension Exchange {
-    func start(_ deployment: Deployment, _ operation: Operation) throws(Problem) {
-        if let refusal = core.flow.journal.refusal { throw refusal }
-        guard let principal, let bounds = bounds(deployment) else { throw Problem(.authenticationRequired) }
-        self.deployment = deployment
+    /// For the candidate at this place. A ticket that covers it already is kept: one that was given back may be gone.
+    func admit(at place: Int, _ operation: Operation) throws(Problem) {
+        guard let principal, let deployment, let bounds = bounds(deployment) else {
+            throw Problem(.authenticationRequired)
+        }
         let admission = core.flow.admission
         let spender = Spender(
             tenant: principal.tenant, workspace: principal.workspace, key: principal.key,
             user: principal.principal.user)
         // Where nobody knows yet, the answer is bounded.
-        let cap = admission.needsCap(spender) == false ? nil : bounds.cap(core.limits.defaultOutputCap)
+        let cap = cap(for: spender, bounds)
+        let ceiling = bounds.ceiling(cap: cap)
+        if let ticket {
+            if billing.provider == deployment.provider, ceiling.isWithin(self.ceiling) {
+                return try run(on: ticket, deployment, operation, cap: cap)
+            }
+            _ = ticket.end(nil)
+            self.ticket = nil
+        }
+        self.ceiling = ceiling
         let request = AdmissionRequest(
             spender: spender, deployment: deployment, operation: operation, tags: tags,
-            ceiling: bounds.ceiling(cap: cap), tokens: bounds.estimate(cap: cap), accepted: started)
+            ceiling: ceiling, tokens: bounds.estimate(cap: cap), accepted: started)
         switch admission.admit(request) {
         case .admitted(let ticket): try run(on: ticket, deployment, operation, cap: cap)
         case .refused(let problem, let rates):
@@ -39,11 +49,26 @@ extension Exchange {
         }
     }
 
+    /// What the workspace's routing caps an answer at whose caller names no cap.
+    private var outputCap: Int? { chosen?.routing.outputCap }
+
+    /// Nil where the caller's own will do, or none is needed.
+    private func cap(for spender: Spender, _ bounds: RequestBounds) -> OutputCap? {
+        if outputCap == nil, core.flow.admission.needsCap(spender) == false { return nil }
+        return bounds.cap(outputCap ?? core.limits.defaultOutputCap)
+    }
+
     func bounds(_ deployment: Deployment) -> RequestBounds? {
         operation.map { RequestBounds(facts, bytes: requestBytes, operation: $0, deployment: deployment) }
     }
 
-    var isAdmitting: Bool { if case .admitting = phase { true } else { false } }
+    /// Whether nothing is carried out yet.
+    var isAdmitting: Bool {
+        switch phase {
+        case .queued, .admitting: true
+        case .receiving, .claiming, .pausing, .opening, .calling, .buffering, .streaming, .settling, .ended: false
+        }
+    }
 
     private func wait(for request: AdmissionRequest, cap: OutputCap?) {
         phase = .admitting
@@ -71,7 +96,7 @@ extension Exchange {
         do throws(Problem) {
             switch result {
             case .success(.admitted(let ticket)):
-                let isFree = core.flow.admission.needsCap(request.spender) == false
+                let isFree = outputCap == nil && core.flow.admission.needsCap(request.spender) == false
                 try run(on: ticket, request.deployment, request.operation, cap: isFree ? nil : cap)
             case .success(.refused(let problem, let rates)):
                 self.rates = rates
@@ -83,7 +108,8 @@ extension Exchange {
                 throw Problem(.internalError)
             }
         } catch {
-            end(for: error)
+            // Who was asked before failed, and that is what the client has to know.
+            end(for: passedOver ?? error)
         }
     }
 
@@ -100,16 +126,43 @@ extension Exchange {
         }
         // Anew: there may have been much waiting.
         if let refusal = core.flow.journal.refusal { throw refusal }
-        guard core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
-        hasPlace = true
+        if !hasPlace {
+            guard core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
+            hasPlace = true
+        }
         billing = BillingFacts(
             tenant: principal?.tenant, user: principal?.principal.user, tags: tags, hold: hold,
             provider: deployment.provider)
-        body = RequestRewrite.rewrite(
-            body, facts: facts, upstreamModel: deployment.upstreamModel, cap: cap, allocator: edge.channel.allocator)
-        let shownModel = deployment.upstreamModel == deployment.model.text ? nil : deployment.model.text
-        filter = StreamFilter(wantsUsage: facts.wantsUsage, model: shownModel)
+        try rewrite(for: deployment, operation, cap: cap)
+        journey.didCall()
         call(deployment, operation)
+    }
+
+    /// Makes the request that the deployment gets, in its own dialect, and gets ready for its answer.
+    private func rewrite(for deployment: Deployment, _ operation: Operation, cap: OutputCap?) throws(Problem) {
+        if operation.asked(over: deployment.wire) == operation {
+            outgoing = RequestRewrite.rewrite(
+                body, facts: facts, upstreamModel: deployment.upstreamModel, cap: cap,
+                allocator: edge.channel.allocator)
+            leftOut = []
+        } else {
+            let bounds = RequestBounds(facts, bytes: requestBytes, operation: operation, deployment: deployment)
+            let translated = try RequestTranslation.translate(
+                body, from: operation,
+                terms: UpstreamTerms(
+                    model: deployment.upstreamModel,
+                    cap: cap?.tokens ?? bounds.translatedCap(outputCap ?? core.limits.defaultOutputCap),
+                    capName: bounds.capName,
+                    takesTopK: deployment.provider == nil),
+                allocator: edge.channel.allocator)
+            (outgoing, leftOut) = (translated.body, translated.leftOut)
+        }
+        let isOwnName = deployment.upstreamModel == deployment.model.text
+        filter = AnswerStream(
+            operation: operation, wire: deployment.wire,
+            form: AnswerForm(
+                wantsUsage: facts.wantsUsage, shownModel: isOwnName ? nil : deployment.model.text,
+                created: started.seconds, fallbackID: request.description, showsThinking: facts.wantsThinking))
     }
 
     // MARK: After
@@ -132,7 +185,7 @@ extension Exchange {
     /// A stream's head went out before its cost was known: for who asked for usage it stands in a comment, which
     /// clients pass over.
     var costComment: ByteBuffer {
-        guard let price, isHeadWritten, facts.wantsUsage else { return ByteBuffer() }
+        guard dialect == .openAI, let price, isHeadWritten, facts.wantsUsage else { return ByteBuffer() }
         return ByteBuffer(string: ": \(AnswerTerms.cost) \(price)\n\n")
     }
 }

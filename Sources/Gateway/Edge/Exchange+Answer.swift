@@ -7,14 +7,15 @@ import NIOHTTP1
 
 /// What comes back from the upstream, and how it reaches the client.
 extension Exchange {
-    func upstreamDidReceive(status: Int, headers: HTTPHeaders) {
+    func upstreamDidReceive(status: Int, headers: HeaderFields) {
         upstreamHeaders = headers
         upstreamStatus = status
         wait(atMost: core.limits.firstByteTimeout)
         let type = headers.first(name: "content-type")?.lowercased() ?? ""
         if status == 200, facts.isStream {
             guard type.hasPrefix("text/event-stream") else {
-                return end(for: invalid("it is no event stream", ["content_type": "\(InferenceFlow.printable(type))"]))
+                return callFailed(
+                    .broken, invalid("it is no event stream", ["content_type": "\(InferenceFlow.printable(type))"]))
             }
             // The head waits for the first good event: until then a failure is still a plain error answer.
             phase = .streaming
@@ -33,15 +34,13 @@ extension Exchange {
             phase = .buffering(status: status, bytes: ByteBuffer())
             let limit = status == 200 ? core.limits.maximumAnswer : UpstreamRefusal.maximumBody
             guard buffer.readableBytes + bytes.readableBytes <= limit else {
-                return end(
-                    for: status == 200
-                        ? invalid("it is larger than \(limit) bytes", [:])
-                        : UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: ByteBuffer()))
+                guard status == 200 else { return complete(status: status, ByteBuffer()) }
+                return callFailed(.broken, invalid("it is larger than \(limit) bytes", [:]))
             }
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
-        case .receiving, .claiming, .admitting, .opening, .calling, .settling, .ended: break
+        case .receiving, .claiming, .queued, .admitting, .pausing, .opening, .calling, .settling, .ended: break
         }
     }
 
@@ -55,9 +54,10 @@ extension Exchange {
         call = nil
         switch phase {
         case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
-        case .streaming: end(for: Problem(.upstreamTruncated))
+        case .streaming: callFailed(.broken, Problem(.upstreamTruncated))
         case .buffering(let status, let bytes): complete(status: status, bytes)
-        case .receiving, .claiming, .admitting, .opening, .calling: end(for: invalid("it ended without a head", [:]))
+        case .receiving, .claiming, .queued, .admitting, .pausing, .opening, .calling:
+            callFailed(.broken, invalid("it ended without a head", [:]))
         case .settling, .ended: break
         }
     }
@@ -70,16 +70,19 @@ extension Exchange {
         switch failure {
         case .unreachable(let reason):
             log(.warning, "the upstream cannot be reached", ["reason": "\(reason)"])
-            end(for: Problem(.upstreamUnreachable, retryAfter: 1))
+            callFailed(.unreachable, Problem(.upstreamUnreachable, retryAfter: 1))
         case .connectTimedOut:
-            end(for: Problem(.upstreamUnreachable, "The connection could not be opened in time.", retryAfter: 1))
+            callFailed(
+                .unreachable,
+                Problem(.upstreamUnreachable, "The connection could not be opened in time.", retryAfter: 1))
         case .closedBeforeHead:
             log(.warning, "the upstream closed the connection before it answered", [:])
-            end(for: Problem(.upstreamUnreachable, retryAfter: 1))
+            callFailed(.closed, Problem(.upstreamUnreachable, retryAfter: 1))
         case .closedMidway:
             log(.warning, "the upstream closed the connection in the middle of its answer", [:])
-            end(for: Problem(.upstreamTruncated))
-        case .invalid(let reason): end(for: invalid("it is not valid HTTP", ["reason": "\(reason)"]))
+            callFailed(.closed, Problem(.upstreamTruncated))
+        case .invalid(let reason):
+            callFailed(.broken, invalid("it is not valid HTTP", ["reason": "\(reason)"]))
         }
     }
 
@@ -92,38 +95,29 @@ extension Exchange {
 
     private func complete(status: Int, _ bytes: ByteBuffer) {
         guard status == 200 else {
-            let problem = UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: bytes)
+            let now = core.flow.clock.now
+            let problem = UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: bytes, at: now)
             // Its words are not logged: a refusal often repeats the prompt.
             log(
                 status < 500 ? .info : .warning, "the upstream refused",
                 ["upstream_status": "\(status)", "upstream_bytes": "\(bytes.readableBytes)"])
-            return end(for: problem)
+            guard let failure = UpstreamRefusal.failure(status: status, headers: upstreamHeaders, at: now) else {
+                return end(for: problem)
+            }
+            return callFailed(failure, problem)
         }
-        let answer = bytes.withUnsafeReadableBytes { bytes in
-            let answer = AnswerReader.read(bytes)
-            if let answer, !answer.hasError { filter.note(answer, of: bytes) }
-            return answer
+        do throws(StreamFilter.Fault) {
+            let answer = try filter.whole(bytes, allocator: edge.channel.allocator)
+            noteFirstByte()
+            finish(.succeeded, problem: nil, body: answer)
+        } catch {
+            switch error {
+            case .upstreamError:
+                log(.warning, "the upstream reported an error with status 200", [:])
+                callFailed(.failing, Problem(.upstreamError))
+            case .notJSON, .eventTooLong: callFailed(.broken, invalid("it is not JSON", [:]))
+            }
         }
-        guard let answer else { return end(for: invalid("it is not JSON", [:])) }
-        guard !answer.hasError else { return end(for: invalid("it is an error with status 200", [:])) }
-        var body = bytes
-        if let span = answer.modelSpan, let deployment, deployment.upstreamModel != deployment.model.text {
-            body = Self.rename(span, of: bytes, to: deployment.model.text, allocator: edge.channel.allocator)
-        }
-        firstByteAt = core.flow.clock.uptime
-        finish(.succeeded, problem: nil, body: body)
-    }
-
-    private static func rename(
-        _ span: Range<Int>, of bytes: ByteBuffer, to name: String, allocator: ByteBufferAllocator
-    ) -> ByteBuffer {
-        var result = allocator.buffer(capacity: bytes.readableBytes + name.utf8.count)
-        let base = bytes.readerIndex
-        if let before = bytes.getSlice(at: base, length: span.lowerBound) { result.writeImmutableBuffer(before) }
-        result.writeJSONString(name)
-        let rest = bytes.readableBytes - span.upperBound
-        if let after = bytes.getSlice(at: base + span.upperBound, length: rest) { result.writeImmutableBuffer(after) }
-        return result
     }
 
     // MARK: Streams
@@ -146,9 +140,9 @@ extension Exchange {
         case nil: break
         case .upstreamError:
             log(.warning, "the upstream reported an error inside the stream", [:])
-            end(for: Problem(.upstreamError))
-        case .eventTooLong: end(for: invalid("an event is too long", [:]))
-        case .notJSON: end(for: invalid("an event is not JSON", [:]))
+            callFailed(.failing, Problem(.upstreamError))
+        case .eventTooLong: callFailed(.broken, invalid("an event is too long", [:]))
+        case .notJSON: callFailed(.broken, invalid("an event is not JSON", [:]))
         }
         // The usage is known and the end was said: what the upstream still sends has no meaning for the client.
         if filter.isComplete, !isEnded { upstreamStreamIsComplete() }
@@ -163,7 +157,9 @@ extension Exchange {
 
     private func writeStream(_ output: ByteBuffer) {
         if !isHeadWritten {
-            firstByteAt = core.flow.clock.uptime
+            noteFirstByte()
+            // Nobody else is asked any more.
+            letGoOfBody()
             writeHead(status: 200, type: Self.streamType, extra: [("cache-control", "no-cache")] + terms)
         }
         keyed?.add(output)

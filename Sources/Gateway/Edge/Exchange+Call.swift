@@ -3,13 +3,13 @@ import Inference
 import Kernel
 import Logging
 import NIOCore
-import NIOHTTP1
 
-/// The call to the upstream: connection, request, and one more try where that is safe.
+/// The call to the upstream: connection and request.
 extension Exchange {
     func call(_ deployment: Deployment, _ operation: Operation) {
         attempt += 1
         sentAt = .distantPast
+        isAttemptOpen = true
         open(deployment, operation) { $0.reach(deployment, operation) }
     }
 
@@ -18,11 +18,12 @@ extension Exchange {
         wait(atMost: core.limits.firstByteTimeout)
         if deployment.endpoint.scheme == .builtIn {
             sentAt = loop.eventLoop.now
-            let call = EchoCall(eventLoop: loop.eventLoop, operation: operation, created: started)
+            let call = EchoCall(
+                eventLoop: loop.eventLoop, operation: operation.asked(over: deployment.wire), created: started)
             self.call = call
-            return call.start(body: body, isStream: facts.isStream, receiver: CallReceiver(self))
+            return call.start(body: outgoing, isStream: facts.isStream, receiver: CallReceiver(self))
         }
-        if attempt == 1, let connection = loop.pool.idleConnection(to: deployment.endpoint) {
+        if !needsNewConnection, let connection = loop.pool.idleConnection(to: deployment.endpoint) {
             mayRetry = true
             return send(on: connection, deployment, operation)
         }
@@ -53,19 +54,34 @@ extension Exchange {
         call = connection
         sentAt = loop.eventLoop.now
         wait(atMost: core.limits.firstByteTimeout)
-        var fields = [
-            ("host", deployment.endpoint.authority), ("content-type", "application/json"),
-            ("content-length", String(body.readableBytes)),
-            ("accept", facts.isStream ? "text/event-stream" : "application/json"), ("user-agent", "volery"),
-            ("x-request-id", request.description),
-        ]
-        if let authorization = core.flow.credentials.authorization(for: deployment) {
-            fields.append(("authorization", authorization.reveal()))
+        let asked = operation.asked(over: deployment.wire)
+        let credential = core.flow.credentials.credential(for: deployment)
+        let shape = UpstreamRequest.Shape(
+            path: asked.path, accept: facts.isStream ? "text/event-stream" : "application/json",
+            extra: (asked == .messages ? versionFields(operation) : [])
+                + (credential?.terms.attribution ?? []).map(ownField))
+        toldCurrency = credential?.terms.costCurrency
+        connection.send(
+            UpstreamRequest(
+                shape: shape, requestID: request.description,
+                credential: credential.map { .init(name: $0.field, value: $0.value) }),
+            body: outgoing, to: CallReceiver(self))
+    }
+
+    /// Which version of Anthropic's API is spoken: the client's where it speaks it itself, else the one that
+    /// translations are made for.
+    private func versionFields(_ operation: Operation) -> [UpstreamRequest.Shape.Field] {
+        let usual = UpstreamRequest.Shape.Field(name: "anthropic-version", value: "2023-06-01")
+        guard operation == .messages else { return [usual] }
+        let own = ["anthropic-version", "anthropic-beta"].compactMap { name in
+            head.headers.first(name: name).map { UpstreamRequest.Shape.Field(name: name, value: $0) }
         }
-        let head = HTTPRequestHead(
-            version: .http1_1, method: .POST, uri: deployment.endpoint.basePath + operation.path,
-            headers: HTTPHeaders(fields))
-        connection.send(head, body: body, to: CallReceiver(self))
+        return own.contains { $0.name == usual.name } ? own : own + [usual]
+    }
+
+    /// The caller's own, where it says who it is.
+    private func ownField(_ field: ProviderTerms.Field) -> UpstreamRequest.Shape.Field {
+        .init(name: field.name, value: head.headers.first(name: field.name) ?? field.value)
     }
 
     /// - Returns: whether the request went out again, so that the failure is nobody's.
@@ -75,7 +91,11 @@ extension Exchange {
             let deployment, let operation
         else { return false }
         call = nil
-        attempts.append(Attempt(number: attempt, deployment: deployment.id, upstream: nil, cost: .none))
+        attempts.append(
+            Attempt(
+                number: attempt, deployment: deployment.id, provider: deployment.provider, upstream: nil, cost: .none))
+        // Others that are idle may be closing as well.
+        needsNewConnection = true
         call(deployment, operation)
         return true
     }
@@ -93,7 +113,7 @@ private final class CallReceiver: UpstreamReceiver {
 
     private var current: Exchange? { exchange.attempt == attempt && !exchange.isEnded ? exchange : nil }
 
-    func upstreamDidReceive(status: Int, headers: HTTPHeaders) {
+    func upstreamDidReceive(status: Int, headers: HeaderFields) {
         current?.upstreamDidReceive(status: status, headers: headers)
     }
 
@@ -104,12 +124,14 @@ private final class CallReceiver: UpstreamReceiver {
 }
 
 extension Operation {
-    /// OpenAI's path of the operation.
+    /// The path of the operation, of OpenAI's or Anthropic's API.
     var path: String {
         switch self {
         case .chat: "/v1/chat/completions"
         case .completions: "/v1/completions"
         case .embeddings: "/v1/embeddings"
+        case .messages: "/v1/messages"
+        case .responses: "/v1/responses"
         }
     }
 }

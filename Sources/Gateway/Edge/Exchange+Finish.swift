@@ -33,6 +33,7 @@ extension Exchange {
         if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end.succeed() }
         if !keepsAlive { edge.closeWhenWritten() }
         letGoOfUpstream()
+        edge.exchangeDidEnd()
     }
 
     /// - Parameters:
@@ -40,10 +41,13 @@ extension Exchange {
     ///   - body: the whole answer, when it is not a stream.
     func finish(_ status: RequestStatus, problem: Problem?, body answer: ByteBuffer? = nil) {
         guard !isEnded else { return }
+        leaveLine()
         phase = .settling(answer: answer)
         letGoOfUpstream()
         // Written before the client can know that it has everything: a complete answer without a row cannot be.
         let record = makeRecord(status, problem: problem)
+        if let record, status == .succeeded { notePace(record.usage) }
+        leavePlace(outcome(status, problem))
         endTicket(record)
         if let record {
             core.flow.journal.close(record)
@@ -51,6 +55,7 @@ extension Exchange {
             loop.metrics.finished(record)
         } else if let problem {
             loop.metrics.refused(problem.code)
+            keepRoute()
         }
         let waits = record != nil && waitsForDisk(problem)
         if let keyed {
@@ -83,16 +88,21 @@ extension Exchange {
         admissionWait?.cancel()
         admissionWait = nil
         call = nil
+        letGoOfBody()
+    }
+
+    func letGoOfBody() {
         core.release(bodyBytes: bodyReserved)
         bodyReserved = 0
         body = ByteBuffer()
+        outgoing = ByteBuffer()
     }
 
     // MARK: Bytes
 
     /// An HTTP/1.0 client is never kept: without chunks, only the close tells it where a stream ends.
     var keepsAlive: Bool {
-        head.isKeepAlive && isReceived && !head.version.isBeforeOneOne && !core.isDraining
+        head.isKeepAlive && isReceived && !head.version.isBeforeOneOne && !core.isDraining && !edge.isQuiescing
     }
 
     func writeHead(status: Int, type: String, length: Int? = nil, extra: [(String, String)] = []) {
@@ -101,6 +111,7 @@ extension Exchange {
         if let length { fields.append(("content-length", String(length))) }
         fields.append(("x-request-id", request.description))
         fields += extra
+        if let routeField { fields.append(routeField) }
         fields += core.headers.fields(for: head.headers)
         if let warning { fields.append(("volery-warning", warning)) }
         if !keepsAlive { fields.append(("connection", "close")) }
@@ -111,8 +122,14 @@ extension Exchange {
         isHeadWritten = true
     }
 
+    /// Who answered, or was asked last.
+    private var routeField: (String, String)? { deployment.map { ("volery-route", $0.id.description) } }
+
     /// Told where a model takes part of a request and cannot do all of it.
     private var warning: String? {
+        if !leftOut.isEmpty {
+            return "left out, since it has no counterpart where the model is served: \(leftOut.joined(separator: ", "))"
+        }
         guard facts.offersTools, let deployment, !deployment.capabilities.contains(.tools) else { return nil }
         return "tools: the model \(deployment.model) cannot call tools; they were passed on and may be ignored"
     }
@@ -124,18 +141,19 @@ extension Exchange {
             let isOver = isReceived || problem.code == .requestTimeout
             let end = edge.promiseOfEnd()
             edge.exchangeWillEnd(isReceived: isOver, closes: !keepsAlive)
-            var answer = Answer.problem(problem, request: request)
+            var answer = Answer.problem(problem, request: request, in: dialect)
             answer.version = head.version
+            if let routeField { answer.extra.append(routeField) }
             answer.extra += terms + unkeptHeader + core.headers.fields(for: head.headers)
             if case .wrongMethod(let allowed) = route { answer.extra.append(("allow", allowed)) }
             answer.write(to: writer, closes: !keepsAlive, end: end)
             if isOver, !keepsAlive { edge.closeWhenWritten() }
-            return
+            return edge.exchangeDidEnd()
         }
         var last = ByteBuffer()
         if let problem {
             last = costComment
-            last.writeImmutableBuffer(Self.errorEvent(problem, request: request))
+            last.writeImmutableBuffer(dialect.errorEvent(problem, request: request))
         } else if let answer {
             writeHead(
                 status: 200, type: "application/json", length: answer.readableBytes, extra: terms + unkeptHeader)
@@ -143,7 +161,7 @@ extension Exchange {
         } else {
             if !isHeadWritten { writeHead(status: 200, type: Self.streamType, extra: terms) }
             last = costComment
-            last.writeImmutableBuffer(Self.doneEvent)
+            last.writeImmutableBuffer(filter.terminal)
         }
         let closes = !keepsAlive || problem != nil
         writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(last))), promise: nil)
@@ -151,18 +169,10 @@ extension Exchange {
         edge.exchangeWillEnd(isReceived: isReceived, closes: closes)
         writer.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: end)
         if closes { edge.closeWhenWritten() }
+        edge.exchangeDidEnd()
     }
 
     static let streamType = "text/event-stream; charset=utf-8"
-    static let doneEvent = ByteBuffer(staticString: "data: [DONE]\n\n")
-
-    /// The event that says a stream is over before its end. No `[DONE]` follows it.
-    static func errorEvent(_ problem: Problem, request: RequestID) -> ByteBuffer {
-        var event = ByteBuffer(staticString: "data: ")
-        event.writeBytes(ProblemBody.openAI(problem, request: request))
-        event.writeStaticString("\n\n")
-        return event
-    }
 
     // MARK: Record
 
@@ -177,7 +187,18 @@ extension Exchange {
             status: status, httpStatus: seenStatus, errorCode: problem?.code.rawValue,
             usage: usage(status, of: deployment), started: started, latency: core.flow.clock.uptime - startedUptime,
             firstToken: firstByteAt.map { $0 - startedUptime }, billing: billing,
-            attempts: attempts + [lastAttempt(status, of: deployment)])
+            attempts: isAttemptOpen ? attempts + [lastAttempt(status, of: deployment)] : attempts, route: routeRecord)
+    }
+
+    /// Why nobody was called, where the router was asked: no usage row brings it.
+    private func keepRoute() {
+        guard let routes = core.routes, let chosen, let principal else { return }
+        let record = chosen.record
+        guard !record.isEmpty else { return }
+        routes.note(
+            StoredRoute(
+                request: request, workspace: principal.workspace, key: principal.key, accepted: started,
+                record: record))
     }
 
     /// What the runtime reported, else what can be told from what passed through here.
@@ -194,24 +215,43 @@ extension Exchange {
         case .succeeded, .clientClosed, .truncated, .timedOut:
             let bounds = bounds(deployment)
             return Usage(
-                inputTokens: bounds?.likelyInput ?? 0,
+                inputTokens: filter.tally.inputTokens ?? bounds?.likelyInput ?? 0,
                 outputTokens: bounds?.likelyOutput(seen: filter.likelyOutput) ?? filter.likelyOutput,
                 source: .estimated)
         }
     }
 
-    private func lastAttempt(_ status: RequestStatus, of deployment: Deployment) -> Attempt {
+    func lastAttempt(_ status: RequestStatus, of deployment: Deployment) -> Attempt {
         let own = ["x-request-id", "request-id"].lazy.compactMap { [upstreamHeaders] in upstreamHeaders.first(name: $0)
         }
         let upstream = filter.upstreamID ?? own.first { $0 != request.description }
-        return Attempt(number: attempt, deployment: deployment.id, upstream: upstream, cost: cost(status))
+        return Attempt(
+            number: attempt, deployment: deployment.id, provider: deployment.provider, upstream: upstream,
+            cost: cost(status), told: told)
+    }
+
+    private var told: Money? {
+        guard let toldCurrency, toldCurrency.ledgerScale == ToldCost.scale else { return nil }
+        return filter.tally.toldCost.map { Money(units: $0, toldCurrency) }
+    }
+
+    /// What the end of the exchange tells of the deployment.
+    private func outcome(_ status: RequestStatus, _ problem: Problem?) -> CallOutcome {
+        if status == .succeeded || status == .rejected { return .answered }
+        switch problem?.code {
+        case .upstreamRateLimited, .providerDegraded: return .overloaded
+        case .upstreamError, .upstreamUnreachable, .upstreamInvalidResponse, .upstreamTruncated, .upstreamTimeout:
+            return .failed
+        default: return firstByteAt == nil ? .unknown : .answered
+        }
     }
 
     /// What is known of the last call's cost to us.
     private func cost(_ status: RequestStatus) -> Attempt.Cost {
         if filter.usage != nil { return .confirmed }
         // Nothing was sent, or it was refused: nobody charges for that.
-        if sentAt == .distantPast || (400..<500).contains(upstreamStatus) || upstreamStatus == 503 { return .none }
+        let isRefused = (400..<500).contains(upstreamStatus) || upstreamStatus == 503 || upstreamStatus == 529
+        if sentAt == .distantPast || isRefused { return .none }
         switch status {
         case .succeeded: return .estimated
         case .rejected, .failed, .interrupted: return .unknown
@@ -236,17 +276,13 @@ extension Exchange {
     }
 
     private func logEnd(_ status: RequestStatus, problem: Problem?, record: UsageRecord?) {
-        guard core.logger.logLevel <= .info else { return }
-        var metadata = logMetadata
-        metadata["operation"] = .string(operation?.rawValue ?? "models")
-        if let problem { metadata["code"] = .string(problem.code.rawValue) }
-        let latency = (record?.latency ?? core.flow.clock.uptime - startedUptime).microseconds
-        metadata["latency_ms"] = .stringConvertible(Int(latency / 1000))
-        if let price { metadata["price"] = .stringConvertible(price) }
-        if let record {
-            metadata["input_tokens"] = .stringConvertible(record.usage.inputTokens)
-            metadata["output_tokens"] = .stringConvertible(record.usage.outputTokens)
-        }
-        core.logger.info("request \(record == nil ? "refused" : status.rawValue)", metadata: metadata)
+        guard let accessLog = core.accessLog else { return }
+        accessLog.ended(
+            AccessEntry(
+                request: request, outcome: record == nil ? .refused : .ended(status),
+                workspace: principal?.workspace, model: deployment?.model.text, route: deployment?.id,
+                operation: operation?.rawValue ?? "models", code: problem?.code,
+                latency: record?.latency ?? core.flow.clock.uptime - startedUptime, price: price,
+                usage: record?.usage))
     }
 }

@@ -141,16 +141,16 @@ extension Exchange {
         if let problem {
             guard isKept(problem) else { return nil }
             guard isHeadWritten else {
-                let body = ByteBuffer(bytes: ProblemBody.openAI(problem, request: request))
+                let body = ByteBuffer(bytes: dialect.errorBody(problem, request: request))
                 return keyed.whole(body).map {
                     .kept(status: problem.status, contentType: "application/json", $0)
                 }
             }
-            bytes = keyed.stream(endingWith: Self.errorEvent(problem, request: request))
+            bytes = keyed.stream(endingWith: dialect.errorEvent(problem, request: request))
         } else if let answer {
             return keyed.whole(answer).map { .kept(status: 200, contentType: "application/json", $0) }
         } else {
-            bytes = keyed.stream(endingWith: Self.doneEvent)
+            bytes = keyed.stream(endingWith: filter.terminal)
         }
         return bytes.map { .kept(status: 200, contentType: Self.streamType, $0) }
     }

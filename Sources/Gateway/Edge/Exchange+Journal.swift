@@ -22,11 +22,13 @@ extension Exchange {
     /// Writes that this attempt begins, then goes on with `body`, when the journal is strict only from the disk on.
     func open(_ deployment: Deployment, _ operation: Operation, then body: @escaping (Exchange) -> Void) {
         guard let principal else { return }
+        if attempt == 1, let chosen { routeRecord = chosen.record }
         core.flow.journal.open(
             OpenRequest(
                 request: request, clientRequest: clientRequest, workspace: principal.workspace, key: principal.key,
                 operation: operation, model: deployment.model.text, deployment: deployment.id,
-                isStream: facts.isStream, attempt: attempt, started: started, billing: billing))
+                isStream: facts.isStream, attempt: attempt, started: started, billing: billing,
+                route: routeRecord, before: attempts))
         guard core.flow.journal.isStrict else { return body(self) }
         phase = .opening
         wait(atMost: GatewayLimits.syncTimeout)

@@ -3,7 +3,6 @@ import Inference
 import Kernel
 import Logging
 import NIOCore
-import NIOHTTP1
 import Tenancy
 
 /// From the request's head to the call: check, authenticate, read, route, rewrite.
@@ -17,8 +16,7 @@ extension Exchange {
         } catch {
             return end(for: error)
         }
-        let authorization = head.headers.first(name: "authorization") ?? ""
-        guard let token = Self.bearerToken(in: authorization) else {
+        guard let token = bearerToken else {
             return end(for: Problem(.authenticationRequired, parameter: "Authorization"))
         }
         let keys = core.flow.keys
@@ -54,6 +52,13 @@ extension Exchange {
         }
     }
 
+    /// Anthropic's clients send the key in a field of its own.
+    private var bearerToken: Substring? {
+        if let header = head.headers.first(name: "authorization") { return Self.bearerToken(in: header) }
+        guard case .inference(.messages) = route else { return nil }
+        return head.headers.first(name: "x-api-key").flatMap { $0.isEmpty ? nil : $0[...] }
+    }
+
     private static func bearerToken(in header: String) -> Substring? {
         guard header.utf8.count > 7, header.prefix(7).lowercased() == "bearer " else { return nil }
         let token = header.dropFirst(7).drop { $0 == " " }
@@ -64,7 +69,7 @@ extension Exchange {
         if case .wrongMethod(let allowed) = route {
             throw Problem(.methodNotAllowed, "\(head.method) is not possible here.", hint: "Use \(allowed).")
         }
-        for name in ["authorization", "content-type", "content-length", "host"] where head.headers[name].count > 1 {
+        for name in ["authorization", "x-api-key", "content-type"] where head.headers.count(name: name) > 1 {
             throw Problem(
                 .validationError, "The header `\(name)` stands more than once.", parameter: name, hint: "Send it once.")
         }
@@ -78,13 +83,14 @@ extension Exchange {
                 .unsupportedMediaType, "A compressed body cannot be read here.", parameter: "Content-Encoding",
                 hint: "Send the body as it is.")
         }
-        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }) {
+        if let length = head.contentLength {
             try checkBody(length)
         }
     }
 
     /// Whether a body of this type may be JSON. Besides JSON's own that is what `curl -d` says of any body by itself.
     private static func mayBeJSON(_ type: String) -> Bool {
+        if type == "application/json" { return true }
         let essence = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         return ["application/json", "application/x-www-form-urlencoded", "text/plain"].contains(essence)
             || essence.hasSuffix("+json")
@@ -137,10 +143,10 @@ extension Exchange {
 
     /// The key's token, as far as the request carries one of the right form.
     var token: KeyToken? {
-        Self.bearerToken(in: head.headers.first(name: "authorization") ?? "").flatMap { KeyToken($0) }
+        bearerToken.flatMap { KeyToken($0) }
     }
 
-    private var context: AccessContext { AccessContext(now: started, address: client) }
+    var context: AccessContext { AccessContext(now: started, address: client) }
 
     /// Goes on when both the body and the verdict are there.
     private func proceed() {
@@ -162,15 +168,8 @@ extension Exchange {
         requestBytes = body.readableBytes
         tags = try RequestTags.read(head.headers)
         facts = try RequestReader.read(body, for: operation)
-        let deployment = try choose(operation)
+        let route = try choose(operation)
         guard try !claims(operation) else { return }
-        try start(deployment, operation)
-    }
-
-    /// The deployment that answers, if the key may use it.
-    func choose(_ operation: Operation) throws(Problem) -> Deployment {
-        guard let principal else { throw Problem(.authenticationRequired) }
-        return try core.flow.route(
-            facts.model, for: operation, needs: facts.needs, turn: core.nextTurn(), holder: principal, in: context)
+        try start(route, operation)
     }
 }

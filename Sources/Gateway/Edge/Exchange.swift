@@ -9,21 +9,28 @@ import Tenancy
 
 /// One request of the hot path and its answer, from the head to the usage record, on one event loop.
 ///
-///     receiving ─> claiming ─> admitting ─> opening ─> calling ─> buffering ──> settling ─> ended
-///         │           │            │           │          │  └──> streaming ────────^         ^
-///         └───────────┴────────────┴───────────┴──────────┴───────────┴───────────────────────┘
+///                                                 ┌────── pausing <─────┐
+///                                                 v                     │
+///     receiving ─> claiming ─> queued ─> admitting ─> opening ─> calling ─> buffering ──> settling ─> ended
+///         │           │          │           │           │          │  └──> streaming ────────^         ^
+///         └───────────┴──────────┴───────────┴───────────┴──────────┴───────────┴───────────────────────┘
 ///
-/// `opening` and `settling` wait for a strict journal's disk, and are passed over with any other; `admitting` is, where
-/// memory says that the request may run. `claiming` is for requests with an `Idempotency-Key`, which wait in `settling`
-/// for their store too; see `Exchange+Idempotency.swift`.
+/// `queued` waits for a place at a deployment, and `pausing` for a moment before another call; see
+/// `Exchange+Route.swift`. `opening` and `settling` wait for a strict journal's disk, and are passed over with any
+/// other; `admitting` is, where memory says that the request may run. `claiming` is for requests with an
+/// `Idempotency-Key`, which wait in `settling` for their store too; see `Exchange+Idempotency.swift`.
 final class Exchange {
     enum Phase {
         /// The body comes in, and the key is checked.
         case receiving
         /// The store is asked whether this request was carried out before.
         case claiming
+        /// All deployments are full, and the request waits for a place.
+        case queued
         /// Budgets and limits are asked whether the request may run.
         case admitting
+        /// A call failed, and the next one is made in a moment.
+        case pausing
         /// The record of the call is on its way to the disk.
         case opening
         /// The upstream was asked and has not answered.
@@ -42,7 +49,7 @@ final class Exchange {
     let edge: EdgeHandler
     let core: GatewayCore
     let loop: LoopContext
-    let head: HTTPRequestHead
+    let head: RequestHead
     let route: EdgeRoute
     /// Where the request comes from.
     let client: IPAddress?
@@ -59,8 +66,11 @@ final class Exchange {
     var isHeadWritten = false
 
     // What the request turned out to be.
+    /// As the client sent it.
     var body = ByteBuffer()
     var bodyReserved = 0
+    /// As the deployment gets it that is asked now.
+    var outgoing = ByteBuffer()
     /// Bytes of the body as the client sent it.
     var requestBytes = 0
     var principal: KeyHolder?
@@ -69,13 +79,27 @@ final class Exchange {
     /// Runs while the key is checked against the store.
     var verificationLimit: Scheduled<Void>?
     var facts = RequestFacts()
-    var deployment: Deployment?
     var hasPlace = false
+
+    // Who is asked; see `Exchange+Route.swift`.
+    var chosen: RequestRoute?
+    /// The decision that the calls follow, as it is kept; empty before the first call.
+    var routeRecord: [UInt8] = []
+    var journey = Journey(order: [], most: 0)
+    /// Of the deployment that is asked, among the candidates.
+    var place = 0
+    var placeTaken: DeploymentState?
+    var lineTicket: ServiceState.Ticket?
+    var deployment: Deployment?
+    /// What the last call failed with that was not the last.
+    var passedOver: Problem?
 
     // What it may cost; see `Exchange+Admission.swift`.
     var tags: [String] = []
     var admissionWait: AdmissionWait?
     var ticket: (any AdmissionTicket)?
+    /// What the ticket covers.
+    var ceiling = Quantities()
     var isTicketEnded = false
     var rates: [RateState] = []
     var billing = BillingFacts.none
@@ -87,12 +111,21 @@ final class Exchange {
     /// A call belongs to one attempt: what a cancelled one still delivers is not ours.
     var attempt = 0
     var mayRetry = false
+    var needsNewConnection = false
     var sentAt = NIODeadline.distantPast
+    /// Of what the upstream says that the call cost; nil where it is not asked.
+    var toldCurrency: Currency?
+    /// Whether the journal knows of a call that has not ended.
+    var isAttemptOpen = false
     /// Those that ended before the last one.
     var attempts: [Attempt] = []
     var upstreamStatus = 0
-    var upstreamHeaders = HTTPHeaders()
-    var filter = StreamFilter(wantsUsage: true, model: nil)
+    var upstreamHeaders = HeaderFields()
+    var filter = AnswerStream(
+        operation: .chat, wire: .openAI,
+        form: AnswerForm(wantsUsage: true, shownModel: nil, created: 0, fallbackID: ""))
+    /// Members of the request that its translation left out.
+    var leftOut: [String] = []
     var firstByteAt: Duration?
     var needsFlush = false
     var isPaused = false
@@ -103,11 +136,12 @@ final class Exchange {
     // Time limits, by the loop's clock.
     let wholeDeadline: NIODeadline
     private var phaseLimit = Duration.zero
+    private var phaseEnd = NIODeadline.distantFuture
     var phaseDeadline: NIODeadline {
         didSet { edge.setDeadline(min(phaseDeadline, wholeDeadline)) }
     }
 
-    init(edge: EdgeHandler, head: HTTPRequestHead, route: EdgeRoute) {
+    init(edge: EdgeHandler, head: RequestHead, route: EdgeRoute) {
         self.edge = edge
         self.head = head
         self.route = route
@@ -126,6 +160,9 @@ final class Exchange {
         if case .inference(let operation) = route { operation } else { nil }
     }
 
+    /// In whose words the client is answered.
+    var dialect: Dialect { operation.map { Dialect($0) } ?? .openAI }
+
     private(set) lazy var clientRequest: String? = {
         guard let text = head.headers.first(name: "x-request-id"), text.utf8.count <= 128,
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -137,7 +174,7 @@ final class Exchange {
     var isEnded: Bool {
         switch phase {
         case .settling, .ended: true
-        case .receiving, .claiming, .admitting, .opening, .calling, .buffering, .streaming: false
+        case .receiving, .claiming, .queued, .admitting, .pausing, .opening, .calling, .buffering, .streaming: false
         }
     }
 
@@ -167,6 +204,7 @@ final class Exchange {
     }
 
     func deadlineReached(now: NIODeadline) {
+        if keepAlive(at: now) { return }
         switch phase {
         case .receiving:
             // With the body complete, it is our own check of the key that takes too long.
@@ -175,6 +213,9 @@ final class Exchange {
             let waits = keyed?.waitsForTwin == true
             if !waits { log(.error, "the store of idempotency keys is silent", [:]) }
             end(for: waits ? .twinStillRuns : Problem(.storageUnavailable, retryAfter: 1))
+        case .queued:
+            loop.metrics.didShed(chosen?.priority ?? .normal)
+            end(for: Problem(.overloaded, "No deployment became free in time.", parameter: "model", retryAfter: 1))
         case .admitting:
             log(.error, "budgets and limits are silent", [:])
             end(for: Problem(.overloaded, retryAfter: 1))
@@ -182,13 +223,15 @@ final class Exchange {
         case .opening, .settling:
             log(.error, "the journal's disk does not confirm what was written", [:])
             end(for: Problem(.journalUnavailable, retryAfter: 5))
-        case .calling, .buffering, .streaming, .ended:
-            end(
-                for: Problem(
-                    .upstreamTimeout,
-                    now >= wholeDeadline
-                        ? "The request took longer than \(core.limits.wholeTimeout)."
-                        : "The model's runtime or provider was silent for longer than \(phaseLimit)."))
+        case .calling, .buffering, .streaming, .pausing, .ended:
+            guard now < wholeDeadline else {
+                return end(
+                    for: Problem(.upstreamTimeout, "The request took longer than \(core.limits.wholeTimeout)."))
+            }
+            callFailed(
+                .silent,
+                Problem(
+                    .upstreamTimeout, "The model's runtime or provider was silent for longer than \(phaseLimit)."))
         }
     }
 
@@ -198,8 +241,23 @@ final class Exchange {
     /// The same for a caller that has read the loop's clock already.
     func wait(atMost limit: Duration, from now: NIODeadline) {
         phaseLimit = limit
-        phaseDeadline = now + TimeAmount(limit)
+        phaseEnd = now + TimeAmount(limit)
+        phaseDeadline = phaseEnd
+        guard case .streaming = phase, isHeadWritten, core.limits.commentInterval < limit else { return }
+        phaseDeadline = now + TimeAmount(core.limits.commentInterval)
     }
+
+    /// A stream that says nothing for a while is kept open through whatever is between: by a comment, which clients
+    /// pass over.
+    private func keepAlive(at now: NIODeadline) -> Bool {
+        guard case .streaming = phase, now < phaseEnd, now < wholeDeadline else { return false }
+        phaseDeadline = min(phaseEnd, now + TimeAmount(core.limits.commentInterval))
+        guard isHeadWritten, !isPaused, isClientThere else { return true }
+        edge.writer?.writeAndFlush(NIOAny(HTTPServerResponsePart.body(.byteBuffer(Self.comment))), promise: nil)
+        return true
+    }
+
+    private static let comment = ByteBuffer(staticString: ": keep-alive\n\n")
 
     func requestIsBroken(_ problem: Problem) {
         isReceived = false

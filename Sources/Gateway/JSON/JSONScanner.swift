@@ -112,6 +112,14 @@ package struct JSONScanner {
         return Int(String(decoding: bytes[start..<offset], as: UTF8.self))
     }
 
+    /// A number as it stands there.
+    package mutating func numberText() throws(JSONFault) -> UnsafeBufferPointer<UInt8> {
+        skipSpace()
+        let start = offset
+        try number()
+        return UnsafeBufferPointer(rebasing: bytes[start..<offset])
+    }
+
     /// Only white space may be left.
     package mutating func end() throws(JSONFault) {
         skipSpace()

@@ -2,7 +2,7 @@ import Inference
 
 /// The type that a member of a request's body must have. Members that are not listed pass on to the runtime unseen.
 ///
-/// Source: https://platform.openai.com/docs/api-reference
+/// Sources: https://platform.openai.com/docs/api-reference, https://docs.claude.com/en/api/messages
 struct BodyRule {
     let kinds: Set<JSONKind>
     /// What to send, for the error's hint.
@@ -12,14 +12,15 @@ struct BodyRule {
         switch operation {
         case .chat: ["model", "messages"]
         case .completions: ["model", "prompt"]
-        case .embeddings: ["model", "input"]
+        case .embeddings, .responses: ["model", "input"]
+        case .messages: ["model", "messages", "max_tokens"]
         }
     }
 
     static func rule(for name: String, in operation: Operation) -> BodyRule? {
         switch (operation, name) {
         case (_, "model"): BodyRule(kinds: [.string], words: "the model's name as a text")
-        case (.chat, "messages"):
+        case (.chat, "messages"), (.messages, "messages"):
             BodyRule(kinds: [.array], words: "an array of messages, each with `role` and `content`")
         case (.completions, "prompt"): BodyRule(kinds: [.string, .array], words: "a text, or an array of texts")
         case (.embeddings, "input"): BodyRule(kinds: [.string, .array], words: "a text, or an array of texts")
@@ -27,6 +28,8 @@ struct BodyRule {
         case (.embeddings, "dimensions"): number
         case (.embeddings, "stream"): BodyRule(kinds: [.null], words: "no `stream`: embeddings come whole")
         case (.embeddings, _): nil
+        case (.messages, let name): messages(name)
+        case (.responses, let name): responses(name)
         case (_, let name): sampling(name)
         }
     }
@@ -34,6 +37,31 @@ struct BodyRule {
     private static let number = BodyRule(kinds: [.number, .null], words: "a number")
     private static let flag = BodyRule(kinds: [.boolean, .null], words: "true or false")
     private static let object = BodyRule(kinds: [.object, .null], words: "an object")
+
+    private static func messages(_ name: String) -> BodyRule? {
+        switch name {
+        case "max_tokens": BodyRule(kinds: [.number], words: "the most tokens that the answer may have")
+        case "stream": flag
+        case "system": BodyRule(kinds: [.string, .array, .null], words: "a text, or an array of text blocks")
+        case "tools", "stop_sequences": BodyRule(kinds: [.array, .null], words: "an array")
+        case "tool_choice": BodyRule(kinds: [.object, .null], words: #"an object, such as {"type": "auto"}"#)
+        case "metadata", "thinking", "output_config": object
+        case "temperature", "top_p", "top_k": number
+        default: nil
+        }
+    }
+
+    private static func responses(_ name: String) -> BodyRule? {
+        switch name {
+        case "input": BodyRule(kinds: [.string, .array], words: "a text, or an array of items")
+        case "stream", "store", "parallel_tool_calls", "background": flag
+        case "max_output_tokens", "temperature", "top_p", "top_logprobs": number
+        case "instructions": BodyRule(kinds: [.string, .null], words: "a text")
+        case "tools": BodyRule(kinds: [.array, .null], words: "an array of tools")
+        case "metadata", "text", "reasoning": object
+        default: nil
+        }
+    }
 
     private static func sampling(_ name: String) -> BodyRule? {
         switch name {

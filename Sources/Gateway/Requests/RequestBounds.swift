@@ -27,14 +27,17 @@ package struct RequestBounds: Sendable {
 
     private let facts: RequestFacts
     private let operation: Operation
-    private let deployment: Deployment
+    private let deployment: Deployment?
+    private let contextLimit: Int?
     /// Bytes of the body without its images.
     private let textBytes: Int
 
-    package init(_ facts: RequestFacts, bytes: Int, operation: Operation, deployment: Deployment) {
+    /// - Parameter deployment: nil while none is chosen; what it bounds is not bounded then.
+    package init(_ facts: RequestFacts, bytes: Int, operation: Operation, deployment: Deployment?) {
         self.facts = facts
         self.operation = operation
         self.deployment = deployment
+        contextLimit = deployment?.contextLimit
         textBytes = max(0, bytes - facts.imageBytes)
     }
 
@@ -42,14 +45,22 @@ package struct RequestBounds: Sendable {
     private var input: Int {
         let frame = facts.offersTools ? Self.template : 0
         let byBytes = facts.hasUnseenParts ? Self.unbounded : textBytes + frame
-        let byContext = deployment.contextLimit.map { Self.product($0, facts.prompts) } ?? byBytes
+        let byContext = contextLimit.map { Self.product($0, facts.prompts) } ?? byBytes
         return min(byBytes, byContext) + Self.product(facts.images, Self.tokensOfImage)
+    }
+
+    /// No tokenizer has fewer for a text that somebody wrote: it would need words of eight bytes throughout.
+    package var leastInput: Int { textBytes / 8 }
+
+    /// What an answer likely has.
+    package var expectedOutput: Int {
+        output(each: min(facts.outputCap ?? Self.likelyOutput, Self.likelyOutput))
     }
 
     /// About four bytes a token in the languages that models are trained on most.
     package var likelyInput: Int {
         let likely = textBytes / 4 + Self.product(facts.images, Self.likelyTokensOfImage)
-        return deployment.contextLimit.map { min(likely, Self.product($0, facts.prompts)) } ?? likely
+        return contextLimit.map { min(likely, Self.product($0, facts.prompts)) } ?? likely
     }
 
     /// What a request must be given so that its answer has an upper bound; nil where its caller's own cap is one.
@@ -63,9 +74,16 @@ package struct RequestBounds: Sendable {
         return OutputCap(tokens: facts.outputCap ?? room(for: fallback), added: isThere ? nil : obeyed[0])
     }
 
+    /// What an answer is capped at where its request goes out in another dialect, which may not go without a cap.
+    /// - Parameter fallback: as for `cap`.
+    package func translatedCap(_ fallback: Int) -> Int { facts.outputCap ?? room(for: fallback) }
+
+    /// The member by which the deployment takes its cap.
+    package var capName: RequestFacts.CapName { obeyed[0] }
+
     /// Some runtimes refuse a cap for which the context has no room beside the prompt.
     private func room(for fallback: Int) -> Int {
-        guard let context = deployment.contextLimit else { return fallback }
+        guard let context = contextLimit else { return fallback }
         let room = context - textBytes / 2 - Self.template - Self.product(facts.images, Self.likelyTokensOfImage)
         return max(min(Self.template, context), min(fallback, room))
     }
@@ -73,7 +91,12 @@ package struct RequestBounds: Sendable {
     /// The caps that the upstream is known to go by, the one to add first. OpenAI's newer models refuse `max_tokens`,
     /// and some runtimes do not know `max_completion_tokens`: a provider documents what it takes, a runtime ignores.
     private var obeyed: [RequestFacts.CapName] {
-        guard operation == .chat else { return [.maxTokens] }
+        guard let deployment else { return [.maxTokens] }
+        switch operation.asked(over: deployment.wire) {
+        case .completions, .embeddings, .messages: return [.maxTokens]
+        case .responses: return [.maxOutputTokens]
+        case .chat: break
+        }
         let host = deployment.endpoint.host
         if host.hasSuffix(".openai.com") || host.hasSuffix(".openai.azure.com") {
             return [.maxCompletionTokens, .maxTokens]
@@ -101,7 +124,7 @@ package struct RequestBounds: Sendable {
 
     private func output(each: Int) -> Int {
         guard operation != .embeddings else { return 0 }
-        let bound = min(each, deployment.contextLimit ?? each)
+        let bound = min(each, contextLimit ?? each)
         return Self.product(Self.product(bound, facts.choices), facts.prompts)
     }
 

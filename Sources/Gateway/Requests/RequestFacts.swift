@@ -27,6 +27,8 @@ package struct RequestFacts: Sendable, Equatable {
     package var imageBytes = 0
     /// Whether something is only named in the body, such as a film by its address, so that its size is not known here.
     package var hasUnseenParts = false
+    /// Whether a client of messages asked the model to think.
+    package var wantsThinking = false
     /// Where the body's first member begins, just after the opening brace.
     package var firstMember = 0
 
@@ -47,6 +49,7 @@ package struct RequestFacts: Sendable, Equatable {
         case maxTokens = "max_tokens"
         case maxCompletionTokens = "max_completion_tokens"
         case predict = "n_predict"
+        case maxOutputTokens = "max_output_tokens"
     }
 
     package enum StreamOptions: Sendable, Equatable {

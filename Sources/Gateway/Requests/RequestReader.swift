@@ -4,8 +4,8 @@ package import NIOCore
 
 /// Reads a request's body once: checks all of it, and picks out what the gateway needs.
 package struct RequestReader {
-    private let operation: Operation
-    private var facts = RequestFacts()
+    let operation: Operation
+    var facts = RequestFacts()
     private var seen: Set<String> = []
     private var problem: Problem?
 
@@ -34,7 +34,11 @@ package struct RequestReader {
         return reader.facts
     }
 
-    private init(operation: Operation) { self.operation = operation }
+    private init(operation: Operation) {
+        self.operation = operation
+        // Their answers tell it in any case, and know no option for it.
+        facts.wantsUsage = operation == .messages || operation == .responses
+    }
 
     private mutating func scan(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) {
         var scanner = JSONScanner(bytes)
@@ -65,18 +69,24 @@ package struct RequestReader {
             facts.model = try scanner.string().text
             facts.modelSpan = start..<scanner.offset
         case ("stream", .boolean): facts.isStream = try scanner.boolean()
-        case ("stream_options", .object): try streamOptions(in: &scanner)
+        case ("stream_options", .object) where operation != .responses: try streamOptions(in: &scanner)
         case ("stream_options", .null):
             try scanner.skipValue(depth: 1)
             facts.streamOptions = .null(start..<scanner.offset)
-        case ("messages", .array) where operation == .chat: try messages(in: &scanner)
+        case ("messages", .array) where operation == .chat || operation == .messages:
+            try messages(in: &scanner)
+        case ("system", .array) where operation == .messages: try note(parts: &scanner, depth: 1)
+        case ("thinking", .object) where operation == .messages, ("tool_choice", .object) where operation == .messages:
+            try typedObject(name, in: &scanner)
+        case ("input", .array) where operation == .responses: try input(in: &scanner)
+        case ("background", .boolean) where operation == .responses: try background(in: &scanner)
+        case ("previous_response_id", .string) where operation == .responses,
+            ("conversation", _) where operation == .responses && kind != .null,
+            ("prompt", .object) where operation == .responses:
+            facts.hasUnseenParts = true
+            try scanner.skipValue(depth: 1)
         case ("tools", .array):
-            var count = 0
-            try scanner.array(depth: 1) { (scanner, _) throws(JSONFault) in
-                count += 1
-                try scanner.skipValue(depth: 2)
-            }
-            facts.offersTools = count > 0
+            try tools(in: &scanner)
         case ("n", .number):
             if let choices = try scanner.integer(), choices > 1 {
                 facts.needs.insert(.multipleChoices)
@@ -84,7 +94,7 @@ package struct RequestReader {
             }
         case ("best_of", .number), ("n_cmpl", .number):
             if let choices = try scanner.integer() { facts.choices = max(facts.choices, choices) }
-        case ("max_tokens", _), ("max_completion_tokens", _), ("n_predict", _):
+        case ("max_tokens", _), ("max_completion_tokens", _), ("n_predict", _), ("max_output_tokens", _):
             try cap(name, kind, in: &scanner)
         case ("tool_choice", .string):
             if try scanner.string() == "required" { facts.needs.insert(.tools) }
@@ -110,7 +120,7 @@ package struct RequestReader {
         if let value, let least = leastCap(name), value < least {
             complain(name, "`\(name)` is \(value), and must be at least \(least).", "Leave it out for no cap.")
         }
-        guard let name = RequestFacts.CapName(rawValue: name) else { return }
+        guard let name = RequestFacts.CapName(rawValue: name), name.isKnown(to: operation) else { return }
         facts.caps.append(
             RequestFacts.Cap(name: name, span: start..<scanner.offset, tokens: value.flatMap { $0 < 0 ? nil : $0 }))
     }
@@ -120,8 +130,9 @@ package struct RequestReader {
     private func leastCap(_ name: String) -> Int? {
         switch (operation, name) {
         case (.embeddings, _), (_, "n_predict"): nil
+        case (.chat, "max_output_tokens"), (.completions, "max_output_tokens"): nil
         case (.completions, "max_tokens"): 0
-        case (.chat, _), (.completions, _): 1
+        case (.chat, _), (.completions, _), (.messages, _), (.responses, _): 1
         }
     }
 
@@ -168,7 +179,7 @@ package struct RequestReader {
                 let kind = try scanner.peek()
                 if name == "role" { role = kind }
                 if name == "content", kind == .array {
-                    try parts.read(&scanner)
+                    try parts.read(&scanner, depth: 3)
                 } else {
                     try scanner.skipValue(depth: 3)
                 }
@@ -177,9 +188,7 @@ package struct RequestReader {
                 bad = bad ?? ("messages[\(index)].role", "`messages[\(index)].role` is missing or not a text.")
             }
         }
-        facts.images += parts.images
-        facts.imageBytes += parts.imageBytes
-        facts.hasUnseenParts = facts.hasUnseenParts || parts.hasUnseen
+        note(parts)
         if count == 0 {
             complain("messages", "`messages` is empty.", "Send at least one message with `role` and `content`.")
         } else if let bad {
@@ -215,34 +224,7 @@ package struct RequestReader {
     }
 
     /// Keeps the first complaint: one clear error at a time.
-    private mutating func complain(_ parameter: String, _ message: String, _ hint: String) {
+    mutating func complain(_ parameter: String, _ message: String, _ hint: String) {
         if problem == nil { problem = Problem(.validationError, message, parameter: parameter, hint: hint) }
-    }
-}
-
-/// What of a message's parts is no text.
-private struct MessageParts {
-    var images = 0
-    var imageBytes = 0
-    var hasUnseen = false
-
-    /// Moves past an array of parts. Only an image's own value counts as one: what stands beside it may be a text.
-    mutating func read(_ scanner: inout JSONScanner) throws(JSONFault) {
-        var parts = self
-        try scanner.array(depth: 3) { (scanner, _) throws(JSONFault) in
-            guard try scanner.peek() == .object else { return try scanner.skipValue(depth: 4) }
-            try scanner.object(depth: 4) { (scanner, name) throws(JSONFault) in
-                scanner.skipSpace()
-                let start = scanner.offset
-                try scanner.skipValue(depth: 5)
-                if name == "image_url" {
-                    parts.images += 1
-                    parts.imageBytes += scanner.offset - start
-                } else if name == "video_url" || name == "audio_url" || name == "file" {
-                    parts.hasUnseen = true
-                }
-            }
-        }
-        self = parts
     }
 }

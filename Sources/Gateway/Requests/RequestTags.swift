@@ -1,5 +1,4 @@
 package import Kernel
-package import NIOHTTP1
 
 /// The labels that a caller gives a request: `volery-tags: team-a,nightly`.
 package enum RequestTags {
@@ -9,7 +8,7 @@ package enum RequestTags {
 
     /// - Returns: each once, in the caller's order.
     /// - Throws: `VALIDATION_ERROR`.
-    package static func read(_ headers: HTTPHeaders) throws(Problem) -> [String] {
+    package static func read(_ headers: some HeaderLookup) throws(Problem) -> [String] {
         guard headers.contains(name: header) else { return [] }
         var tags: [String] = []
         for line in headers[header] {

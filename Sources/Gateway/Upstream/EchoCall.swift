@@ -2,7 +2,6 @@ import FoundationEssentials
 import Inference
 import Kernel
 import NIOCore
-import NIOHTTP1
 
 /// One call to `demo-echo`, delivered as the bytes that a runtime would send.
 final class EchoCall: UpstreamCall {
@@ -67,7 +66,7 @@ final class EchoCall: UpstreamCall {
     }
 
     private func send(status: Int, type: String, body: String) {
-        receiver?.upstreamDidReceive(status: status, headers: ["content-type": type])
+        receiver?.upstreamDidReceive(status: status, headers: HeaderFields(["content-type": type]))
         receiver?.upstreamDidReceive(ByteBuffer(string: body))
         let receiver = self.receiver
         self.receiver = nil
@@ -82,7 +81,7 @@ final class EchoCall: UpstreamCall {
         events.append("data: {\(header(isChunk: true)),\"choices\":[],\"usage\":\(usage(prompt, words.count))}\n\n")
         events.append("data: [DONE]\n\n")
         pending = events[...]
-        receiver?.upstreamDidReceive(status: 200, headers: ["content-type": "text/event-stream"])
+        receiver?.upstreamDidReceive(status: 200, headers: HeaderFields(["content-type": "text/event-stream"]))
         deliver()
     }
 

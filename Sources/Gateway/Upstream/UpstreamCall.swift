@@ -1,5 +1,4 @@
 import NIOCore
-import NIOHTTP1
 
 /// One running call to an upstream. Everything happens on the event loop that started it.
 protocol UpstreamCall: AnyObject {
@@ -13,7 +12,7 @@ protocol UpstreamCall: AnyObject {
 /// Who hears of a call: one head, some bytes, then `upstreamDidEnd` or `upstreamDidFail`, never both, never anything
 /// after `cancel()`.
 protocol UpstreamReceiver: AnyObject {
-    func upstreamDidReceive(status: Int, headers: HTTPHeaders)
+    func upstreamDidReceive(status: Int, headers: HeaderFields)
     func upstreamDidReceive(_ bytes: ByteBuffer)
     /// All that one read brought was delivered: a good moment to flush.
     func upstreamDidFinishReading()

@@ -1,6 +1,5 @@
 import Inference
 import NIOCore
-import NIOHTTP1
 import NIOSSL
 
 #if canImport(Glibc)
@@ -11,8 +10,8 @@ import NIOSSL
 
 /// The last handler of an upstream connection: one request at a time, for one receiver.
 final class UpstreamConnection: ChannelInboundHandler {
-    typealias InboundIn = HTTPClientResponsePart
-    typealias OutboundOut = HTTPClientRequestPart
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     let channel: any Channel
     /// Counts the connections of a pool, which acts on them in this order.
@@ -20,6 +19,10 @@ final class UpstreamConnection: ChannelInboundHandler {
     private let endpoint: Endpoint
     /// Takes the connection back when it can serve again.
     private weak var pool: UpstreamPool?
+    private var context: ChannelHandlerContext?
+    private var parser = ResponseParser()
+    /// Of the last request's shape; most connections send one kind only.
+    private var template: RequestTemplate?
     private var receiver: (any UpstreamReceiver)?
     private var hasHead = false
     private var keepsAlive = true
@@ -36,24 +39,46 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.pool = pool
     }
 
-    func send(_ head: HTTPRequestHead, body: ByteBuffer?, to receiver: any UpstreamReceiver) {
+    /// Only on a connection that the pool gave out. The receiver hears nothing before this returns, unless the request
+    /// cannot be written at all.
+    func send(_ request: UpstreamRequest, body: ByteBuffer, to receiver: any UpstreamReceiver) {
         self.receiver = receiver
         hasHead = false
         keepsAlive = true
-        channel.write(wrapped(.head(head)), promise: nil)
-        if let body { channel.write(wrapped(.body(.byteBuffer(body))), promise: nil) }
-        channel.writeAndFlush(wrapped(.end(nil)), promise: nil)
+        if template?.shape != request.shape { template = RequestTemplate(request.shape, to: endpoint) }
+        guard let context, let rendered = template?.render(request, body: body, allocator: channel.allocator) else {
+            fail(.unreachable("the request cannot be written"))
+            return channel.close(promise: nil)
+        }
+        context.write(wrapOutboundOut(rendered.head), promise: nil)
+        if let rest = rendered.rest { context.write(wrapOutboundOut(rest), promise: nil) }
+        context.flush()
     }
 
-    private func wrapped(_ part: HTTPClientRequestPart) -> HTTPClientRequestPart { part }
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let receiver else { return context.close(promise: nil) }
-        switch unwrapInboundIn(data) {
+        // Nobody asked.
+        guard receiver != nil else { return context.close(promise: nil) }
+        parser.feed(unwrapInboundIn(data))
+        do throws(MessageFault) {
+            // What is delivered may end this call, and begin the next one on this connection.
+            while receiver != nil, let event = try parser.next() { deliver(event) }
+        } catch {
+            fail(.invalid("\(error)"))
+            context.close(promise: nil)
+        }
+    }
+
+    private func deliver(_ event: ResponseParser.Event) {
+        guard let receiver else { return }
+        switch event {
         case .head(let head):
             hasHead = true
-            keepsAlive = head.isKeepAlive
-            receiver.upstreamDidReceive(status: Int(head.status.code), headers: head.headers)
+            keepsAlive = head.isPersistent
+            receiver.upstreamDidReceive(status: head.status, headers: head.fields)
         case .body(let bytes):
             receiver.upstreamDidReceive(bytes)
         case .end:
@@ -68,14 +93,18 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         pool?.forget(self, of: endpoint)
+        if receiver != nil, let event = parser.finish() { return deliver(event) }
+        guard hasHead || !parser.isWithin else { return fail(.invalid("the connection closed within the head")) }
         fail(hasHead ? .closedMidway : .closedBeforeHead)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let parserError = error as? HTTPParserError {
-            fail(parserError == .invalidEOFState && hasHead ? .closedMidway : .invalid("\(parserError)"))
+        if hasHead {
+            // Also where the end of the connection is the end of the answer: an error is no such end.
+            fail(.closedMidway)
+        } else if error is NIOSSLError || error is NIOSSLExtraError {
+            fail(.unreachable("\(error)"))
         }
-        if !hasHead, error is NIOSSLError || error is NIOSSLExtraError { fail(.unreachable("\(error)")) }
         context.close(promise: nil)
     }
 
@@ -91,7 +120,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         resume()
         isReused = true
         idleSince = channel.eventLoop.now
-        guard keepsAlive, channel.isActive, let pool, pool.keep(self, of: endpoint) else {
+        // With bytes behind the answer, the next request would get what nobody knows.
+        guard keepsAlive, !parser.hasMore, channel.isActive, let pool, pool.keep(self, of: endpoint) else {
             return channel.close(promise: nil)
         }
     }

@@ -25,6 +25,7 @@ package struct SocketConnector: UpstreamConnector {
         ClientBootstrap(group: eventLoop)
             .connectTimeout(timeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.recvAllocator, value: FirstRead.allocator)
             .channelInitializer(initializer)
             .connect(host: endpoint.host, port: endpoint.port)
     }

@@ -1,6 +1,5 @@
 import Inference
 import NIOCore
-import NIOHTTP1
 import NIOSSL
 
 /// The upstream connections of one event loop. Client and upstream share the loop, so that no byte changes threads.
@@ -40,8 +39,6 @@ final class UpstreamPool {
             channel.eventLoop.makeCompletedFuture {
                 let pipeline = channel.pipeline.syncOperations
                 if endpoint.scheme == .https { try pipeline.addHandler(Self.tlsHandler(tls, endpoint)) }
-                try pipeline.addHandler(HTTPRequestEncoder())
-                try pipeline.addHandler(ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)))
                 try pipeline.addHandler(box.value.makeConnection(of: channel, to: endpoint))
             }
         }

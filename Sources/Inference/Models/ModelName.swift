@@ -28,6 +28,9 @@ package struct ModelName: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     package var description: String { text }
 
+    /// `model@version`; nil where that is too long for a name.
+    package func at(version: String) -> ModelName? { ModelName("\(text)@\(version)") }
+
     package static func < (left: ModelName, right: ModelName) -> Bool { left.text < right.text }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

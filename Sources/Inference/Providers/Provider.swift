@@ -33,9 +33,25 @@ package protocol ProviderStore: Sendable {
     func remove(_ id: ProviderID) async throws -> Provider?
 }
 
+/// A header field that says who calls.
+package struct UpstreamCredential: Sendable {
+    package let field: String
+    package let value: Secret
+    package let terms: ProviderTerms
+
+    /// - Parameter key: the provider's.
+    package init(_ key: Secret, over wire: WireProtocol, terms: ProviderTerms = .none) {
+        self.terms = terms
+        switch wire {
+        case .openAI, .echo: (field, value) = ("authorization", Secret("Bearer " + key.reveal()))
+        case .anthropic: (field, value) = ("x-api-key", key)
+        }
+    }
+}
+
 /// The credentials that calls upstream carry. In memory: asked for each request, on its event loop.
 package protocol UpstreamCredentials: Sendable {
-    /// The value of the `authorization` header for a call to this deployment; nil for none. Never one for another
-    /// scheme, host or port than its provider's.
-    func authorization(for deployment: Deployment) -> Secret?
+    /// What a call to this deployment carries; nil for nothing. Never for another scheme, host or port than its
+    /// provider's.
+    func credential(for deployment: Deployment) -> UpstreamCredential?
 }

@@ -50,6 +50,10 @@ struct RepeatingStore: UsageStore {
         try await inner.insert(records.map { known.contains($0.request) ? $0.asAnother : $0 })
     }
 
+    func record(of request: RequestID, in workspace: WorkspaceID) async throws -> UsageRecord? {
+        try await inner.record(of: request, in: workspace)
+    }
+
     func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord> {
         try await inner.list(in: workspace, page: page)
     }

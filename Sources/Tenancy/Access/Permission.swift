@@ -14,6 +14,8 @@ package enum Permission: String, Sendable, Codable, CaseIterable {
     case ruleRead = "rule:read"
     case ruleWrite = "rule:write"
     case auditRead = "audit:read"
+    case routingRead = "routing:read"
+    case routingWrite = "routing:write"
     case tenantRead = "tenant:read"
     case tenantWrite = "tenant:write"
     case providerRead = "provider:read"
@@ -34,7 +36,7 @@ package enum Permission: String, Sendable, Codable, CaseIterable {
         switch self {
         case .inferenceExecute: "Call models: chat, completions, embeddings."
         case .modelRead: "See which models there are."
-        case .modelWrite: "Register and deregister deployments."
+        case .modelWrite: "Register, change, promote and deregister deployments."
         case .usageRead: "Read usage rows and sums."
         case .keyRead: "List API keys, without their secrets."
         case .keyWrite: "Make, change, rotate and revoke API keys."
@@ -45,6 +47,9 @@ package enum Permission: String, Sendable, Codable, CaseIterable {
         case .ruleRead: "See access rules."
         case .ruleWrite: "Make, replace and remove access rules."
         case .auditRead: "Read, export and verify the audit log."
+        case .routingRead: "See how a workspace's requests are routed."
+        case .routingWrite:
+            "Set how a workspace's requests are routed. A bound on costs and a higher priority are the operator's."
         case .tenantRead: "See the tenant itself."
         case .tenantWrite: "Rename, suspend, delete and restore a tenant; making one belongs to the operator."
         case .providerRead: "See outside providers and the age of their keys."
@@ -78,14 +83,15 @@ package enum Role: String, Sendable, Codable, CaseIterable {
         case .admin:
             [
                 .inferenceExecute, .modelRead, .usageRead, .keyRead, .keyWrite, .workspaceRead, .workspaceWrite,
-                .memberRead, .memberWrite, .ruleRead, .ruleWrite, .auditRead, .tenantRead, .billingRead, .billingWrite,
+                .memberRead, .memberWrite, .ruleRead, .ruleWrite, .auditRead, .routingRead, .routingWrite, .tenantRead,
+                .billingRead, .billingWrite,
             ]
         case .developer:
             [
-                .inferenceExecute, .modelRead, .usageRead, .keyRead, .keyWrite, .workspaceRead, .tenantRead,
-                .billingRead,
+                .inferenceExecute, .modelRead, .usageRead, .keyRead, .keyWrite, .workspaceRead, .routingRead,
+                .tenantRead, .billingRead,
             ]
-        case .analyst: [.modelRead, .usageRead, .keyRead, .workspaceRead, .tenantRead, .billingRead]
+        case .analyst: [.modelRead, .usageRead, .keyRead, .workspaceRead, .routingRead, .tenantRead, .billingRead]
         }
     }
 

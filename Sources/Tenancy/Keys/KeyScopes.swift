@@ -2,7 +2,7 @@ package import Kernel
 
 /// An operation that a key can be narrowed to.
 package enum KeyEndpoint: String, Sendable, Codable, CaseIterable {
-    case chat, completions, embeddings, models
+    case chat, completions, embeddings, messages, responses, models
 }
 
 /// What a key is for, as its maker said it: permissions, and narrower still, endpoints and models.

@@ -27,6 +27,16 @@ struct KnownModels: Sendable {
             .map { "No model has the name `\($0)` yet.\n" }.joined()
     }
 
+    /// A line for each of these that no request would reach now.
+    func unrouted(_ names: [String]) -> String {
+        unknown(
+            names.filter { name in
+                // A version is one of a model.
+                guard let mark = name.lastIndex(of: "@") else { return true }
+                return !models.contains { $0.match(String(name[..<mark])) }
+            })
+    }
+
     /// Whether a price of this model, or of these, counts where a budget is for that one, or those.
     func price(of priced: String, countsFor bound: String) -> Bool {
         let bound = models.filter { $0.match(bound) } + [ModelNames(bound)]

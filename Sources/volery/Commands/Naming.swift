@@ -58,6 +58,11 @@ extension Control {
         return try await workspaceID(named: text, in: option.tenant)
     }
 
+    /// The workspace whose routing is meant; the default one where none is named.
+    func routedWorkspace(_ option: WorkspaceOption) async throws -> WorkspaceID {
+        try await workspaceID(named: option.workspace ?? "default", in: option.tenant)
+    }
+
     /// A tenant and a workspace in it, for a request that has both. Whoever gives a workspace's identifier need not
     /// name its tenant.
     func place(tenant: String?, workspace: String?) async throws -> (tenant: String?, workspace: String?) {

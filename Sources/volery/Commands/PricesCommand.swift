@@ -66,7 +66,8 @@ extension PricesCommand {
         @Option(help: "IRR, USD or EUR.") var currency: String
         @Option(help: "For requests whose prompt has more tokens than this.") var above: Int?
         @Option(help: "When this provider serves it; a provider's name.") var provider: String?
-        @Option(help: "For this operation alone: chat, completions, embeddings.") var operation: String?
+        @Option(help: "For this operation alone: chat, completions, embeddings, messages, responses.")
+        var operation: String?
         @Option(
             help: ArgumentHelp("From when on; at once otherwise. \(Expiry.allowed).", valueName: "when"),
             transform: Expiry.init(argument:))

@@ -204,6 +204,10 @@ class Upstream:
     def _serve(self, connection: Connection) -> None:
         try:
             while request := connection.read_request():
+                if request.method == "GET":
+                    # Somebody asks for its health.
+                    connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                    continue
                 self.requests.append(request)
                 self.script(connection, request)
         except OSError:

@@ -89,14 +89,17 @@ struct GatewayFixture {
 
     static func deployment(
         port: Int, scheme: Endpoint.Scheme = .http, upstreamModel: String = "upstream-name", model: String = model,
-        alias: String = "alias", environment: ModelEnvironment = .production, provider: ProviderID? = nil
+        alias: String = "alias", environment: ModelEnvironment = .production, provider: ProviderID? = nil,
+        number: UInt64 = 2, terms: DeploymentTerms = DeploymentTerms(), contextLimit: Int = 2048
     ) -> Deployment {
         Deployment(
-            id: DeploymentID(ULID(high: 2, low: 2)), model: ModelName(model).unsafelyKnown, environment: environment,
-            aliases: [ModelName(alias).unsafelyKnown], wire: scheme == .builtIn ? .echo : .openAI,
+            id: DeploymentID(ULID(high: 2, low: number)), model: ModelName(model).unsafelyKnown,
+            environment: environment,
+            aliases: [ModelName(alias).unsafelyKnown],
+            wire: scheme == .builtIn ? .echo : .openAI,
             endpoint: Endpoint(scheme: scheme, host: "127.0.0.1", port: port), upstreamModel: upstreamModel,
-            capabilities: [.chat, .completions, .embeddings], contextLimit: 2048, provider: provider,
-            origin: .registered, registered: Instant(microseconds: 0))
+            capabilities: [.chat, .completions, .embeddings], contextLimit: contextLimit, provider: provider,
+            terms: terms, origin: .registered, registered: Instant(microseconds: 0))
     }
 
     // MARK: Requests

@@ -53,6 +53,26 @@ import Testing
         #expect(bill == [["charged", "USD", "5", "50", "3", "2", ",team,x,"]])
     }
 
+    @Test("a batch brings its decisions with its rows, once and whole", arguments: StoreAdapter.databases)
+    func routes(adapter: StoreAdapter) async throws {
+        let world = try await LedgerWorld.open(adapter)
+        let desk = try await SettlementDesk.open(world)
+        let settlements = (1...70).map { desk.settlement(price: Int64($0)) }
+        _ = try await world.ledger.settle(settlements)
+        _ = try await world.ledger.settle(settlements)
+        for settlement in settlements {
+            let record = settlement.record
+            let route = try #require(try await world.stores.routes.route(of: record.request))
+            #expect(
+                route
+                    == StoredRoute(
+                        request: record.request, workspace: record.workspace, key: record.key,
+                        accepted: record.started, record: record.route))
+        }
+        let rows = try await world.database.read(.system) { tx in try tx.rows("SELECT * FROM routing_decision").count }
+        #expect(rows == 70)
+    }
+
     @Test("rows without money are rows, and nothing is posted for them", arguments: StoreAdapter.databases)
     func free(adapter: StoreAdapter) async throws {
         let world = try await LedgerWorld.open(adapter)
@@ -232,9 +252,11 @@ struct SettlementDesk: Sendable {
                 tenant: world.home.tenant, user: world.samples.ids.next(), tags: ["team", "x"],
                 hold: Hold(prices: 3, costs: 2, parts: [])),
             attempts: [
-                Attempt(number: 1, deployment: plain.deployment, upstream: nil, cost: .none),
+                Attempt(
+                    number: 1, deployment: world.samples.ids.next(), provider: world.samples.ids.next(), upstream: nil,
+                    cost: .none),
                 Attempt(number: 2, deployment: plain.deployment, upstream: "chatcmpl-1", cost: .confirmed),
-            ])
+            ], route: [1, 2, 3] + plain.request.description.utf8)
     }
 
     func bill(_ price: Int64) -> Bill {

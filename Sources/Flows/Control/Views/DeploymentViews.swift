@@ -1,76 +1,36 @@
 package import Inference
 package import Kernel
 
-/// Asks for a deployment to be registered, in an operator's words; `ControlFlow` checks them.
-package struct NewDeployment: Sendable, Codable, Equatable {
-    package var model: String
-    /// Nil for the provider's own.
-    package var endpoint: String?
-    /// The name of the provider whose key calls carry; nil for a server of one's own.
-    package var provider: String?
-    package var wire: String
-    package var environment: String?
-    package var aliases: [String]?
-    /// What the endpoint calls the model; the model's own name when nil.
-    package var upstreamModel: String?
-    /// Tokens of prompt and answer together; nil when it is not known.
-    package var contextLimit: Int?
-    /// What callers may ask of it; everything when nil, so that the endpoint itself decides.
-    package var capabilities: [String]?
-
-    package init(
-        model: String, endpoint: String? = nil, provider: String? = nil,
-        wire: String = WireProtocol.openAI.rawValue, environment: String? = nil, aliases: [String]? = nil,
-        upstreamModel: String? = nil, contextLimit: Int? = nil, capabilities: [String]? = nil
-    ) {
-        self.model = model
-        self.endpoint = endpoint
-        self.provider = provider
-        self.wire = wire
-        self.environment = environment
-        self.aliases = aliases
-        self.upstreamModel = upstreamModel
-        self.contextLimit = contextLimit
-        self.capabilities = capabilities
-    }
-
-    package enum CodingKeys: String, CodingKey, CaseIterable {
-        case model, endpoint, provider, wire = "protocol", environment, aliases, upstreamModel = "upstream_model"
-        case contextLimit = "context_limit", capabilities
-    }
-
-    package init(from decoder: any Decoder) throws {
-        let members = try decoder.container(keyedBy: CodingKeys.self)
-        model = try members.decode(String.self, forKey: .model)
-        endpoint = try members.decodeIfPresent(String.self, forKey: .endpoint)
-        provider = try members.decodeIfPresent(String.self, forKey: .provider)
-        wire = try members.decodeIfPresent(String.self, forKey: .wire) ?? WireProtocol.openAI.rawValue
-        environment = try members.decodeIfPresent(String.self, forKey: .environment)
-        aliases = try members.decodeIfPresent([String].self, forKey: .aliases)
-        upstreamModel = try members.decodeIfPresent(String.self, forKey: .upstreamModel)
-        contextLimit = try members.decodeIfPresent(Int.self, forKey: .contextLimit)
-        capabilities = try members.decodeIfPresent([String].self, forKey: .capabilities)
-    }
-}
-
 /// A deployment as operators see it.
 package struct DeploymentView: Sendable, Codable, Equatable {
     package let id: DeploymentID
     package let model: ModelName
+    @OrNull package var version: String?
     package let environment: ModelEnvironment
     package let aliases: [ModelName]
     package let wire: WireProtocol
     package let endpoint: String
     /// The provider's name; nil for a server of one's own.
-    package let provider: String?
+    @OrNull package var provider: String?
     package let upstreamModel: String
     package let capabilities: [Capability]
-    package let contextLimit: Int?
+    @OrNull package var contextLimit: Int?
+    package let weight: Int
+    package let priority: Int
+    @OrNull package var region: String?
+    package let dataPolicies: [String]
+    @OrNull package var firstTokenMilliseconds: Int?
+    @OrNull package var concurrency: ConcurrencyText?
+    package let enabled: Bool
+    /// As the node that answers last saw it do; nil where it knows nothing of it.
+    @OrNull package var health: DeploymentHealthView?
     package let origin: Deployment.Origin
     package let registered: Instant
+    /// Grows with each change.
+    package let revision: Int64
 
-    package init(_ deployment: Deployment, provider: String? = nil) {
-        self.provider = provider
+    package init(_ deployment: Deployment, provider: String? = nil, health: DeploymentHealth? = nil) {
+        let terms = deployment.terms
         id = deployment.id
         model = deployment.model
         environment = deployment.environment
@@ -79,31 +39,37 @@ package struct DeploymentView: Sendable, Codable, Equatable {
         endpoint = deployment.endpoint.description
         upstreamModel = deployment.upstreamModel
         capabilities = Capability.allCases.filter(deployment.capabilities.contains)
-        contextLimit = deployment.contextLimit
+        weight = terms.weight
+        priority = terms.priority
+        dataPolicies = terms.dataPolicies.sorted()
+        enabled = terms.isEnabled
         origin = deployment.origin
         registered = deployment.registered
+        revision = deployment.revision
+        _version = OrNull(wrappedValue: terms.version)
+        _provider = OrNull(wrappedValue: provider)
+        _contextLimit = OrNull(wrappedValue: deployment.contextLimit)
+        _region = OrNull(wrappedValue: terms.region)
+        _firstTokenMilliseconds = OrNull(wrappedValue: terms.promisedFirstToken.map { Int($0.microseconds / 1000) })
+        _concurrency = OrNull(wrappedValue: terms.concurrency.map(ConcurrencyText.init))
+        _health = OrNull(wrappedValue: health.map(DeploymentHealthView.init))
     }
 
-    private enum CodingKeys: String, CodingKey {
-        case id, model, environment, aliases, wire = "protocol", endpoint, provider, upstreamModel = "upstream_model"
-        case capabilities, contextLimit = "context_limit", origin, registered
+    package enum CodingKeys: String, CodingKey {
+        case id, model, version = "model_version", environment, aliases, wire = "protocol", endpoint, provider
+        case upstreamModel = "upstream_model", capabilities, contextLimit = "context_limit", weight, priority, region
+        case dataPolicies = "data_policies", firstTokenMilliseconds = "first_token_ms", concurrency, enabled, health
+        case origin, registered, revision
     }
+}
 
-    /// Absent values are written as null, so that the shape is always the same.
-    package func encode(to encoder: any Encoder) throws {
-        var members = encoder.container(keyedBy: CodingKeys.self)
-        try members.encode(id, forKey: .id)
-        try members.encode(model, forKey: .model)
-        try members.encode(environment, forKey: .environment)
-        try members.encode(aliases, forKey: .aliases)
-        try members.encode(wire, forKey: .wire)
-        try members.encode(endpoint, forKey: .endpoint)
-        try members.encode(provider, forKey: .provider)
-        try members.encode(upstreamModel, forKey: .upstreamModel)
-        try members.encode(capabilities, forKey: .capabilities)
-        try members.encode(contextLimit, forKey: .contextLimit)
-        try members.encode(origin, forKey: .origin)
-        try members.encode(registered, forKey: .registered)
+package struct DeploymentHealthView: Sendable, Codable, Equatable {
+    package let state: DeploymentHealth.State
+    package let seen: Instant
+
+    package init(_ health: DeploymentHealth) {
+        state = health.state
+        seen = health.seen
     }
 }
 
@@ -111,7 +77,7 @@ package struct DeploymentView: Sendable, Codable, Equatable {
 package struct ModelView: Sendable, Codable, Equatable {
     package let model: String
     package let aliases: [String]
-    /// `ready`, or the state of the model's runtime in one word.
+    /// `ready`, `disabled`, or the state of the model's runtime in one word.
     package let state: String
     package let detail: String?
     package let origin: Deployment.Origin
@@ -131,9 +97,16 @@ package struct ModelView: Sendable, Codable, Equatable {
         self.contextLimit = contextLimit
     }
 
-    package init(ready deployment: Deployment) {
+    package init(ready deployment: Deployment) { self.init(deployment, state: "ready", detail: nil) }
+
+    /// A model that nobody reaches, because all its deployments are disabled.
+    package init(disabled deployment: Deployment) {
+        self.init(deployment, state: "disabled", detail: "an operator has disabled every deployment")
+    }
+
+    private init(_ deployment: Deployment, state: String, detail: String?) {
         self.init(
-            model: deployment.model.text, aliases: deployment.aliases.map(\.text), state: "ready", detail: nil,
+            model: deployment.model.text, aliases: deployment.aliases.map(\.text), state: state, detail: detail,
             origin: deployment.origin, capabilities: Capability.allCases.filter(deployment.capabilities.contains),
             contextLimit: deployment.contextLimit)
     }

@@ -35,6 +35,8 @@ package struct UsageRowView: Sendable, Codable, Equatable {
     package let priceVersion: Int
     /// 0 for none; nil for everybody but the operator.
     package let costVersion: Int?
+    /// Every call to an upstream, in order; empty when none was made.
+    package let attempts: [AttemptView]
 
     package init(_ record: UsageRecord) { self.init(BilledUsage(record: record), showsCost: false) }
 
@@ -67,6 +69,7 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         umu = billed.umu.map { Amount(units: $0.millionths, .umu).text }
         priceVersion = billed.priceVersion
         costVersion = showsCost ? billed.costVersion : nil
+        attempts = record.attempts.map { AttemptView($0, showsUpstream: showsCost) }
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -76,7 +79,7 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         case tokenSource = "token_source", started, latency = "latency_seconds", firstToken = "first_token_seconds"
         case user = "user_id", tags, cachedTokens = "cached_tokens", reasoningTokens = "reasoning_tokens"
         case billState = "bill_state", price, cost, umu, priceVersion = "price_version"
-        case costVersion = "cost_version"
+        case costVersion = "cost_version", attempts
     }
 
     /// Absent values are written as null, so that the shape is always the same.
@@ -109,6 +112,7 @@ package struct UsageRowView: Sendable, Codable, Equatable {
         try members.encode(umu, forKey: .umu)
         try members.encode(priceVersion, forKey: .priceVersion)
         try members.encode(costVersion, forKey: .costVersion)
+        try members.encode(attempts, forKey: .attempts)
     }
 }
 

@@ -1,0 +1,103 @@
+import NIOCore
+
+/// A message's header fields as they stood on the wire, looked up where one is asked for.
+///
+/// Most fields of most messages are never looked at: lines that are searched cost less than a table of texts, and one
+/// array holds them all.
+package struct HeaderFields: Sendable, Equatable {
+    /// What `FieldReader` has checked: each line with its end.
+    private let lines: [UInt8]
+
+    /// None at all.
+    package init() { lines = [] }
+
+    init(checked lines: [UInt8]) { self.lines = lines }
+
+    /// For messages that never were on a wire.
+    init(_ fields: KeyValuePairs<String, String>) {
+        lines = fields.flatMap { name, value in Array("\(name): \(value)\r\n".utf8) }
+    }
+
+    /// - Parameter name: in lower case.
+    package func first(name: String) -> String? {
+        var found: String?
+        search(for: name) { value in
+            found = String(decoding: value, as: UTF8.self)
+            return false
+        }
+        return found
+    }
+
+    /// - Parameter name: in lower case.
+    package func contains(name: String) -> Bool {
+        var isThere = false
+        search(for: name) { _ in
+            isThere = true
+            return false
+        }
+        return isThere
+    }
+
+    /// Lines with the name.
+    /// - Parameter name: in lower case.
+    func count(name: String) -> Int {
+        var count = 0
+        search(for: name) { _ in
+            count += 1
+            return true
+        }
+        return count
+    }
+
+    /// Every line's value, as it stands: lists are not taken apart.
+    /// - Parameter name: in lower case.
+    package subscript(name: String) -> [String] {
+        var found: [String] = []
+        search(for: name) { value in
+            found.append(String(decoding: value, as: UTF8.self))
+            return true
+        }
+        return found
+    }
+
+    /// All fields in their order.
+    func forEach(_ body: (_ name: String, _ value: String) -> Void) {
+        lines.withUnsafeBytes { bytes in
+            eachLine(of: bytes) { line in
+                guard let colon = findByte(UInt8(ascii: ":"), in: line) else { return true }
+                let name = UnsafeRawBufferPointer(rebasing: line[..<colon])
+                body(
+                    String(decoding: name, as: UTF8.self),
+                    String(decoding: FieldText.value(of: line, after: colon), as: UTF8.self))
+                return true
+            }
+        }
+    }
+
+    /// - Parameter body: gets each value; says whether to go on.
+    private func search(for name: String, _ body: (UnsafeRawBufferPointer) -> Bool) {
+        var name = name
+        name.withUTF8 { name in
+            let name = UnsafeRawBufferPointer(name)
+            lines.withUnsafeBytes { bytes in
+                eachLine(of: bytes) { line in
+                    // The colon first: it alone tells most lines apart.
+                    guard line.count > name.count, line[name.count] == UInt8(ascii: ":"),
+                        FieldText.isSame(UnsafeRawBufferPointer(rebasing: line[..<name.count]), lowercased: name)
+                    else { return true }
+                    return body(FieldText.value(of: line, after: name.count))
+                }
+            }
+        }
+    }
+
+    /// - Parameter body: gets each line without its end; says whether to go on.
+    private func eachLine(of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Bool) {
+        var rest = bytes
+        while let end = findByte(UInt8(ascii: "\n"), in: rest) {
+            let hasReturn = end > 0 && rest[end - 1] == UInt8(ascii: "\r")
+            guard body(UnsafeRawBufferPointer(rebasing: rest[..<(hasReturn ? end - 1 : end)])) else { return }
+            rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
+        }
+    }
+}
