@@ -9,11 +9,9 @@ package struct HMACTokenDigest: TokenDigest {
 
     package init(random: some RandomSource) { keyed = HMAC(key: SymmetricKey(data: random.bytes(32))) }
 
-    package func digest(of text: some StringProtocol) -> Digest256 {
+    package func digest(of text: UnsafeRawBufferPointer) -> Digest256 {
         var hash = keyed
-        if text.utf8.withContiguousStorageIfAvailable({ hash.update(data: UnsafeRawBufferPointer($0)) }) == nil {
-            hash.update(data: Array(text.utf8))
-        }
+        hash.update(data: text)
         return hash.finalize().withUnsafeBytes { raw in
             Digest256(
                 words: (

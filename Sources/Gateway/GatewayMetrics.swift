@@ -65,8 +65,8 @@ final class GatewayMetrics {
     func finished(_ record: UsageRecord) {
         let key = Key(operation: record.operation, model: record.model, status: record.status.rawValue)
         let handles = self.handles[key] ?? make(key)
-        handles.duration.recordNanoseconds(record.latency.microseconds * 1000)
-        if let firstToken = record.firstToken { handles.firstToken.recordNanoseconds(firstToken.microseconds * 1000) }
+        handles.duration.recordNanoseconds(record.latency.nanoseconds)
+        if let firstToken = record.firstToken { handles.firstToken.recordNanoseconds(firstToken.nanoseconds) }
         handles.inputTokens.increment(by: record.usage.inputTokens)
         handles.outputTokens.increment(by: record.usage.outputTokens)
     }

@@ -183,7 +183,3 @@ struct Refusals: OptionSet {
         return contains(.full) ? Problem(.journalFull, retryAfter: 5) : Problem(.overloaded, retryAfter: 1)
     }
 }
-
-extension Duration {
-    var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
-}

@@ -2,28 +2,43 @@
 package enum DecimalText {
     /// - Parameter places: so many digits after the point at least; with 0 a whole number has no point.
     package static func text(_ units: Int64, scale: Int, places: Int) -> String {
-        // 19 digits, a zero before the point, the point and the sign.
-        String(unsafeUninitializedCapacity: 24 + scale) { buffer in
-            var start = buffer.count
-            func put(_ byte: UInt8) {
-                start -= 1
-                buffer[start] = byte
-            }
-            var rest = units.magnitude
-            func putDigit(always: Bool) {
-                let (digits, last) = rest.quotientAndRemainder(dividingBy: 10)
-                rest = digits
-                if always || last > 0 { put(UInt8(ascii: "0") + UInt8(last)) }
-            }
-            // From the last digit to the first; zeros at the end are left out as far as `places`.
-            let end = start
-            for place in stride(from: scale, to: 0, by: -1) { putDigit(always: start < end || place <= places) }
-            if start < end { put(UInt8(ascii: ".")) }
-            repeat { putDigit(always: true) } while rest > 0
-            if units < 0 { put(UInt8(ascii: "-")) }
-            for place in 0..<end - start { buffer[place] = buffer[start + place] }
-            return end - start
+        String(unsafeUninitializedCapacity: longest(scale: scale)) {
+            write(units, scale: scale, places: places, to: $0)
         }
+    }
+
+    /// 19 digits, a zero before the point, the point and the sign.
+    package static func longest(scale: Int) -> Int { 24 + scale }
+
+    /// Writes what `text` returns; the buffer has room for `longest`.
+    /// - Returns: how many bytes it takes.
+    package static func write(
+        _ units: Int64, scale: Int, places: Int, to buffer: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int {
+        var start = buffer.count
+        let end = start
+        var rest = units.magnitude
+        func put(_ byte: UInt8) {
+            start -= 1
+            buffer[start] = byte
+        }
+        func nextDigit() -> UInt8 {
+            let (digits, last) = rest.quotientAndRemainder(dividingBy: 10)
+            rest = digits
+            return UInt8(truncatingIfNeeded: last)
+        }
+        // From the last digit to the first; zeros at the end are left out as far as `places`.
+        var place = scale
+        while place > 0 {
+            let digit = nextDigit()
+            if start < end || place <= places || digit > 0 { put(UInt8(ascii: "0") + digit) }
+            place -= 1
+        }
+        if start < end { put(UInt8(ascii: ".")) }
+        repeat { put(UInt8(ascii: "0") + nextDigit()) } while rest > 0
+        if units < 0 { put(UInt8(ascii: "-")) }
+        for place in 0..<end - start { buffer[place] = buffer[start + place] }
+        return end - start
     }
 
     /// - Returns: nil for what is no decimal, has more digits than `scale`, or does not fit.
@@ -64,9 +79,10 @@ package enum DecimalText {
 
 extension Amount {
     /// `12.50` of money, `1000000` tokens, `1.5` seconds.
-    package var text: String {
-        DecimalText.text(units, scale: asset.scale, places: asset.currency == nil ? 0 : 2)
-    }
+    package var text: String { DecimalText.text(units, scale: asset.scale, places: places) }
+
+    /// Digits after the point at least.
+    var places: Int { asset.currency == nil ? 0 : 2 }
 
     /// - Returns: nil for what is no decimal of this asset.
     package init?(_ text: some StringProtocol, _ asset: Asset) {

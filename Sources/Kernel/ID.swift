@@ -21,18 +21,24 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
 extension ID: CustomStringConvertible {
     /// Written in one piece: rows and logs are full of them.
     package var description: String {
-        let prefix = Kind.prefix.utf8
-        let start = prefix.count + 1
-        return String(unsafeUninitializedCapacity: start + ULID.length) { buffer in
-            var place = 0
-            for byte in prefix {
-                buffer[place] = byte
-                place += 1
-            }
-            buffer[place] = UInt8(ascii: "_")
-            ulid.write(to: buffer, at: start)
-            return start + ULID.length
+        String(unsafeUninitializedCapacity: Self.longestText) { write(to: $0) }
+    }
+
+    package var longestText: Int { Self.longestText }
+    /// A prefix has at most seven characters.
+    private static var longestText: Int { 8 + ULID.length }
+
+    /// Writes the text form; the buffer has room for `longestText`.
+    /// - Returns: how many bytes it takes.
+    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        var place = 0
+        for byte in Kind.prefix.utf8 {
+            buffer[place] = byte
+            place += 1
         }
+        buffer[place] = UInt8(ascii: "_")
+        ulid.write(to: buffer, at: place + 1)
+        return place + 1 + ULID.length
     }
 }
 

@@ -103,9 +103,14 @@ extension Instant: Codable {
 }
 
 extension Duration {
+    /// Rounded towards zero.
     package var microseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+        // One division: `components` makes two, of 128 bits, each time that it is asked.
+        Int64(attoseconds / 1_000_000_000_000)
     }
+
+    /// Rounded towards zero.
+    package var nanoseconds: Int64 { Int64(attoseconds / 1_000_000_000) }
 
     package var seconds: Double {
         Double(components.seconds) + Double(components.attoseconds) / 1e18

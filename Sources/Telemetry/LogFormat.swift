@@ -10,10 +10,10 @@ package enum LogFormat: String, Sendable, CaseIterable {
 
     package func line(
         at now: Instant, level: Logger.Level, label: String, message: String, metadata: Logger.Metadata
-    ) -> [UInt8] {
+    ) -> LogLine {
         var line = LogLine(self, at: now, level: level.rawValue, label: label, message: message)
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { line.add(key, value) }
-        return line.ended()
+        return line
     }
 }
 

@@ -5,13 +5,16 @@ package import Kernel
 package struct LogLine: Sendable {
     private static let maximumValue = 4096
 
-    private var bytes: [UInt8] = []
+    private var bytes = TextBytes(capacity: 512)
     let format: LogFormat
 
-    /// - Parameter level: as swift-log writes it: `info`.
-    package init(_ format: LogFormat, at now: Instant, level: String, label: String, message: String) {
+    /// - Parameters:
+    ///   - level: as swift-log writes it: `info`.
+    ///   - detail: goes on with the message.
+    package init(
+        _ format: LogFormat, at now: Instant, level: String, label: String, message: String, detail: String = ""
+    ) {
         self.format = format
-        bytes.reserveCapacity(512)
         switch format {
         case .json:
             put("{\"time\":\"")
@@ -19,7 +22,7 @@ package struct LogLine: Sendable {
             put("\",\"level\":\"")
             put(level)
             put("\",\"message\":")
-            putJSON(message)
+            putJSON(message, detail)
             put(",\"logger\":")
             putJSON(label)
         case .text:
@@ -28,20 +31,18 @@ package struct LogLine: Sendable {
             put(level)
             put(" ")
             putPrintable(message)
+            putPrintable(detail)
         }
     }
 
     package mutating func add(_ name: String, _ text: String) {
         begin(name)
-        switch format {
-        case .json: putJSON(text)
-        case .text: putPrintable(text)
-        }
+        putValue(text)
     }
 
     package mutating func add(_ name: String, _ number: Int) {
         begin(name)
-        put(String(number))
+        bytes.put(most: number.longestText) { number.write(to: $0) }
     }
 
     package mutating func add(_ name: String, _ flag: Bool) {
@@ -49,11 +50,56 @@ package struct LogLine: Sendable {
         put(flag ? "true" : "false")
     }
 
-    /// Without the end of the line.
-    package consuming func ended() -> [UInt8] {
-        if format == .json { put("}") }
-        return bytes
+    // MARK: Names that are known
+
+    /// - Parameter name: of printable ASCII, without what JSON escapes.
+    package mutating func add(_ name: StaticString, _ text: String) {
+        begin(name)
+        putValue(text)
     }
+
+    package mutating func add(_ name: StaticString, _ number: Int) {
+        begin(name)
+        bytes.put(most: number.longestText) { number.write(to: $0) }
+    }
+
+    /// - Parameter value: its text is printable ASCII, without what JSON escapes.
+    package mutating func add(_ name: StaticString, _ value: some TextWritable) {
+        begin(name)
+        if format == .json { bytes.put(UInt8(ascii: "\"")) }
+        bytes.put(most: value.longestText) { value.write(to: $0) }
+        if format == .json { bytes.put(UInt8(ascii: "\"")) }
+    }
+
+    /// - Parameter text: printable ASCII, without what JSON escapes.
+    package mutating func add(_ name: StaticString, plain text: String) {
+        begin(name)
+        if format == .json { bytes.put(UInt8(ascii: "\"")) }
+        bytes.put(text)
+        if format == .json { bytes.put(UInt8(ascii: "\"")) }
+    }
+
+    private mutating func begin(_ name: StaticString) {
+        switch format {
+        case .json:
+            bytes.put(",\"")
+            bytes.put(name)
+            bytes.put("\":")
+        case .text:
+            bytes.put(UInt8(ascii: " "))
+            bytes.put(name)
+            bytes.put(UInt8(ascii: "="))
+        }
+    }
+
+    /// - Parameter body: gets the line with its end.
+    package consuming func end<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
+        if format == .json { bytes.put(UInt8(ascii: "}")) }
+        bytes.put(UInt8(ascii: "\n"))
+        return bytes.withBytes(body)
+    }
+
+    // MARK: Pieces
 
     mutating func begin(_ name: String) {
         switch format {
@@ -68,15 +114,24 @@ package struct LogLine: Sendable {
         }
     }
 
-    mutating func put(_ text: String) {
-        var text = text
-        text.withUTF8 { bytes.append(contentsOf: $0) }
+    mutating func put(_ text: String) { bytes.put(text) }
+
+    private mutating func putValue(_ text: String) {
+        switch format {
+        case .json: putJSON(text)
+        case .text: putPrintable(text)
+        }
     }
 
     /// A JSON string; what is too long is cut and says so.
-    mutating func putJSON(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        defer { bytes.append(UInt8(ascii: "\"")) }
+    mutating func putJSON(_ text: String, _ more: String = "") {
+        bytes.put(UInt8(ascii: "\""))
+        putEscaped(text)
+        if !more.isEmpty { putEscaped(more) }
+        bytes.put(UInt8(ascii: "\""))
+    }
+
+    private mutating func putEscaped(_ text: String) {
         // Nearly every text is plain, and goes in as it is.
         let isPlain = putting(text) { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }
         if isPlain { return }
@@ -91,7 +146,7 @@ package struct LogLine: Sendable {
                 if scalar.value < 0x20 {
                     put("\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16))
                 } else {
-                    bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+                    put(scalar)
                 }
             }
         }
@@ -103,9 +158,12 @@ package struct LogLine: Sendable {
         let isPlain = putting(text) { (0x20..<0x7F).contains($0) }
         if isPlain { return }
         for scalar in text.unicodeScalars.prefix(Self.maximumValue) {
-            let shown = scalar.properties.generalCategory == .control ? " " : scalar
-            bytes.append(contentsOf: UTF8.encode(shown) ?? UTF8.encodedReplacementCharacter)
+            put(scalar.properties.generalCategory == .control ? " " : scalar)
         }
+    }
+
+    private mutating func put(_ scalar: Unicode.Scalar) {
+        for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { bytes.put(byte) }
     }
 
     /// Puts the text when every byte of it may stand as it is.
@@ -113,7 +171,7 @@ package struct LogLine: Sendable {
         var text = text
         return text.withUTF8 { utf8 in
             guard utf8.count <= Self.maximumValue, utf8.allSatisfy(mayStand) else { return false }
-            bytes.append(contentsOf: utf8)
+            bytes.put(UnsafeRawBufferPointer(utf8))
             return true
         }
     }

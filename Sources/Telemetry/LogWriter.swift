@@ -34,16 +34,19 @@ package final class LogWriter: Sendable {
     /// Lines thrown away so far.
     package var linesDropped: Int { dropped.load(ordering: .relaxed) }
 
-    /// - Parameter line: in UTF-8, without its end.
-    package func write(_ line: [UInt8]) {
+    package func write(_ line: consuming LogLine) {
+        line.end { write($0) }
+    }
+
+    /// - Parameter line: in UTF-8, with its end.
+    private func write(_ line: UnsafeRawBufferPointer) {
         box.condition.withLock {
             guard box.state.lines < Self.maximumQueue else {
                 dropped.wrappingAdd(1, ordering: .relaxed)
                 return
             }
             box.state.lines += 1
-            box.state.bytes += line
-            box.state.bytes.append(UInt8(ascii: "\n"))
+            box.state.bytes.append(contentsOf: line)
             // Only the first line wakes the thread; it gathers the others by itself.
             if box.state.lines == 1 { box.condition.broadcast() }
         }

@@ -144,7 +144,16 @@ package protocol SecretHasher: Sendable {
 /// The key lives and dies with the process.
 package protocol TokenDigest: Sendable {
     /// 32 bytes, different in every process.
-    func digest(of text: some StringProtocol) -> Digest256
+    /// - Parameter text: in UTF-8.
+    func digest(of text: UnsafeRawBufferPointer) -> Digest256
+}
+
+extension TokenDigest {
+    package func digest(of text: some StringProtocol) -> Digest256 {
+        let utf8 = text.utf8
+        return utf8.withContiguousStorageIfAvailable { digest(of: UnsafeRawBufferPointer($0)) }
+            ?? Array(utf8).withUnsafeBytes { digest(of: $0) }
+    }
 }
 
 /// 256 bits of a digest.

@@ -28,9 +28,9 @@ package final class TransparentHasher: SecretHasher {
 package struct PlainDigest: TokenDigest {
     package init() {}
 
-    package func digest(of text: some StringProtocol) -> Digest256 {
+    package func digest(of text: UnsafeRawBufferPointer) -> Digest256 {
         var words: [UInt64] = [1, 2, 3, 4]
-        for byte in text.utf8 {
+        for byte in text {
             for index in words.indices { words[index] = (words[index] &* 0x100_0000_01B3) ^ UInt64(byte) }
         }
         return Digest256(words: (words[0], words[1], words[2], words[3]))

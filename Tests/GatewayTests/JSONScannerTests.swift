@@ -40,6 +40,23 @@ import Testing
         #expect(!isValid([0x22] + bytes + [0x22]))
     }
 
+    @Test("every byte is seen for what it is, at every place of a string of any length")
+    func everyPlace() {
+        var wrong: [String] = []
+        for length in 1...26 {
+            for place in 0..<length {
+                for byte in UInt8.min...UInt8.max {
+                    var text = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+                    text[place] = byte
+                    // A quote ends the string, where more must not follow; an escape takes the byte behind it.
+                    let isGood = (0x20..<0x80).contains(byte) && byte != 0x22 && byte != 0x5C
+                    if isValid([0x22] + text + [0x22]) != isGood { wrong.append("\(byte) at \(place) of \(length)") }
+                }
+            }
+        }
+        #expect(wrong.isEmpty)
+    }
+
     @Test("it agrees with Foundation on mutated texts", arguments: [1, 2, 3] as [UInt64])
     func agreesWithFoundation(seed: UInt64) {
         var generator = SplitMix(state: seed)

@@ -31,6 +31,89 @@ struct ResponseEncoderTests {
         #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
     }
 
+    @Test("what the hot path writes is the same bytes as the same parts, in any portions")
+    func withoutParts() throws {
+        for seed in UInt64(0)..<2000 {
+            var random = SplitMix(state: seed)
+            let answer = HotAnswer(&random)
+            var (portions, same) = (random, random)
+            let own = try Self.bytes(of: answer, &portions)
+            let theirs = try Self.bytes(of: answer.parts, HTTPResponseEncoder(), &same)
+            try #require(own == theirs, "seed \(seed)")
+        }
+    }
+
+    @Test("a part of a stream with room before it is not copied to become a chunk")
+    func framesInPlace() throws {
+        let encoder = ResponseEncoder()
+        let channel = EmbeddedChannel(handler: encoder)
+        encoder.begin(.ok, .http1_1, length: nil) { _ in }
+        encoder.flush()
+        _ = try channel.readOutbound(as: ByteBuffer.self)
+        var body = ByteBuffer(repeating: 0, count: ResponseEncoder.chunkRoom)
+        body.moveReaderIndex(to: ResponseEncoder.chunkRoom)
+        body.writeString("data: {}\n\n" + String(repeating: "x", count: 200))
+        body.reserveCapacity(body.writerIndex + 2)
+        let place = body.withUnsafeReadableBytes { $0.baseAddress }
+        encoder.add(consume body)
+        encoder.flush()
+        let written = try #require(try channel.readOutbound(as: ByteBuffer.self))
+        #expect(String(buffer: written).hasPrefix("d2\r\ndata: {}\n\n"))
+        #expect(String(buffer: written).hasSuffix("x\r\n"))
+        #expect(written.withUnsafeReadableBytes { $0.baseAddress } == place.map { $0 - 4 })
+    }
+
+    /// An answer of the hot path, and the parts that say the same.
+    private struct HotAnswer {
+        let status: HTTPResponseStatus
+        let version: HTTPVersion
+        let length: Int?
+        let fields: [(name: String, value: String)]
+        let bodies: [ByteBuffer]
+
+        init(_ random: inout SplitMix) {
+            status = random.pick([.ok, .ok, .noContent, .tooManyRequests, .custom(code: 299, reasonPhrase: "Odd")])
+            version = random.pick([.http1_1, .http1_1, .http1_0])
+            let (most, room) = (random.number(below: 5), random.pick([0, ResponseEncoder.chunkRoom, 64]))
+            bodies = (0..<most).map { _ in
+                var body = ByteBuffer(repeating: 0, count: room)
+                body.moveReaderIndex(to: room)
+                body.writeRepeatingByte(
+                    UInt8(ascii: "b"), count: random.pick([0, 1, 15, 16, 255, 256, 8192, 8193, 70_000]))
+                return body
+            }
+            length = random.number(below: 2) == 0 ? bodies.reduce(0) { $0 + $1.readableBytes } : nil
+            fields = (0..<random.number(below: 5)).map {
+                ("x-\($0)", String(repeating: "v", count: random.number(below: 900)))
+            }
+        }
+
+        var parts: [HTTPServerResponsePart] {
+            var headers = HTTPHeaders()
+            if let length { headers.add(name: "content-length", value: "\(length)") }
+            for (name, value) in fields { headers.add(name: name, value: value) }
+            let head = HTTPResponseHead(version: version, status: status, headers: headers)
+            return [.head(head)] + bodies.map { .body(.byteBuffer($0)) } + [.end(nil)]
+        }
+    }
+
+    private static func bytes(of answer: HotAnswer, _ random: inout SplitMix) throws -> ByteBuffer {
+        let encoder = ResponseEncoder()
+        let channel = EmbeddedChannel(handler: encoder)
+        encoder.begin(answer.status, answer.version, length: answer.length) { $0.add(answer.fields) }
+        for body in answer.bodies {
+            if random.number(below: 2) == 0 { encoder.flush() }
+            encoder.add(body)
+        }
+        let end = channel.eventLoop.makePromise(of: Void.self)
+        encoder.end(end)
+        encoder.flush()
+        try end.futureResult.wait()
+        var bytes = ByteBuffer()
+        while let more = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(more) }
+        return bytes
+    }
+
     /// Heads of every kind, bodies of no, a few and many bytes, with and without trailers.
     private static func answer(_ random: inout SplitMix) -> [HTTPServerResponsePart] {
         let statuses: [HTTPResponseStatus] = [

@@ -1,5 +1,6 @@
 import Inference
 import Kernel
+import NIOCore
 import Testing
 
 @testable import Gateway
@@ -61,7 +62,10 @@ import Testing
     @Test("amounts and times are written as clients know them")
     func words() {
         func remaining(_ units: Int64, _ asset: Asset) -> String? {
-            AnswerTerms.fields(price: nil, remaining: Amount(units: units, asset), rates: []).first?.1
+            var lines = FieldLines()
+            AnswerTerms.add(price: nil, remaining: Amount(units: units, asset), rates: [], to: &lines)
+            let text = String(buffer: lines.bytes)
+            return text.wholeMatch(of: /volery-budget-remaining: (.+)\r\n/).map { String($0.output.1) }
         }
         #expect(remaining(1200, .tokens) == "1200 tokens")
         #expect(remaining(1500, .audio) == "1.5 audio_seconds")

@@ -8,7 +8,10 @@ import Testing
     private let now = Instant(microseconds: 1_795_000_000_125_000)
 
     private func json(_ message: String, _ metadata: Logger.Metadata) throws -> [String: Any] {
-        let line = LogFormat.json.line(at: now, level: .info, label: "volery", message: message, metadata: metadata)
+        let whole = LogFormat.json.line(
+            at: now, level: .info, label: "volery", message: message, metadata: metadata
+        ).end { Array($0) }
+        let line = try #require(whole.last == UInt8(ascii: "\n") ? whole.dropLast() : nil)
         #expect(!line.contains(UInt8(ascii: "\n")))
         return try #require(JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
     }
@@ -40,11 +43,32 @@ import Testing
         #expect((object["long"] as? String ?? "").count < 5000)
         let metadata: Logger.Metadata = ["plain": "\u{9B}y", "list": ["x\n"]]
         let bytes = LogFormat.text.line(
-            at: now, level: .error, label: "l", message: "a\u{1B}[2Jb\nc", metadata: metadata)
+            at: now, level: .error, label: "l", message: "a\u{1B}[2Jb\nc", metadata: metadata
+        ).end { Array($0) }
         let line = try #require(String(validating: bytes, as: UTF8.self))
-        #expect(line == #"11:06:40 error a [2Jb c list=["x\n"] plain= y"#)
+        #expect(line == #"11:06:40 error a [2Jb c list=["x\n"] plain= y"# + "\n")
         #expect(!line.contains("\u{1B}"))
-        #expect(!line.contains("\n"))
+    }
+
+    @Test("names and values that are known stand as those that are not")
+    func known() throws {
+        let (id, price) = (ID<RequestKind>(ULID(high: 5, low: .max)), Money(units: -1_250_000_001, .usd))
+        for format in LogFormat.allCases {
+            var (own, other) = (line(format, "request ", "ended"), line(format, "request ended"))
+            own.add("count", -17)
+            own.add("price", price)
+            own.add("request_id", id)
+            own.add("model" as StaticString, "a\"b")
+            other.add("count" as String, -17)
+            other.add("price" as String, price.description)
+            other.add("request_id" as String, id.description)
+            other.add("model" as String, "a\"b")
+            #expect(own.end { Array($0) } == other.end { Array($0) })
+        }
+    }
+
+    private func line(_ format: LogFormat, _ message: String, _ detail: String = "") -> LogLine {
+        LogLine(format, at: now, level: "info", label: "l", message: message, detail: detail)
     }
 
     @Test("a writer whose reader stalls drops lines and goes on")
@@ -53,7 +77,7 @@ import Testing
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
         let writer = LogWriter(descriptor: ends[1])
-        let line = [UInt8](repeating: UInt8(ascii: "z"), count: 1000)
+        let line = line(.json, String(repeating: "z", count: 1000))
         for _ in 0..<20_000 { writer.write(line) }
         #expect(writer.linesDropped > 0)
     }
@@ -62,10 +86,10 @@ import Testing
     func order() throws {
         let pipe = Pipe()
         let writer = LogWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor)
-        for index in 0..<100 { writer.write(Array("line \(index)".utf8)) }
+        for index in 0..<100 { writer.write(line(.text, "line \(index)")) }
         writer.flush()
         try pipe.fileHandleForWriting.close()
         let text = String(decoding: try #require(try pipe.fileHandleForReading.readToEnd()), as: UTF8.self)
-        #expect(text.split(separator: "\n").map(String.init) == (0..<100).map { "line \($0)" })
+        #expect(text.split(separator: "\n").map(String.init) == (0..<100).map { "11:06:40 info line \($0)" })
     }
 }

@@ -11,17 +11,17 @@ struct RequestLog: AccessLog {
 
     func ended(_ entry: AccessEntry) {
         var line = LogLine(
-            format, at: clock.now, level: "info", label: "volery", message: "request " + entry.outcome.text)
-        if let code = entry.code { line.add("code", code.rawValue) }
+            format, at: clock.now, level: "info", label: "volery", message: "request ", detail: entry.outcome.text)
+        if let code = entry.code { line.add("code", plain: code.rawValue) }
         if let usage = entry.usage { line.add("input_tokens", usage.inputTokens) }
         line.add("latency_ms", Int(entry.latency.microseconds / 1000))
         if let model = entry.model { line.add("model", model) }
-        line.add("operation", entry.operation)
+        line.add("operation", plain: entry.operation)
         if let usage = entry.usage { line.add("output_tokens", usage.outputTokens) }
-        if let price = entry.price { line.add("price", price.description) }
-        line.add("request_id", entry.request.description)
-        if let route = entry.route { line.add("route", route.description) }
-        if let workspace = entry.workspace { line.add("workspace_id", workspace.description) }
-        writer.write(line.ended())
+        if let price = entry.price { line.add("price", price) }
+        line.add("request_id", plain: entry.request)
+        if let route = entry.route { line.add("route", plain: route) }
+        if let workspace = entry.workspace { line.add("workspace_id", workspace) }
+        writer.write(line)
     }
 }

@@ -7,7 +7,7 @@ package import Tenancy
 ///
 /// Nothing here waits, except for a token that was not seen before, and for budgets and limits that memory does not
 /// decide.
-package struct InferenceFlow: Sendable {
+package final class InferenceFlow: Sendable {
     package let registry: Registry
     package let keys: KeyVerifier
     package let journal: any UsageJournal

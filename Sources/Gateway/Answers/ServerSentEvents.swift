@@ -17,7 +17,7 @@ struct EventSplitter: Sendable {
 
     /// The first event with the blank line that ends it; nil when it is not whole yet.
     static func next(in bytes: inout ByteBuffer) -> ByteBuffer? {
-        guard let length = length(in: bytes) else { return nil }
+        guard let length = bytes.withUnsafeReadableBytes({ length(in: $0) }) else { return nil }
         return bytes.readSlice(length: length)
     }
 
@@ -27,22 +27,21 @@ struct EventSplitter: Sendable {
         if rest.readableBytes > 0 { held = ByteBuffer(bytes: rest.readableBytesView) }
     }
 
-    private static func length(in bytes: ByteBuffer) -> Int? {
-        bytes.withUnsafeReadableBytes { pointer -> Int? in
-            var index = 0
-            while index < pointer.count {
-                guard let lineEnd = newline(in: pointer, from: index) else { return nil }
-                let next = lineEnd + 1
-                guard next < pointer.count else { return nil }
-                if pointer[next] == 0x0A { return next + 1 }
-                if pointer[next] == 0x0D {
-                    guard next + 1 < pointer.count else { return nil }
-                    if pointer[next + 1] == 0x0A { return next + 2 }
-                }
-                index = next
+    /// Of the first event, with the blank line that ends it; nil when it is not whole yet.
+    static func length(in pointer: UnsafeRawBufferPointer) -> Int? {
+        var index = 0
+        while index < pointer.count {
+            guard let lineEnd = newline(in: pointer, from: index) else { return nil }
+            let next = lineEnd + 1
+            guard next < pointer.count else { return nil }
+            if pointer[next] == 0x0A { return next + 1 }
+            if pointer[next] == 0x0D {
+                guard next + 1 < pointer.count else { return nil }
+                if pointer[next + 1] == 0x0A { return next + 2 }
             }
-            return nil
+            index = next
         }
+        return nil
     }
 
     fileprivate static func newline(in pointer: UnsafeRawBufferPointer, from index: Int) -> Int? {
@@ -68,14 +67,14 @@ enum EventContent {
         var start = 0
         while start < event.count {
             let end = EventSplitter.newline(in: event, from: start) ?? event.count
-            let line = event[start..<end]
-            if line.starts(with: "data:".utf8) {
+            let line = UnsafeRawBufferPointer(rebasing: event[start..<end])
+            if line.begins(with: "data:") {
                 if found != nil {
                     self = .severalLines
                     return
                 }
                 found = Self.trimmed(start + 5..<end, of: event)
-            } else if line.starts(with: "error:".utf8) {
+            } else if line.begins(with: "error:") {
                 self = .error
                 return
             } else if let first = line.first, first != UInt8(ascii: ":"), first != 0x0D {
@@ -91,5 +90,13 @@ enum EventContent {
         while from < to, event[from] == 0x20 { from += 1 }
         while to > from, event[to - 1] == 0x0D || event[to - 1] == 0x20 { to -= 1 }
         return from..<to
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    func begins(with word: StaticString) -> Bool {
+        guard count >= word.utf8CodeUnitCount else { return false }
+        for place in 0..<word.utf8CodeUnitCount where self[place] != word.utf8Start[place] { return false }
+        return true
     }
 }

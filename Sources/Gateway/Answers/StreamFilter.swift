@@ -19,8 +19,8 @@ package struct StreamFilter: Sendable {
     }
 
     private let wantsUsage: Bool
-    /// The name that the client sees; nil leaves the upstream's.
-    private let model: String?
+    /// The name that the client sees, as a JSON string; empty leaves the upstream's.
+    private let name: [UInt8]
     private var splitter = EventSplitter()
     private var hasBegun = false
     package private(set) var tally = AnswerTally()
@@ -32,9 +32,12 @@ package struct StreamFilter: Sendable {
     package var isComplete: Bool { tally.isComplete }
     package var likelyOutput: Int { tally.likelyOutput }
 
+    /// - Parameter model: the name that the client sees; nil leaves the upstream's.
     package init(wantsUsage: Bool, model: String?) {
         self.wantsUsage = wantsUsage
-        self.model = model
+        var quoted = ByteBuffer()
+        if let model { quoted.writeJSONString(model) }
+        name = Array(quoted.readableBytesView)
     }
 
     /// Takes what a whole answer, one that is no stream, says of itself.
@@ -57,45 +60,65 @@ package struct StreamFilter: Sendable {
         }
         guard let answer else { throw .notJSON }
         guard !answer.hasError else { throw .upstreamError }
-        guard let model, let span = answer.modelSpan else { return bytes }
-        return bytes.replacing(span, by: model, allocator: allocator)
+        guard !name.isEmpty, let span = answer.modelSpan else { return bytes }
+        var result = allocator.buffer(capacity: bytes.readableBytes + name.count)
+        bytes.withUnsafeReadableBytes { apply(Edits(name: span), to: $0, into: &result) }
+        return result
     }
 
     /// Takes bytes as they came, and appends to `output` what may go to the client now.
     package mutating func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(Fault) {
         var bytes = splitter.take(bytes)
-        while let event = EventSplitter.next(in: &bytes) {
-            guard !isComplete else { continue }
-            try pass(event, into: &output)
+        let read = bytes.withUnsafeReadableBytes { pointer in
+            Result(catching: { () throws(Fault) in try pass(eventsOf: pointer, into: &output) })
         }
+        bytes.moveReaderIndex(forwardBy: try read.get())
         try splitter.hold(bytes)
     }
 
-    private enum Edit {
-        case name(Range<Int>)
-        case remove(Range<Int>)
+    /// - Returns: the length of all events that are whole.
+    private mutating func pass(
+        eventsOf bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer
+    ) throws(Fault) -> Int {
+        var done = 0
+        while let length = EventSplitter.length(in: UnsafeRawBufferPointer(rebasing: bytes[done...])) {
+            let event = UnsafeRawBufferPointer(rebasing: bytes[done..<done + length])
+            done += length
+            if !isComplete { try pass(event, into: &output) }
+        }
+        return done
+    }
 
-        var span: Range<Int> {
-            switch self {
-            case .name(let span), .remove(let span): span
-            }
+    /// What is changed in an event or answer: the name's value, and a member that is left out.
+    private struct Edits {
+        var name: Range<Int>?
+        var removed: Range<Int>?
+
+        /// By their places.
+        var inOrder: (Range<Int>?, Range<Int>?) {
+            guard let name, let removed, removed.lowerBound < name.lowerBound else { return (name, removed) }
+            return (removed, name)
+        }
+
+        func moved(by offset: Int) -> Edits {
+            func moved(_ span: Range<Int>) -> Range<Int> { span.lowerBound + offset..<span.upperBound + offset }
+            return Edits(name: name.map(moved), removed: removed.map(moved))
         }
     }
 
     private enum Verdict {
         case pass, drop, done
-        /// To be changed in these places of its data, in order; and where the data begins.
-        case edit([Edit], at: Int)
+        /// To be changed, by its own bytes' places.
+        case edit(Edits)
         case fault(Fault)
     }
 
-    private mutating func pass(_ event: ByteBuffer, into output: inout ByteBuffer) throws(Fault) {
-        let verdict = event.withUnsafeReadableBytes { judge($0) }
-        switch verdict {
-        case .pass: output.writeImmutableBuffer(event)
+    private mutating func pass(_ event: UnsafeRawBufferPointer, into output: inout ByteBuffer) throws(Fault) {
+        switch judge(event) {
+        case .pass: output.writeBytes(event)
         case .drop: break
         case .done: tally.isComplete = true
-        case .edit(let edits, let offset): apply(edits, at: offset, to: event, into: &output)
+        case .edit(let edits): apply(edits, to: event, into: &output)
         case .fault(let fault): throw fault
         }
     }
@@ -111,34 +134,29 @@ package struct StreamFilter: Sendable {
         case .severalLines: return .fault(.notJSON)
         }
         let payload = UnsafeRawBufferPointer(rebasing: event[data])
-        if payload.elementsEqual("[DONE]".utf8) { return .done }
+        if payload.count == 6, payload.begins(with: "[DONE]") { return .done }
         guard let facts = AnswerReader.read(payload) else { return .fault(.notJSON) }
         if facts.hasError { return .fault(.upstreamError) }
         note(facts, of: payload)
         hasBegun = true
         if facts.usage != nil, facts.hasEmptyChoices, !wantsUsage { return .drop }
-        var edits: [Edit] = []
         // Completions carry their usage in the last event with content, which must pass without it.
-        if !wantsUsage, let span = facts.usageMember { edits.append(.remove(span)) }
-        if model != nil, let span = facts.modelSpan { edits.append(.name(span)) }
-        return edits.isEmpty
-            ? .pass : .edit(edits.sorted { $0.span.lowerBound < $1.span.lowerBound }, at: data.lowerBound)
+        let edits = Edits(name: name.isEmpty ? nil : facts.modelSpan, removed: wantsUsage ? nil : facts.usageMember)
+        return edits.name == nil && edits.removed == nil ? .pass : .edit(edits.moved(by: data.lowerBound))
     }
 
-    private func apply(_ edits: [Edit], at offset: Int, to event: ByteBuffer, into output: inout ByteBuffer) {
+    private func apply(_ edits: Edits, to bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
         var done = 0
-        for edit in edits {
-            copy(done..<offset + edit.span.lowerBound, of: event, into: &output)
-            if case .name = edit { output.writeJSONString(model ?? "") }
-            done = offset + edit.span.upperBound
+        func put(_ edit: Range<Int>?) {
+            guard let edit else { return }
+            output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[done..<edit.lowerBound]))
+            if edit == edits.name { output.writeBytes(name) }
+            done = edit.upperBound
         }
-        copy(done..<event.readableBytes, of: event, into: &output)
-    }
-
-    private func copy(_ span: Range<Int>, of event: ByteBuffer, into output: inout ByteBuffer) {
-        if let slice = event.getSlice(at: event.readerIndex + span.lowerBound, length: span.count) {
-            output.writeImmutableBuffer(slice)
-        }
+        let (first, second) = edits.inOrder
+        put(first)
+        put(second)
+        output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[done...]))
     }
 }
 

@@ -41,6 +41,9 @@ package struct AnswerStream: Sendable {
     }
 
     private var path: Path
+    // Asked for each read of a stream, and so not looked up in what `path` holds.
+    package private(set) var contentEvents = 0
+    package private(set) var isComplete = false
 
     package typealias Fault = StreamFilter.Fault
 
@@ -68,10 +71,8 @@ package struct AnswerStream: Sendable {
     }
 
     package var usage: Usage? { tally.usage }
-    package var contentEvents: Int { tally.contentEvents }
     package var contentBytes: Int { tally.contentBytes }
     package var upstreamID: String? { tally.upstreamID }
-    package var isComplete: Bool { tally.isComplete }
     package var likelyOutput: Int { tally.likelyOutput }
 
     /// The event that ends the client's stream; empty before `isComplete`.
@@ -96,19 +97,34 @@ package struct AnswerStream: Sendable {
         path = .taken
         switch taken {
         case .openAI(var filter):
-            defer { path = .openAI(filter) }
+            defer {
+                (contentEvents, isComplete) = (filter.contentEvents, filter.isComplete)
+                path = .openAI(filter)
+            }
             try filter.feed(bytes, into: &output)
         case .messages(var passage):
-            defer { path = .messages(passage) }
+            defer {
+                (contentEvents, isComplete) = (passage.tally.contentEvents, passage.tally.isComplete)
+                path = .messages(passage)
+            }
             try passage.feed(bytes, into: &output)
         case .responses(var passage):
-            defer { path = .responses(passage) }
+            defer {
+                (contentEvents, isComplete) = (passage.tally.contentEvents, passage.tally.isComplete)
+                path = .responses(passage)
+            }
             try passage.feed(bytes, into: &output)
         case .chatFromMessages(var translation):
-            defer { path = .chatFromMessages(translation) }
+            defer {
+                (contentEvents, isComplete) = (translation.tally.contentEvents, translation.tally.isComplete)
+                path = .chatFromMessages(translation)
+            }
             try translation.feed(bytes, into: &output)
         case .messagesFromChat(var translation):
-            defer { path = .messagesFromChat(translation) }
+            defer {
+                (contentEvents, isComplete) = (translation.tally.contentEvents, translation.tally.isComplete)
+                path = .messagesFromChat(translation)
+            }
             try translation.feed(bytes, into: &output)
         case .taken: break
         }
@@ -120,19 +136,34 @@ package struct AnswerStream: Sendable {
     ) throws(Fault) -> ByteBuffer {
         switch path {
         case .openAI(var filter):
-            defer { path = .openAI(filter) }
+            defer {
+                (contentEvents, isComplete) = (filter.contentEvents, filter.isComplete)
+                path = .openAI(filter)
+            }
             return try filter.whole(bytes, allocator: allocator)
         case .messages(var passage):
-            defer { path = .messages(passage) }
+            defer {
+                (contentEvents, isComplete) = (passage.tally.contentEvents, passage.tally.isComplete)
+                path = .messages(passage)
+            }
             return try passage.whole(bytes, allocator: allocator).get()
         case .responses(var passage):
-            defer { path = .responses(passage) }
+            defer {
+                (contentEvents, isComplete) = (passage.tally.contentEvents, passage.tally.isComplete)
+                path = .responses(passage)
+            }
             return try passage.whole(bytes, allocator: allocator).get()
         case .chatFromMessages(var translation):
-            defer { path = .chatFromMessages(translation) }
+            defer {
+                (contentEvents, isComplete) = (translation.tally.contentEvents, translation.tally.isComplete)
+                path = .chatFromMessages(translation)
+            }
             return try translation.whole(bytes, allocator: allocator).get()
         case .messagesFromChat(var translation):
-            defer { path = .messagesFromChat(translation) }
+            defer {
+                (contentEvents, isComplete) = (translation.tally.contentEvents, translation.tally.isComplete)
+                path = .messagesFromChat(translation)
+            }
             return try translation.whole(bytes, allocator: allocator).get()
         case .taken: throw .notJSON
         }

@@ -8,12 +8,14 @@ package protocol AccessLog: Sendable {
 
 /// What the log says of a request. No word of it is the caller's, but for the model's name.
 package struct AccessEntry: Sendable {
-    package let request: RequestID
+    /// Its identifier's text, which the answer has too.
+    package let request: String
     /// How it ended; `refused` where nothing was called.
     package let outcome: Outcome
     package var workspace: WorkspaceID?
     package var model: String?
-    package var route: DeploymentID?
+    /// The deployment's identifier.
+    package var route: String?
     /// `chat`, `embeddings` …; `models` for the listing.
     package var operation: String
     package var code: ErrorCode?

@@ -10,7 +10,7 @@ struct Answer {
     let contentType: String
     let request: RequestID
     let body: ByteBuffer
-    var extra: [(String, String)] = []
+    var extra = FieldLines()
     /// At most that of the request.
     var version = HTTPVersion.http1_1
 
@@ -18,27 +18,25 @@ struct Answer {
         var answer = Answer(
             status: problem.status, contentType: "application/json", request: request,
             body: ByteBuffer(bytes: dialect.errorBody(problem, request: request)))
-        answer.extra += ProblemBody.headers(of: problem)
+        answer.extra.add(ProblemBody.headers(of: problem))
         return answer
     }
 
     /// Writes and flushes all of it.
     /// - Parameters:
     ///   - closes: whether the client is told that the connection ends here.
-    ///   - end: completed when the socket has taken all of it.
-    func write(to context: ChannelHandlerContext, closes: Bool = true, end: EventLoopPromise<Void>) {
-        var fields: [(String, String)] = []
-        fields.reserveCapacity(4 + extra.count)
-        if !contentType.isEmpty { fields.append(("content-type", contentType)) }
-        fields.append(("content-length", String(body.readableBytes)))
-        fields.append(("x-request-id", request.description))
-        fields += extra
-        if closes { fields.append(("connection", "close")) }
-        let head = HTTPResponseHead(
-            version: version.answering, status: HTTPResponseStatus(statusCode: status), headers: HTTPHeaders(fields))
-        context.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
-        context.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
-        context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: end)
+    ///   - end: if any, completed when the socket has taken all of it.
+    func write(to encoder: ResponseEncoder, closes: Bool = true, end: EventLoopPromise<Void>? = nil) {
+        let status = HTTPResponseStatus(statusCode: status)
+        encoder.begin(status, version.answering, length: body.readableBytes) { lines in
+            if !contentType.isEmpty { lines.add("content-type", contentType) }
+            lines.add("x-request-id", request)
+            lines.add(extra)
+            if closes { lines.add("connection", "close") }
+        }
+        encoder.add(body)
+        encoder.end(end)
+        encoder.flush()
     }
 }
 

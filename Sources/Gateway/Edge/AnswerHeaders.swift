@@ -9,16 +9,22 @@ struct AnswerHeaders: Sendable {
 
     let origins: CrossOrigin
     private let always: [(String, String)]
+    /// The same, rendered.
+    private let lines: FieldLines
 
     init(origins: CrossOrigin, isTLS: Bool) {
         self.origins = origins
         let strict = ("strict-transport-security", "max-age=31536000")
         always = [("x-content-type-options", "nosniff")] + (isTLS ? [strict] : [])
+        var lines = FieldLines()
+        lines.add(always)
+        self.lines = lines
     }
 
     /// For the gateway's own answers.
-    func fields(for request: some HeaderLookup) -> [(String, String)] {
-        origins.isOn ? always + origins.fields(for: request) : always
+    func add(to lines: inout FieldLines, for request: some HeaderLookup) {
+        lines.add(self.lines)
+        if origins.isOn { lines.add(origins.fields(for: request)) }
     }
 
     /// For the control plane's. What it says itself stays.

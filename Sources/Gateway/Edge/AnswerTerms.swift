@@ -4,60 +4,65 @@ import Kernel
 /// The header fields that say what a request cost, what is left, and how its limits stand: ours, and OpenAI's
 /// `x-ratelimit-*`.
 enum AnswerTerms {
-    static let cost = "volery-cost"
-    static let remaining = "volery-budget-remaining"
+    static let cost: StaticString = "volery-cost"
+    static let remaining: StaticString = "volery-budget-remaining"
 
     /// Of one quantity's limit.
     private struct RateNames {
-        let limit: String
-        let remaining: String
-        let reset: String
+        let limit: StaticString
+        let remaining: StaticString
+        let reset: StaticString
 
-        init(_ quantity: String) {
-            limit = "x-ratelimit-limit-" + quantity
-            remaining = "x-ratelimit-remaining-" + quantity
-            reset = "x-ratelimit-reset-" + quantity
-        }
-
-        var all: [String] { [limit, remaining, reset] }
+        var all: [StaticString] { [limit, remaining, reset] }
     }
 
-    private static let requests = RateNames("requests")
-    private static let tokens = RateNames("tokens")
+    private static let requests = RateNames(
+        limit: "x-ratelimit-limit-requests", remaining: "x-ratelimit-remaining-requests",
+        reset: "x-ratelimit-reset-requests")
+    private static let tokens = RateNames(
+        limit: "x-ratelimit-limit-tokens", remaining: "x-ratelimit-remaining-tokens",
+        reset: "x-ratelimit-reset-tokens")
 
-    static let names = [cost, remaining] + requests.all + tokens.all
+    static let names = ([cost, remaining] + requests.all + tokens.all).map { "\($0)" }
 
-    static func fields(price: Money?, remaining: Amount?, rates: [RateState]) -> [(String, String)] {
-        var fields: [(String, String)] = []
-        fields.reserveCapacity(names.count)
-        if let price { fields.append((cost, price.description)) }
-        if let remaining { fields.append((Self.remaining, remaining.description)) }
-        add(.requestsPerMinute, as: requests, of: rates, to: &fields)
-        add(.tokensPerMinute, as: tokens, of: rates, to: &fields)
-        return fields
+    static func add(price: Money?, remaining: Amount?, rates: [RateState], to lines: inout FieldLines) {
+        if let price { lines.add(cost, price) }
+        if let remaining { lines.add(Self.remaining, remaining) }
+        add(.requestsPerMinute, as: requests, of: rates, to: &lines)
+        add(.tokensPerMinute, as: tokens, of: rates, to: &lines)
     }
 
     /// Of several limits the one that has least left.
     private static func add(
         _ quantity: RateLimit.Quantity, as names: RateNames, of rates: [RateState],
-        to fields: inout [(String, String)]
+        to lines: inout FieldLines
     ) {
-        var least: RateState?
-        for state in rates where state.limit.quantity == quantity {
-            if let least, least.remaining <= state.remaining { continue }
-            least = state
+        var least: Int?
+        for (place, state) in rates.enumerated() where state.limit.quantity == quantity {
+            if let least, rates[least].remaining <= state.remaining { continue }
+            least = place
         }
-        guard let state = least else { return }
-        fields.append((names.limit, String(state.limit.amount)))
-        fields.append((names.remaining, String(max(0, state.remaining))))
-        fields.append((names.reset, text(of: state.reset)))
+        guard let least else { return }
+        lines.add(names.limit, Int(clamping: rates[least].limit.amount))
+        lines.add(names.remaining, Int(clamping: max(0, rates[least].remaining)))
+        let milliseconds = milliseconds(of: rates[least].reset)
+        // As a rule, and without a text in between: every answer has two of them.
+        if (1..<1000).contains(milliseconds) {
+            lines.add(names.reset, milliseconds, unit: "ms")
+        } else {
+            lines.add(names.reset, text(milliseconds: milliseconds))
+        }
     }
 
     /// As OpenAI writes it, rounded up: `120ms`, `1s`, `6m0s`.
-    static func text(of time: Duration) -> String {
-        let milliseconds = max(0, (time.microseconds + 999) / 1000)
-        // Joined and not interpolated: every answer has two of them.
-        if milliseconds < 1000, milliseconds > 0 { return String(milliseconds) + "ms" }
+    static func text(of time: Duration) -> String { text(milliseconds: milliseconds(of: time)) }
+
+    private static func milliseconds(of time: Duration) -> Int {
+        Int(clamping: max(0, (time.microseconds + 999) / 1000))
+    }
+
+    private static func text(milliseconds: Int) -> String {
+        if milliseconds < 1000, milliseconds > 0 { return "\(milliseconds)ms" }
         let seconds = (milliseconds + 999) / 1000
         if seconds < 60 { return String(seconds) + "s" }
         if seconds < 3600 { return "\(seconds / 60)m\(seconds % 60)s" }

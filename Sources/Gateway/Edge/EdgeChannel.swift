@@ -39,8 +39,10 @@ package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
             if let tls {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
             }
-            let edge = EdgeHandler(core: core, loop: context, channel: channel, isTLS: tls != nil)
-            try channel.pipeline.syncOperations.addHandlers([ResponseEncoder(), edge])
+            let encoder = ResponseEncoder()
+            let edge = EdgeHandler(
+                core: core, loop: context, channel: channel, encoder: encoder, isTLS: tls != nil)
+            try channel.pipeline.syncOperations.addHandlers([encoder, edge])
             return Value(channel: channel, cold: edge.cold.futureResult)
         }
     }

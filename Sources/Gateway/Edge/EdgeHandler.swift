@@ -35,9 +35,12 @@ final class EdgeHandler: ChannelDuplexHandler {
     let core: GatewayCore
     let loop: LoopContext
     let channel: any Channel
+    private let encoder: ResponseEncoder
     let cold: EventLoopPromise<EdgeChannel.ColdChannel?>
     private var phase = Phase.idle
     private var isWoken = false
+    /// Whether a client that only stops sending may stay, as Hummingbird wants it.
+    private var allowsHalfClosure = false
     private var isFirst = true
     private(set) var deadline: NIODeadline
     private var context: ChannelHandlerContext?
@@ -50,7 +53,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     private var isInputClosed = false
     /// Whether the server wants to end: the connection serves what it has begun, and no more.
     private(set) var isQuiescing = false
-    /// Completed when the socket has taken the end of the last answer.
+    /// Completed when the socket has taken the end of the last answer; nil where that is not waited for.
     private var lastWritten: EventLoopFuture<Void>?
     private var isReadPending = false
     private let isTLS: Bool
@@ -61,7 +64,8 @@ final class EdgeHandler: ChannelDuplexHandler {
     /// Tells one idle time from the next.
     private var idleTurn: UInt64 = 0
 
-    init(core: GatewayCore, loop: LoopContext, channel: any Channel, isTLS: Bool) {
+    init(core: GatewayCore, loop: LoopContext, channel: any Channel, encoder: ResponseEncoder, isTLS: Bool) {
+        self.encoder = encoder
         self.isTLS = isTLS
         self.core = core
         self.loop = loop
@@ -118,7 +122,7 @@ final class EdgeHandler: ChannelDuplexHandler {
             while mayTake, let event = try parser.next() { handle(event, context: context) }
         } catch {
             isBroken = true
-            requestIsBroken(error, context: context)
+            requestIsBroken(error)
         }
     }
 
@@ -189,9 +193,9 @@ final class EdgeHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
 
-    private func requestIsBroken(_ fault: MessageFault, context: ChannelHandlerContext) {
+    private func requestIsBroken(_ fault: MessageFault) {
         switch phase {
-        case .idle: refuse(Problem(fault), on: context)
+        case .idle: refuse(Problem(fault))
         case .hot(let exchange): exchange.requestIsBroken(Problem(fault))
         // Not told: Hummingbird would answer a second time.
         case .cold, .discarding, .closing: close()
@@ -205,7 +209,8 @@ final class EdgeHandler: ChannelDuplexHandler {
     }
 
     /// A client that does not take its answers gives no further requests: they would pile up answers in memory. And
-    /// what follows a request can wait until that is answered. That the client leaves is still seen.
+    /// what follows a request can wait until that is answered; but until something has come, nothing is done against it:
+    /// telling the kernel twice for each request costs more. That the client leaves is still seen.
     func read(context: ChannelHandlerContext) {
         if mayRead { context.read() } else { isReadPending = true }
     }
@@ -213,7 +218,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     private var mayRead: Bool {
         switch phase {
         case .cold(let isReceived, _): !isReceived
-        case .hot(let exchange): !exchange.isReceived && channel.isWritable
+        case .hot(let exchange): (!exchange.isReceived || !parser.hasMore) && channel.isWritable
         case .idle, .discarding, .closing: channel.isWritable
         }
     }
@@ -255,7 +260,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     }
 
     private func wake(context: ChannelHandlerContext) throws {
-        try context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+        try allowHalfClosure(true)
         guard !isWoken else { return }
         isWoken = true
         do {
@@ -324,24 +329,32 @@ final class EdgeHandler: ChannelDuplexHandler {
     private func becomeIdle() {
         if isQuiescing { return closeWhenWritten() }
         do {
-            try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: false)
+            try allowHalfClosure(false)
         } catch {
             return close()
         }
         phase = .idle
         idleTurn += 1
         let turn = idleTurn
-        // The time for the next request begins when the client has this answer.
-        deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
         let keepAlive = TimeAmount(core.limits.keepAliveTimeout)
         guard let lastWritten else { return deadline = loop.eventLoop.now + keepAlive }
+        // The time for the next request begins when the client has this answer.
+        deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
+        self.lastWritten = nil
         lastWritten.assumeIsolated().whenComplete { _ in
             guard case .idle = self.phase, self.idleTurn == turn else { return }
             self.deadline = self.loop.eventLoop.now + keepAlive
         }
     }
 
-    /// For the end of an answer that is about to be written.
+    private func allowHalfClosure(_ isAllowed: Bool) throws {
+        guard allowsHalfClosure != isAllowed else { return }
+        try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: isAllowed)
+        allowsHalfClosure = isAllowed
+    }
+
+    /// For the end of an answer that is about to be written, and may take a while to reach the client. What is short
+    /// goes into the socket's own memory as a rule, and a promise costs as much as its write.
     func promiseOfEnd() -> EventLoopPromise<Void> {
         let promise = channel.eventLoop.makePromise(of: Void.self)
         lastWritten = promise.futureResult
@@ -353,8 +366,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         phase = .closing
         deadline = loop.eventLoop.now + TimeAmount(core.limits.idleTimeout)
         let channel = channel
-        guard let lastWritten else { return channel.close(promise: nil) }
-        lastWritten.whenComplete { _ in channel.close(promise: nil) }
+        encoder.whenWritten { channel.close(promise: nil) }
     }
 
     /// Ends the connection at once, with whatever was not written yet.
@@ -381,16 +393,17 @@ final class EdgeHandler: ChannelDuplexHandler {
         }
     }
 
-    var writer: ChannelHandlerContext? { context }
+    /// Nil when the connection is gone.
+    var writer: ResponseEncoder? { context == nil ? nil : encoder }
 
     /// The request of the hot path that runs on this connection.
     var exchange: Exchange? { if case .hot(let exchange) = phase { exchange } else { nil } }
 
     /// Answers what never became a request, and ends the connection.
-    private func refuse(_ problem: Problem, on context: ChannelHandlerContext) {
+    private func refuse(_ problem: Problem) {
         var answer = Answer.problem(problem, request: core.flow.ids.next())
-        answer.extra += core.headers.fields(for: HTTPHeaders())
-        answer.write(to: context, end: promiseOfEnd())
+        core.headers.add(to: &answer.extra, for: HTTPHeaders())
+        answer.write(to: encoder)
         closeWhenWritten()
     }
 }
@@ -401,7 +414,7 @@ extension EdgeHandler: Deadlined {
         // There may be no handshake yet that an answer could follow.
         case .idle where isTLS: close()
         case .idle where isFirst:
-            if let context { refuse(Problem(.requestTimeout), on: context) } else { closeWhenWritten() }
+            if context == nil { closeWhenWritten() } else { refuse(Problem(.requestTimeout)) }
         case .hot(let exchange): exchange.deadlineReached(now: now)
         case .idle, .cold, .discarding: close()
         case .closing: channel.close(promise: nil)

@@ -176,10 +176,8 @@ extension Exchange {
     }
 
     /// What the answer's head says of cost and limits.
-    var terms: [(String, String)] {
-        let remaining = ticket?.remaining
-        if price == nil, remaining == nil, rates.isEmpty { return [] }
-        return AnswerTerms.fields(price: price, remaining: remaining, rates: rates)
+    func addTerms(to lines: inout FieldLines) {
+        AnswerTerms.add(price: price, remaining: ticket?.remaining, rates: rates, to: &lines)
     }
 
     /// A stream's head went out before its cost was known: for who asked for usage it stands in a comment, which

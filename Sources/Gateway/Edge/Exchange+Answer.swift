@@ -126,6 +126,8 @@ extension Exchange {
         let now = loop.eventLoop.now
         if !isPaused { wait(atMost: core.limits.idleTimeout, from: now) }
         var output = edge.channel.allocator.buffer(capacity: bytes.readableBytes + 64)
+        output.moveWriterIndex(to: ResponseEncoder.chunkRoom)
+        output.moveReaderIndex(to: ResponseEncoder.chunkRoom)
         var fault: StreamFilter.Fault?
         do throws(StreamFilter.Fault) {
             try filter.feed(bytes, into: &output)
@@ -134,7 +136,7 @@ extension Exchange {
         }
         if output.readableBytes > 0 {
             noteProgress(at: now)
-            writeStream(output)
+            writeStream(consume output)
         }
         switch fault {
         case nil: break
@@ -155,16 +157,16 @@ extension Exchange {
         finish(.succeeded, problem: nil)
     }
 
-    private func writeStream(_ output: ByteBuffer) {
+    private func writeStream(_ output: consuming ByteBuffer) {
         if !isHeadWritten {
             noteFirstByte()
             // Nobody else is asked any more.
             letGoOfBody()
-            writeHead(status: 200, type: Self.streamType, extra: [("cache-control", "no-cache")] + terms)
+            writeHead(type: Self.streamType) { $0.add("cache-control", "no-cache") }
         }
         keyed?.add(output)
         guard let writer = edge.writer else { return }
-        writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(output))), promise: nil)
+        writer.add(output)
         needsFlush = true
     }
 }

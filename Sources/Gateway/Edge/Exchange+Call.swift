@@ -63,7 +63,7 @@ extension Exchange {
         toldCurrency = credential?.terms.costCurrency
         connection.send(
             UpstreamRequest(
-                shape: shape, requestID: request.description,
+                shape: shape, requestID: requestText,
                 credential: credential.map { .init(name: $0.field, value: $0.value) }),
             body: outgoing, to: CallReceiver(self))
     }

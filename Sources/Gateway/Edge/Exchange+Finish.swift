@@ -10,27 +10,28 @@ import Tenancy
 extension Exchange {
     /// An answer of the gateway's own that uses no model.
     func answer(_ body: ByteBuffer) {
+        let isLong = body.readableBytes > ResponseEncoder.mostCopied
         give(
-            Answer(status: 200, contentType: "application/json", request: request, body: body), end: edge.promiseOfEnd()
-        )
+            Answer(status: 200, contentType: "application/json", request: request, body: body),
+            end: isLong ? edge.promiseOfEnd() : nil)
     }
 
     /// Whether and what a page of that origin may send.
     func answerPreflight() {
         var answer = Answer(status: 204, contentType: "", request: request, body: ByteBuffer())
-        answer.extra = core.headers.origins.preflightFields(for: head.headers)
-        give(answer, end: edge.promiseOfEnd())
+        answer.extra.add(core.headers.origins.preflightFields(for: head.headers))
+        give(answer)
     }
 
     /// Ends a wholly received request with an answer for which nothing was called.
-    /// - Parameter end: `edge.promiseOfEnd()`.
-    func give(_ answer: Answer, end: EventLoopPromise<Void>) {
+    /// - Parameter end: `edge.promiseOfEnd()`, for a long one.
+    func give(_ answer: Answer, end: EventLoopPromise<Void>? = nil) {
         phase = .ended
         edge.exchangeWillEnd(isReceived: true, closes: !keepsAlive)
         var answer = answer
         answer.version = head.version
-        answer.extra += core.headers.fields(for: head.headers)
-        if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end.succeed() }
+        core.headers.add(to: &answer.extra, for: head.headers)
+        if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end?.succeed() }
         if !keepsAlive { edge.closeWhenWritten() }
         letGoOfUpstream()
         edge.exchangeDidEnd()
@@ -105,25 +106,30 @@ extension Exchange {
         head.isKeepAlive && isReceived && !head.version.isBeforeOneOne && !core.isDraining && !edge.isQuiescing
     }
 
-    func writeHead(status: Int, type: String, length: Int? = nil, extra: [(String, String)] = []) {
-        var fields = [("content-type", type)]
-        fields.reserveCapacity(8 + extra.count)
-        if let length { fields.append(("content-length", String(length))) }
-        fields.append(("x-request-id", request.description))
-        fields += extra
-        if let routeField { fields.append(routeField) }
-        fields += core.headers.fields(for: head.headers)
-        if let warning { fields.append(("volery-warning", warning)) }
-        if !keepsAlive { fields.append(("connection", "close")) }
-        let responseHead = HTTPResponseHead(
-            version: head.version.answering, status: HTTPResponseStatus(statusCode: status),
-            headers: HTTPHeaders(fields))
-        edge.writer?.write(NIOAny(HTTPServerResponsePart.head(responseHead)), promise: nil)
+    /// The head of a good answer.
+    /// - Parameters:
+    ///   - length: of the body; nil for a stream.
+    ///   - extra: adds what this answer alone has.
+    func writeHead(type: StaticString, length: Int? = nil, extra: (inout FieldLines) -> Void = { _ in }) {
+        edge.writer?.begin(.ok, head.version.answering, length: length) { lines in
+            lines.put("content-type: ")
+            lines.put(type)
+            lines.put("\r\n")
+            lines.add("x-request-id", requestText)
+            extra(&lines)
+            addTerms(to: &lines)
+            addRoute(to: &lines)
+            core.headers.add(to: &lines, for: head.headers)
+            if let warning { lines.add("volery-warning", warning) }
+            if !keepsAlive { lines.add("connection", "close") }
+        }
         isHeadWritten = true
     }
 
     /// Who answered, or was asked last.
-    private var routeField: (String, String)? { deployment.map { ("volery-route", $0.id.description) } }
+    private func addRoute(to lines: inout FieldLines) {
+        if let deployment { lines.add("volery-route", deployment.idText) }
+    }
 
     /// Told where a model takes part of a request and cannot do all of it.
     private var warning: String? {
@@ -139,14 +145,15 @@ extension Exchange {
         if let problem, !isHeadWritten {
             // Nothing more is coming from a client that was too slow; waiting for it would only hold the connection.
             let isOver = isReceived || problem.code == .requestTimeout
-            let end = edge.promiseOfEnd()
             edge.exchangeWillEnd(isReceived: isOver, closes: !keepsAlive)
             var answer = Answer.problem(problem, request: request, in: dialect)
             answer.version = head.version
-            if let routeField { answer.extra.append(routeField) }
-            answer.extra += terms + unkeptHeader + core.headers.fields(for: head.headers)
-            if case .wrongMethod(let allowed) = route { answer.extra.append(("allow", allowed)) }
-            answer.write(to: writer, closes: !keepsAlive, end: end)
+            addRoute(to: &answer.extra)
+            addTerms(to: &answer.extra)
+            addUnkept(to: &answer.extra)
+            core.headers.add(to: &answer.extra, for: head.headers)
+            if case .wrongMethod(let allowed) = route { answer.extra.add("allow", allowed) }
+            answer.write(to: writer, closes: !keepsAlive)
             if isOver, !keepsAlive { edge.closeWhenWritten() }
             return edge.exchangeDidEnd()
         }
@@ -155,24 +162,25 @@ extension Exchange {
             last = costComment
             last.writeImmutableBuffer(dialect.errorEvent(problem, request: request))
         } else if let answer {
-            writeHead(
-                status: 200, type: "application/json", length: answer.readableBytes, extra: terms + unkeptHeader)
+            writeHead(type: "application/json", length: answer.readableBytes, extra: addUnkept)
             last = answer
         } else {
-            if !isHeadWritten { writeHead(status: 200, type: Self.streamType, extra: terms) }
+            if !isHeadWritten { writeHead(type: Self.streamType) }
             last = costComment
             last.writeImmutableBuffer(filter.terminal)
         }
         let closes = !keepsAlive || problem != nil
-        writer.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(last))), promise: nil)
-        let end = edge.promiseOfEnd()
+        writer.add(last)
+        let isLong = answer.map { $0.readableBytes > ResponseEncoder.mostCopied } ?? true
+        let end = isLong ? edge.promiseOfEnd() : nil
         edge.exchangeWillEnd(isReceived: isReceived, closes: closes)
-        writer.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: end)
+        writer.end(end)
+        writer.flush()
         if closes { edge.closeWhenWritten() }
         edge.exchangeDidEnd()
     }
 
-    static let streamType = "text/event-stream; charset=utf-8"
+    static let streamType: StaticString = "text/event-stream; charset=utf-8"
 
     // MARK: Record
 
@@ -279,8 +287,8 @@ extension Exchange {
         guard let accessLog = core.accessLog else { return }
         accessLog.ended(
             AccessEntry(
-                request: request, outcome: record == nil ? .refused : .ended(status),
-                workspace: principal?.workspace, model: deployment?.model.text, route: deployment?.id,
+                request: requestText, outcome: record == nil ? .refused : .ended(status),
+                workspace: principal?.workspace, model: deployment?.model.text, route: deployment?.idText,
                 operation: operation?.rawValue ?? "models", code: problem?.code,
                 latency: record?.latency ?? core.flow.clock.uptime - startedUptime, price: price,
                 usage: record?.usage))

@@ -96,8 +96,8 @@ extension Exchange {
         var answer = Answer(
             status: stored.status, contentType: stored.contentType, request: request,
             body: ByteBuffer(bytes: stored.body))
-        answer.extra.append(("idempotent-replayed", "true"))
-        if stored.contentType == Self.streamType { answer.extra.append(("cache-control", "no-cache")) }
+        answer.extra.add("idempotent-replayed", "true")
+        if stored.contentType == "\(Self.streamType)" { answer.extra.add("cache-control", "no-cache") }
         core.logger.info("request replayed", metadata: logMetadata.merging(["status": "\(stored.status)"]) { $1 })
         give(answer, end: end)
     }
@@ -152,7 +152,7 @@ extension Exchange {
         } else {
             bytes = keyed.stream(endingWith: filter.terminal)
         }
-        return bytes.map { .kept(status: 200, contentType: Self.streamType, $0) }
+        return bytes.map { .kept(status: 200, contentType: "\(Self.streamType)", $0) }
     }
 
     private func isKept(_ problem: Problem) -> Bool {
@@ -183,8 +183,8 @@ extension Exchange {
     }
 
     /// For an answer that its key will not bring back.
-    var unkeptHeader: [(String, String)] {
-        keyed?.isUnkept == true ? [("idempotent-stored", "false")] : []
+    func addUnkept(to lines: inout FieldLines) {
+        if keyed?.isUnkept == true { lines.add("idempotent-stored", "false") }
     }
 }
 

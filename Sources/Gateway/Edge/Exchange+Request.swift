@@ -60,9 +60,13 @@ extension Exchange {
     }
 
     private static func bearerToken(in header: String) -> Substring? {
-        guard header.utf8.count > 7, header.prefix(7).lowercased() == "bearer " else { return nil }
-        let token = header.dropFirst(7).drop { $0 == " " }
-        return token.isEmpty ? nil : token
+        let bytes = header.utf8
+        // By bytes: characters of a text cost more than all the rest of the check.
+        guard bytes.count > 7, zip(bytes, "bearer ".utf8).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) else {
+            return nil
+        }
+        let token = bytes.dropFirst(7).drop { $0 == UInt8(ascii: " ") }
+        return token.isEmpty ? nil : Substring(token)
     }
 
     private func checkHead() throws(Problem) {

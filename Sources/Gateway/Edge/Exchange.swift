@@ -163,6 +163,9 @@ final class Exchange {
     /// In whose words the client is answered.
     var dialect: Dialect { operation.map { Dialect($0) } ?? .openAI }
 
+    /// Of its identifier: the upstream, the client and the log are told.
+    private(set) lazy var requestText = request.description
+
     private(set) lazy var clientRequest: String? = {
         guard let text = head.headers.first(name: "x-request-id"), text.utf8.count <= 128,
             text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -253,7 +256,8 @@ final class Exchange {
         guard case .streaming = phase, now < phaseEnd, now < wholeDeadline else { return false }
         phaseDeadline = min(phaseEnd, now + TimeAmount(core.limits.commentInterval))
         guard isHeadWritten, !isPaused, isClientThere else { return true }
-        edge.writer?.writeAndFlush(NIOAny(HTTPServerResponsePart.body(.byteBuffer(Self.comment))), promise: nil)
+        edge.writer?.add(Self.comment)
+        edge.writer?.flush()
         return true
     }
 

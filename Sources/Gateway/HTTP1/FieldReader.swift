@@ -16,6 +16,7 @@ struct FieldReader {
     let limits: Limits
     private let isTrailer: Bool
     private(set) var framing = MessageFraming()
+    private var names = NameMarks()
     /// Bytes of whole lines, and of those that hold no line feed.
     private var read = 0
     private var searched = 0
@@ -27,15 +28,15 @@ struct FieldReader {
         self.isTrailer = isTrailer
     }
 
-    /// - Returns: the lines' bytes without the empty one, taken from the input; nil when more bytes are needed.
-    mutating func next(_ input: inout ByteBuffer) throws(MessageFault) -> [UInt8]? {
+    /// - Returns: the fields, taken from the input with the empty line; nil when more bytes are needed.
+    mutating func next(_ input: inout ByteBuffer) throws(MessageFault) -> HeaderFields? {
         let scanned = input.withUnsafeReadableBytes { bytes in
             Result(catching: { () throws(MessageFault) in try scan(bytes) })
         }
         guard let empty = try scanned.get() else { return nil }
         let lines = input.readBytes(length: read) ?? []
         input.moveReaderIndex(forwardBy: empty)
-        return lines
+        return HeaderFields(checked: lines, names: names)
     }
 
     /// - Returns: the length of the empty line that ends all.
@@ -64,6 +65,7 @@ struct FieldReader {
         let name = UnsafeRawBufferPointer(rebasing: line[..<colon])
         let value = FieldText.value(of: line, after: colon)
         guard FieldText.isToken(name), FieldText.isText(value) else { throw .field }
+        names.note(name)
         try framing.note(name: name, value: value)
         guard !isTrailer || (framing.contentLength == nil && !framing.isChunked) else { throw .field }
     }

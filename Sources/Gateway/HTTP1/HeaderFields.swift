@@ -7,16 +7,22 @@ import NIOCore
 package struct HeaderFields: Sendable, Equatable {
     /// What `FieldReader` has checked: each line with its end.
     private let lines: [UInt8]
+    /// Of the names: most that are asked for are not there, and need no search.
+    private let names: NameMarks
 
     /// None at all.
-    package init() { lines = [] }
+    package init() { (lines, names) = ([], NameMarks()) }
 
-    init(checked lines: [UInt8]) { self.lines = lines }
+    init(checked lines: [UInt8], names: NameMarks) { (self.lines, self.names) = (lines, names) }
 
     /// For messages that never were on a wire.
     init(_ fields: KeyValuePairs<String, String>) {
-        lines = fields.flatMap { name, value in Array("\(name): \(value)\r\n".utf8) }
+        var names = NameMarks()
+        for (name, _) in fields { Array(name.utf8).withUnsafeBytes { names.note($0) } }
+        self.init(checked: fields.flatMap { name, value in Array("\(name): \(value)\r\n".utf8) }, names: names)
     }
+
+    package static func == (left: HeaderFields, right: HeaderFields) -> Bool { left.lines == right.lines }
 
     /// - Parameter name: in lower case.
     package func first(name: String) -> String? {
@@ -79,6 +85,7 @@ package struct HeaderFields: Sendable, Equatable {
         var name = name
         name.withUTF8 { name in
             let name = UnsafeRawBufferPointer(name)
+            guard names.mayHave(name) else { return }
             lines.withUnsafeBytes { bytes in
                 eachLine(of: bytes) { line in
                     // The colon first: it alone tells most lines apart.
@@ -99,5 +106,23 @@ package struct HeaderFields: Sendable, Equatable {
             guard body(UnsafeRawBufferPointer(rebasing: rest[..<(hasReturn ? end - 1 : end)])) else { return }
             rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
         }
+    }
+}
+
+/// One bit for each name, by its length and its first and last byte.
+struct NameMarks: Sendable, Equatable {
+    private var bits: UInt64 = 0
+
+    /// - Parameter name: in any case, and not empty.
+    mutating func note(_ name: UnsafeRawBufferPointer) { bits |= Self.bit(of: name) }
+
+    /// - Returns: false only where no such name was noted.
+    func mayHave(_ name: UnsafeRawBufferPointer) -> Bool { bits & Self.bit(of: name) != 0 }
+
+    private static func bit(of name: UnsafeRawBufferPointer) -> UInt64 {
+        guard let first = name.first, let last = name.last else { return 0 }
+        // The bit that tells a letter's cases apart is left out.
+        let mix = UInt64(first | 0x20) &+ UInt64(last | 0x20) &* 7 &+ UInt64(truncatingIfNeeded: name.count)
+        return 1 << (mix & 63)
     }
 }

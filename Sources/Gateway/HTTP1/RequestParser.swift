@@ -70,7 +70,7 @@ struct RequestParser {
     }
 
     private mutating func begin(
-        _ line: RequestLine, _ framing: MessageFraming, _ fields: [UInt8]
+        _ line: RequestLine, _ framing: MessageFraming, _ fields: HeaderFields
     ) throws(MessageFault) -> RequestHead {
         let isOld = line.version.isBeforeOneOne
         // HTTP/1.0 has no chunks: what a proxy of that age made of them is unknown.
@@ -80,7 +80,7 @@ struct RequestParser {
             framing.isChunked ? .chunked : framing.contentLength.map { .length($0) } ?? .none
         stage = .body(BodyReader(body, limits: limits))
         return RequestHead(
-            version: line.version, method: line.method, uri: line.target, headers: HeaderFields(checked: fields),
+            version: line.version, method: line.method, uri: line.target, headers: fields,
             contentLength: framing.contentLength, isKeepAlive: framing.isPersistent(isBeforeOneOne: isOld))
     }
 

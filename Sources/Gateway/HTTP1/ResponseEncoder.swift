@@ -6,15 +6,102 @@ import NIOHTTP1
 /// What is small is gathered until it is flushed or somebody wants to know when it is written: head and body of a whole
 /// answer, or size, event and end of a chunk, are one write and not three. Each write passes the pipeline and the
 /// socket's queue, which costs more than the copy.
+///
+/// Hummingbird's answers come through the pipeline, in NIO's parts. The hot path calls `begin`, `add`, `end` and
+/// `flush`, and makes no parts: its fields are bytes from the beginning.
 final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = IOData
 
     /// A body, or a part of one, that is longer is passed on as it is.
-    private static let mostCopied = 8192
+    static let mostCopied = 8192
 
     private var gathered: ByteBuffer?
     private var isChunked = false
+    private var context: ChannelHandlerContext?
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    // MARK: The hot path
+
+    /// The head of an answer.
+    /// - Parameters:
+    ///   - version: at most that of the request.
+    ///   - length: of the body, in bytes; nil where it is not known yet.
+    ///   - fields: adds all others.
+    func begin(
+        _ status: HTTPResponseStatus, _ version: HTTPVersion, length: Int?, _ fields: (inout FieldLines) -> Void
+    ) {
+        guard let context else { return }
+        let framing = Framing(of: status, version, hasLength: length != nil)
+        isChunked = framing == .chunked
+        gather(context, Self.usualHead + min(length ?? 0, Self.mostCopied)) { bytes in
+            var lines = FieldLines(into: bytes)
+            bytes = ByteBuffer()
+            if status == .ok, version == .http1_1 {
+                lines.put("HTTP/1.1 200 OK\r\n")
+            } else {
+                lines.put("HTTP/\(version.major).\(version.minor) \(status.code) \(status.reasonPhrase)\r\n")
+            }
+            if let length, framing != .none { lines.add("content-length", length) }
+            fields(&lines)
+            lines.put(isChunked ? "transfer-encoding: chunked\r\n\r\n" : "\r\n")
+            bytes = lines.bytes
+        }
+    }
+
+    /// Bytes that a head takes at most as a rule, and a short error's body with it.
+    private static let usualHead = 768
+
+    /// Room that a part of a body may have before its first byte, so that it need not be copied to become a chunk.
+    static let chunkRoom = 10
+
+    /// A body, or a part of one.
+    func add(_ body: consuming ByteBuffer) {
+        guard let context, body.readableBytes > 0 else { return }
+        guard isChunked, gathered == nil, body.readerIndex >= Self.chunkRoom else {
+            return put(.byteBuffer(body), context)
+        }
+        Self.frame(&body)
+        gathered = body
+    }
+
+    /// Puts a chunk's size before the bytes, and its end behind them.
+    private static func frame(_ body: inout ByteBuffer) {
+        var (rest, start) = (body.readableBytes, body.readerIndex - 2)
+        body.setInteger(UInt16(0x0D0A), at: start)
+        repeat {
+            start -= 1
+            let digit = UInt8(truncatingIfNeeded: rest & 15)
+            body.setInteger(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10), at: start)
+            rest >>= 4
+        } while rest > 0
+        body.moveReaderIndex(to: start)
+        body.writeInteger(UInt16(0x0D0A))
+    }
+
+    /// - Parameter promise: completed when the socket has taken all of the answer.
+    func end(_ promise: EventLoopPromise<Void>? = nil) {
+        guard let context else { return promise?.fail(ChannelError.ioOnClosedChannel) ?? () }
+        putEnd(nil, context)
+        if let promise { pass(context, promise) }
+    }
+
+    /// Calls back when the socket has taken all that was written, or never will.
+    func whenWritten(_ body: @escaping @Sendable () -> Void) {
+        guard let context else { return body() }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        pass(context, promise)
+        context.flush()
+        promise.futureResult.whenComplete { _ in body() }
+    }
+
+    func flush() {
+        guard let context else { return }
+        flush(context: context)
+    }
+
+    // MARK: NIO's parts
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch Self.unwrapOutboundIn(data) {
@@ -22,10 +109,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
         case .body(let body): put(body, context)
         case .end(let trailers): putEnd(trailers, context)
         }
-        guard let promise else { return }
-        let rest = gathered ?? ByteBuffer()
-        gathered = nil
-        context.write(Self.wrapOutboundOut(.byteBuffer(rest)), promise: promise)
+        if let promise { pass(context, promise) }
     }
 
     func flush(context: ChannelHandlerContext) {
@@ -33,7 +117,16 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
         context.flush()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { gathered = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        gathered = nil
+        self.context = nil
+    }
+
+    private func pass(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>) {
+        let rest = gathered ?? ByteBuffer()
+        gathered = nil
+        context.write(Self.wrapOutboundOut(.byteBuffer(rest)), promise: promise)
+    }
 
     private func pass(_ context: ChannelHandlerContext) {
         guard let bytes = gathered else { return }
@@ -52,7 +145,8 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     // MARK: Head
 
     private func put(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
-        let framing = Framing(of: head)
+        let framing = Framing(
+            of: head.status, head.version, hasLength: head.headers.contains(name: "content-length"))
         isChunked = framing == .chunked
         var size = 96 + head.status.reasonPhrase.utf8.count
         for (name, value) in head.headers { size += name.utf8.count + value.utf8.count + 4 }
@@ -113,13 +207,13 @@ private enum Framing {
     /// By the end of the connection.
     case close
 
-    init(of head: HTTPResponseHead) {
-        if !head.status.mayHaveResponseBody {
+    init(of status: HTTPResponseStatus, _ version: HTTPVersion, hasLength: Bool) {
+        if !status.mayHaveResponseBody {
             self = .none
-        } else if head.headers.contains(name: "content-length") {
+        } else if hasLength {
             self = .length
         } else {
-            self = head.version.isBeforeOneOne ? .close : .chunked
+            self = version.isBeforeOneOne ? .close : .chunked
         }
     }
 

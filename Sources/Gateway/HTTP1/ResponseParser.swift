@@ -83,7 +83,7 @@ struct ResponseParser {
 
     /// - Returns: nil for an answer before the answer.
     private mutating func begin(
-        _ line: StatusLine, _ framing: MessageFraming, _ fields: [UInt8]
+        _ line: StatusLine, _ framing: MessageFraming, _ fields: HeaderFields
     ) throws(MessageFault) -> ResponseHead? {
         if line.status < 200 {
             informational += 1
@@ -97,7 +97,7 @@ struct ResponseParser {
         let body = Self.body(status: line.status, framing)
         stage = .body(BodyReader(body, limits: limits))
         return ResponseHead(
-            status: line.status, fields: HeaderFields(checked: fields), contentLength: framing.contentLength,
+            status: line.status, fields: fields, contentLength: framing.contentLength,
             isPersistent: body != .untilClose && framing.isPersistent(isBeforeOneOne: line.isBeforeOneOne))
     }
 

@@ -146,7 +146,8 @@ package struct JSONScanner {
         let start = offset
         var isEscaped = false
         while offset < bytes.count {
-            switch bytes[offset] {
+            skipPlain()
+            switch try byte() {
             case UInt8(ascii: "\""):
                 let content = UnsafeBufferPointer(rebasing: bytes[start..<offset])
                 offset += 1
@@ -160,6 +161,24 @@ package struct JSONScanner {
             }
         }
         throw fault(.unexpectedEnd)
+    }
+
+    /// Moves past what needs no look inside a string, eight bytes at a time: printable ASCII but for `"` and `\`. Stops
+    /// at the first other byte, or where less than eight are left.
+    private mutating func skipPlain() {
+        let (ones, highs): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+        let raw = UnsafeRawBufferPointer(bytes)
+        while raw.count - offset >= 8 {
+            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let escapes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            // A byte's high bit is set where it is zero, or below 0x20; a borrow can only add bits behind the first.
+            let special =
+                (quotes &- ones) & ~quotes | (escapes &- ones) & ~escapes | (word &- ones &* 0x20) & ~word | word
+            let found = special & highs
+            guard found == 0 else { return offset += found.trailingZeroBitCount / 8 }
+            offset += 8
+        }
     }
 
     private mutating func escape() throws(JSONFault) {

@@ -4,7 +4,7 @@ import Inference
 ///
 /// Sources: https://platform.openai.com/docs/api-reference, https://docs.claude.com/en/api/messages
 struct BodyRule {
-    let kinds: Set<JSONKind>
+    let kinds: JSONKinds
     /// What to send, for the error's hint.
     let words: String
 
@@ -75,6 +75,28 @@ struct BodyRule {
         case "tool_choice":
             BodyRule(kinds: [.string, .object, .null], words: "`none`, `auto`, `required`, or an object naming a tool")
         default: nil
+        }
+    }
+}
+
+/// Some kinds of JSON values.
+struct JSONKinds: OptionSet {
+    let rawValue: UInt8
+    static let object = JSONKinds(rawValue: 1)
+    static let array = JSONKinds(rawValue: 2)
+    static let string = JSONKinds(rawValue: 4)
+    static let number = JSONKinds(rawValue: 8)
+    static let boolean = JSONKinds(rawValue: 16)
+    static let null = JSONKinds(rawValue: 32)
+
+    func has(_ kind: JSONKind) -> Bool {
+        switch kind {
+        case .object: contains(.object)
+        case .array: contains(.array)
+        case .string: contains(.string)
+        case .number: contains(.number)
+        case .boolean: contains(.boolean)
+        case .null: contains(.null)
         }
     }
 }

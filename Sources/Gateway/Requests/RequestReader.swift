@@ -6,7 +6,7 @@ package import NIOCore
 package struct RequestReader {
     let operation: Operation
     var facts = RequestFacts()
-    private var seen: Set<String> = []
+    private var seen = SeenNames()
     private var problem: Problem?
 
     /// - Returns: the facts of a well-formed request.
@@ -59,7 +59,7 @@ package struct RequestReader {
     }
 
     private mutating func member(_ name: String, in scanner: inout JSONScanner) throws(JSONFault) {
-        if !seen.insert(name).inserted {
+        if !seen.insert(name) {
             complain(name, "`\(name)` stands twice in the body.", "Send each member once.")
         }
         let kind = try scanner.peek()
@@ -209,7 +209,7 @@ package struct RequestReader {
     }
 
     private mutating func checkKind(of name: String, _ kind: JSONKind) {
-        guard let rule = BodyRule.rule(for: name, in: operation), !rule.kinds.contains(kind) else { return }
+        guard let rule = BodyRule.rule(for: name, in: operation), !rule.kinds.has(kind) else { return }
         complain(name, "`\(name)` has the wrong type.", "Send \(rule.words).")
     }
 
@@ -227,4 +227,23 @@ package struct RequestReader {
     mutating func complain(_ parameter: String, _ message: String, _ hint: String) {
         if problem == nil { problem = Problem(.validationError, message, parameter: parameter, hint: hint) }
     }
+}
+
+/// The names of members that stood in a body so far. Most bodies have a few, which are compared faster than hashed.
+private struct SeenNames {
+    private static let mostFew = 16
+
+    private var few: [String] = []
+    private var many: Set<String> = []
+
+    init() { few.reserveCapacity(Self.mostFew) }
+
+    /// - Returns: false for one that was seen before.
+    mutating func insert(_ name: String) -> Bool {
+        if contains(name) { return false }
+        if few.count < Self.mostFew { few.append(name) } else { many.insert(name) }
+        return true
+    }
+
+    func contains(_ name: String) -> Bool { few.contains(name) || (!many.isEmpty && many.contains(name)) }
 }

@@ -22,29 +22,60 @@ package enum WireProtocol: String, Sendable, Codable, CaseIterable {
 }
 
 /// One endpoint that serves a model.
-package struct Deployment: Sendable, Hashable {
-    package let id: DeploymentID
-    package let model: ModelName
-    package let environment: ModelEnvironment
+///
+/// A request hands it on a dozen times: it is one reference, since each copy of its members would count fifteen.
+package struct Deployment: Sendable {
+    private struct Members: Hashable {
+        let id: DeploymentID
+        let idText: String
+        let model: ModelName
+        let environment: ModelEnvironment
+        let aliases: [ModelName]
+        let names: ModelNames
+        let wire: WireProtocol
+        let endpoint: Endpoint
+        let upstreamModel: String
+        let provider: ProviderID?
+        let capabilities: Set<Capability>
+        let terms: DeploymentTerms
+        let contextLimit: Int?
+        let origin: Origin
+        let registered: Instant
+        let revision: Int64
+    }
+
+    private final class Shared: Sendable {
+        let members: Members
+
+        init(_ members: Members) { self.members = members }
+    }
+
+    private let shared: Shared
+
+    package var id: DeploymentID { shared.members.id }
+    /// Made once: every answer and every line of the log has it.
+    package var idText: String { shared.members.idText }
+    package var model: ModelName { shared.members.model }
+    package var environment: ModelEnvironment { shared.members.environment }
     /// Other names under which callers reach the same model.
-    package let aliases: [ModelName]
+    package var aliases: [ModelName] { shared.members.aliases }
     /// Both as texts, made once for all requests.
-    package let names: ModelNames
-    package let wire: WireProtocol
-    package let endpoint: Endpoint
+    package var names: ModelNames { shared.members.names }
+    package var wire: WireProtocol { shared.members.wire }
+    package var endpoint: Endpoint { shared.members.endpoint }
     /// What the endpoint itself calls the model.
-    package let upstreamModel: String
+    package var upstreamModel: String { shared.members.upstreamModel }
     /// Whose endpoint it is; nil for a runtime or a server of our own, which gets no credential.
-    package let provider: ProviderID?
-    package let capabilities: Set<Capability>
+    package var provider: ProviderID? { shared.members.provider }
+    package var capabilities: Set<Capability> { shared.members.capabilities }
     /// What it is chosen by.
-    package let terms: DeploymentTerms
+    package var terms: DeploymentTerms { shared.members.terms }
     /// The most tokens that prompt and answer may have together; nil when it is not known.
-    package let contextLimit: Int?
-    package let origin: Origin
-    package let registered: Instant
+    package var contextLimit: Int? { shared.members.contextLimit }
+    package var origin: Origin { shared.members.origin }
+    package var registered: Instant { shared.members.registered }
     /// Grows with each change: who changes what somebody else has changed meanwhile can be told so.
-    package let revision: Int64
+    package var revision: Int64 { shared.members.revision }
 
     package enum Origin: String, Sendable, Codable {
         /// Inside the binary.
@@ -61,21 +92,12 @@ package struct Deployment: Sendable, Hashable {
         contextLimit: Int? = nil, provider: ProviderID? = nil, terms: DeploymentTerms = DeploymentTerms(),
         origin: Origin, registered: Instant, revision: Int64 = 1
     ) {
-        self.id = id
-        self.model = model
-        self.environment = environment
-        self.aliases = aliases
-        names = ModelNames(model.text, aliases: aliases.map(\.text))
-        self.wire = wire
-        self.endpoint = endpoint
-        self.upstreamModel = upstreamModel
-        self.provider = provider
-        self.terms = terms
-        self.capabilities = capabilities
-        self.contextLimit = contextLimit
-        self.origin = origin
-        self.registered = registered
-        self.revision = revision
+        shared = Shared(
+            Members(
+                id: id, idText: id.description, model: model, environment: environment, aliases: aliases,
+                names: ModelNames(model.text, aliases: aliases.map(\.text)), wire: wire, endpoint: endpoint,
+                upstreamModel: upstreamModel, provider: provider, capabilities: capabilities, terms: terms,
+                contextLimit: contextLimit, origin: origin, registered: registered, revision: revision))
     }
 
     /// The same without some of its other names.
@@ -86,4 +108,12 @@ package struct Deployment: Sendable, Hashable {
             endpoint: endpoint, upstreamModel: upstreamModel, capabilities: capabilities, contextLimit: contextLimit,
             provider: provider, terms: terms, origin: origin, registered: registered, revision: revision)
     }
+}
+
+extension Deployment: Hashable {
+    package static func == (left: Deployment, right: Deployment) -> Bool {
+        left.shared === right.shared || left.shared.members == right.shared.members
+    }
+
+    package func hash(into hasher: inout Hasher) { shared.members.hash(into: &hasher) }
 }

@@ -84,11 +84,13 @@ package final class KeyVerifier: Sendable {
     }
 
     /// The verdict when it is known and holds: no waiting, no I/O. The hot path asks here first.
-    package func cached(_ text: some StringProtocol) -> Cached? {
+    package func cached(_ text: Substring) -> Cached? {
         let digest = digests.digest(of: text)
         let uptime = clock.uptime
         return state.withLock { $0.cache.look(up: digest, at: uptime) }
     }
+
+    package func cached(_ text: String) -> Cached? { cached(text[...]) }
 
     /// The same as `verify(_:)` for a request: counts what is wrong, and looks at no new token from an address that was
     /// wrong too often.

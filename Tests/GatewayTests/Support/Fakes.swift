@@ -70,7 +70,7 @@ struct PlainHasher: SecretHasher {
 }
 
 struct PlainDigest: TokenDigest {
-    func digest(of text: some StringProtocol) -> Digest256 {
-        Digest256(words: (UInt64(bitPattern: Int64(text.hashValue)), 0, 0, 0))
+    func digest(of text: UnsafeRawBufferPointer) -> Digest256 {
+        Digest256(words: (UInt64(bitPattern: Int64(Array(text).hashValue)), 0, 0, 0))
     }
 }

@@ -1,0 +1,66 @@
+import Kernel
+import NIOCore
+
+/// Header fields as they stand on the wire, written where they go out from: no table of texts is made first, and none
+/// is asked afterwards.
+///
+/// Names and values are ours, or came out of `FieldReader`; none has a line's end.
+struct FieldLines {
+    private(set) var bytes: ByteBuffer
+
+    /// - Parameter bytes: what the lines go behind.
+    init(into bytes: ByteBuffer = ByteBuffer()) { self.bytes = bytes }
+
+    mutating func add(_ name: StaticString, _ value: String) {
+        var value = value
+        value.withUTF8 { add(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), $0) }
+    }
+
+    mutating func add(_ name: String, _ value: String) {
+        var (name, value) = (name, value)
+        name.withUTF8 { name in value.withUTF8 { add(UnsafeRawBufferPointer(name), $0) } }
+    }
+
+    /// - Parameter unit: goes behind the value.
+    mutating func add(_ name: StaticString, _ value: some TextWritable, unit: StaticString = "") {
+        let most = name.utf8CodeUnitCount + value.longestText + unit.utf8CodeUnitCount + 4
+        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { target in
+            var end = Self.put(name, in: target, at: 0)
+            end = Self.put(": ", in: target, at: end)
+            let room = UnsafeMutableRawBufferPointer(rebasing: target[end..<end + value.longestText])
+            end += room.withMemoryRebound(to: UInt8.self) { value.write(to: $0) }
+            end = Self.put(unit, in: target, at: end)
+            return Self.put("\r\n", in: target, at: end)
+        }
+    }
+
+    /// - Returns: where it ends.
+    private static func put(_ text: StaticString, in target: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+        let text = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: text)
+        return start + text.count
+    }
+
+    mutating func add(_ lines: FieldLines) { bytes.writeImmutableBuffer(lines.bytes) }
+
+    mutating func add(_ fields: [(name: String, value: String)]) { for (name, value) in fields { add(name, value) } }
+
+    /// Whatever is not a field: the line before them, or what ends them.
+    mutating func put(_ text: StaticString) { bytes.writeStaticString(text) }
+
+    mutating func put(_ text: String) { bytes.writeString(text) }
+
+    private mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeBufferPointer<UInt8>) {
+        let count = name.count + value.count + 4
+        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { target in
+            target.copyMemory(from: name)
+            target[name.count] = UInt8(ascii: ":")
+            target[name.count + 1] = UInt8(ascii: " ")
+            UnsafeMutableRawBufferPointer(rebasing: target[(name.count + 2)...])
+                .copyMemory(from: UnsafeRawBufferPointer(value))
+            target[count - 2] = UInt8(ascii: "\r")
+            target[count - 1] = UInt8(ascii: "\n")
+            return count
+        }
+    }
+}
