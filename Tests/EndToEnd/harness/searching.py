@@ -30,6 +30,10 @@ def forms(secret: str) -> set[bytes]:
     return found | _base64_cores(raw)
 
 
+def assert_nothing(faults: list[str]) -> None:
+    assert not faults, "\n".join(faults[:20])
+
+
 class Search:
     """Collects secrets with where each may be, and finds them anywhere else."""
 

@@ -43,6 +43,12 @@ class Result:
         return json.loads(self.out)
 
 
+def done(result: Result):
+    """The data of a command that must have succeeded."""
+    assert result.code == 0, result.out + result.err
+    return result.json()
+
+
 def volery(*arguments: str, data_dir: Path | None = None, timeout: float = 60, **environment: str) -> Result:
     """Runs the command line to its end. `data_dir` goes before the subcommand, as scripts write it."""
     command = [str(BINARY)]
