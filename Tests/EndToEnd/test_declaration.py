@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from harness import processes
+from harness.ports import free_port
 from harness.streams import OpenStream, endless
 from harness.tenancy import Admin, chat
 from harness.upstream import Upstream, well_behaved
-from harness.volery import Platform, free_port, volery
+from harness.volery import Platform, volery
 
 GOOD = """\
 tenants:

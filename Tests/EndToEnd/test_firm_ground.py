@@ -13,7 +13,7 @@ import pytest
 from conftest import IS_LONG
 from harness import accounts, load, processes
 from harness.load import Load, Seen
-from harness.postgres import Cluster, database_of, own_cluster, shared_cluster, steady_port
+from harness.postgres import Cluster, database_of, own_cluster, shared_cluster
 from harness.volery import Platform
 
 CLIENTS = 32
@@ -43,9 +43,8 @@ def database_for(engine: str) -> Iterator[tuple[dict[str, str], Cluster | None]]
 def test_kill_9_of_the_platform_under_load_loses_and_doubles_nothing(fresh, fast, engine, sync):
     moments = random.Random(seed := load.seed_of_today())
     with database_for(engine) as (settings, cluster):
-        platform = fresh(environment={"VOLERY_JOURNAL_SYNC": sync, "VOLERY_LOG_LEVEL": "warning"} | settings)
-        platform.port = steady_port()
-        platform.start()
+        settings |= {"VOLERY_JOURNAL_SYNC": sync, "VOLERY_LOG_LEVEL": "warning"}
+        platform = fresh(environment=settings).start()
         platform.register(fast.url)
         with Load(platform.port, platform.key, PLANS, seed) as clients:
             for _ in range(5):
@@ -85,9 +84,7 @@ def test_kill_9_of_platform_and_database_in_turn_loses_and_doubles_nothing(fresh
     moments = random.Random(seed := load.seed_of_today())
     with own_cluster(version) as cluster:
         settings = {"VOLERY_DATABASE": cluster.url, "VOLERY_LOG_LEVEL": "warning"}
-        platform = fresh(environment=settings)
-        platform.port = steady_port()
-        platform.start()
+        platform = fresh(environment=settings).start()
         platform.register(fast.url)
         with Load(platform.port, platform.key, PLANS, seed) as clients:
             for victims in ("database", "platform", "database and platform") * 2:
@@ -111,9 +108,7 @@ def test_kill_9_of_platform_and_database_in_turn_loses_and_doubles_nothing(fresh
 
 
 def test_a_stream_cut_by_kill_9_is_charged_from_its_progress(fresh, fast):
-    platform = fresh()
-    platform.port = steady_port()
-    platform.start()
+    platform = fresh().start()
     platform.register(fast.url)
     slow = load.scripted(1000, pause=20, is_stream=True)
     with Load(platform.port, platform.key, [lambda _: slow], seed=1) as clients:

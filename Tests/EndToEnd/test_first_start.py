@@ -10,7 +10,8 @@ import time
 import httpx2 as httpx
 import pytest
 from harness import processes
-from harness.volery import BINARY, clean_environment, free_port, volery
+from harness.ports import free_port
+from harness.volery import BINARY, clean_environment, volery
 
 #: The last command that `volery serve` prints.
 BANNER_END = re.compile(r"^  \S*volery (--data-dir \S+ )?doctor$", re.MULTILINE)

@@ -12,7 +12,7 @@ import httpx2 as httpx
 import pytest
 from harness import accounts, load, processes
 from harness.load import Load, Seen
-from harness.postgres import own_cluster, steady_port
+from harness.postgres import own_cluster
 from harness.upstream import Connection, Request, Upstream, delta, usage_event
 from harness.volery import Platform
 
@@ -153,9 +153,7 @@ def test_strict_mode_answers_whole_and_streamed(fresh, fast):
 @pytest.fixture
 def journalled(fresh, fast) -> Platform:
     """A platform killed with something in its journal: finished requests, and one that was cut."""
-    platform = fresh()
-    platform.port = steady_port()
-    platform.start()
+    platform = fresh().start()
     platform.register(fast.url)
     for number in range(20):
         assert platform.chat("demo-echo", f"number {number}").status_code == 200

@@ -9,9 +9,10 @@ from urllib.parse import quote
 import httpx2 as httpx
 import pytest
 from harness import accounts, processes
+from harness.ports import free_port
 from harness.postgres import Cluster, database_of, own_cluster, shared_cluster
 from harness.tenancy import share_master_key
-from harness.volery import Platform, Result, free_port, volery
+from harness.volery import Platform, Result, volery
 
 #: With characters that a URL writes in another way.
 PASSWORD = "xyzzy/secret@pass:word?1"

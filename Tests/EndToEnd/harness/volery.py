@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import httpx2 as httpx
 import openai
 
 from . import processes
+from .ports import free_port
 
 BINARY = Path(os.environ.get("VOLERY_BINARY", Path(__file__).parents[3] / ".build/debug/volery"))
 
@@ -23,12 +23,6 @@ _FOREIGN = ("VOLERY_", "OPENAI_", "ANTHROPIC_", "OPENROUTER_", "HF_")
 def clean_environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return kept | {"NO_COLOR": "1"} | extra
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @dataclass
@@ -103,7 +97,15 @@ class Platform:
 
     @property
     def metrics_url(self) -> str:
-        return json.loads((self.data_dir / "platform.json").read_text())["metrics_url"]
+        """Where this process has its metrics: it says so when all of its ports are open, which may be after its first
+        answer, and until then the file is that of the process before."""
+
+        def told() -> dict | None:
+            file = self.data_dir / "platform.json"
+            facts = json.loads(file.read_text()) if file.exists() else {}
+            return facts if facts.get("pid") == self.process.pid else None
+
+        return processes.wait_until(told, 60, "the platform says where its metrics are")["metrics_url"]
 
     def start(self, *arguments: str, wait: str = "/readyz", seconds: float = 60) -> "Platform":
         self.port = self.port or free_port()
