@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from test_money_page import STEP, comparable, outputs
+from harness.pages import STEP, comparable, outputs
 
 PAGE = Path(__file__).parents[2] / "docs/routing.md"
 
