@@ -102,7 +102,7 @@ def test_a_body_of_100_mb(echo, upstream, model_at):
     upstream.script = flood
     before = processes.resident_bytes(echo.process.pid)
     check(echo, ask(echo, model_at(upstream)), 502, "UPSTREAM_INVALID_RESPONSE", "failed")
-    assert upstream.connections[0].sent < 100 << 20, "it was read to its end"
+    assert upstream.requests[0].connection.sent < 100 << 20, "it was read to its end"
     # The limit on one answer is 64 MiB; the rest leaves room for the allocator.
     assert processes.resident_bytes(echo.process.pid) - before < 160 << 20
 

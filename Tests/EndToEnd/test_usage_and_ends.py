@@ -8,8 +8,8 @@ import time
 
 import pytest
 from harness import processes, raw
+from harness.streams import open_stream
 from harness.upstream import Connection, Request, delta
-from test_streams import open_stream
 
 
 def test_every_finished_request_has_one_row(fresh):

@@ -1,4 +1,4 @@
-"""Streams that never end by themselves, and a client that sees when and how somebody else ended one."""
+"""Streams that never end by themselves, and clients that see when and how somebody else ended one."""
 
 import json
 import socket
@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from . import processes, raw
 from .upstream import Connection, Request, completion, delta
+from .volery import Platform
 
 
 def endless(connection: Connection, request: Request) -> None:
@@ -23,6 +24,14 @@ def endless(connection: Connection, request: Request) -> None:
 def never(connection: Connection, request: Request) -> None:
     """Takes the request and says nothing."""
     connection.wait_for_close(120)
+
+
+def open_stream(platform: Platform, model: str) -> socket.socket:
+    """Asks for a stream, and leaves the reading to the test."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    sock = raw.connect(platform.port)
+    sock.sendall(raw.request_bytes("POST", "/v1/chat/completions", platform.key, json.dumps(body).encode()))
+    return sock
 
 
 class OpenStream:
