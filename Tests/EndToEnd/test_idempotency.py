@@ -13,6 +13,7 @@ import httpx2 as httpx
 import pytest
 from harness import accounts, processes, raw
 from harness.postgres import shared_cluster
+from harness.searching import contents
 from harness.tenancy import Admin, chat, refused, share_master_key, unique
 from harness.upstream import Connection, Request, completion, delta, usage_event
 from harness.volery import Platform
@@ -348,8 +349,8 @@ def test_a_repeated_key_creation_names_the_key_and_never_its_secret(fresh):
     assert len([row for row in admin.pages("/v1/admin/keys") if row["name"] == "once"]) == 1
     assert platform.stop() == 0
     secret = made["key"].rsplit("_", 1)[1].encode()
-    for file in platform.data_dir.rglob("*"):
-        assert not file.is_file() or secret not in file.read_bytes(), file
+    for name, data in contents(platform.data_dir):
+        assert secret not in data, name
 
 
 def test_twins_of_a_key_creation_make_one_key(echo):

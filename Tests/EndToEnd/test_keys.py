@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from harness import processes
+from harness.searching import contents
 from harness.tenancy import wrong
 
 
@@ -80,9 +81,8 @@ def test_the_secret_is_in_no_file_log_or_process_list(fresh, stopped):
         assert secret.decode() not in processes.command_line(pid)
     if stopped:
         platform.stop()
-    for file in platform.data_dir.rglob("*"):
-        if file.is_file():
-            assert secret not in file.read_bytes(), file
+    for name, data in contents(platform.data_dir):
+        assert secret not in data, name
     assert secret.decode() not in platform.output
 
 

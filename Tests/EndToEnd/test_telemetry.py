@@ -10,17 +10,15 @@ from harness.upstream import Connection, Request
 
 
 def log_lines(platform) -> list[dict]:
-    lines = []
-    for line in platform.stderr_file.read_text().splitlines():
-        if line.startswith("{"):
-            lines.append(json.loads(line))
-    return lines
+    # Whole ones: the last may be half written.
+    whole = platform.stderr_file.read_text().rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
 
 def test_logs_are_json_lines_with_request_workspace_model_and_route(echo):
     request = echo.chat("demo-echo").headers["x-request-id"]
     line = processes.wait_until(
-        lambda: next((line for line in log_lines(echo) if line.get("request_id") == request), None), 10, "a log line"
+        lambda: next((line for line in log_lines(echo) if line.get("request_id") == request), None), 60, "a log line"
     )
     assert line["model"] == "demo-echo"
     assert line["workspace_id"].startswith("ws_")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx2 as httpx
 import pytest
+from harness import processes
 from harness.postgres import Cluster, own_cluster
 from harness.sealed import OTHER_PROVIDER_KEY, PROVIDER_KEY, add_provider
 from harness.searching import Search, assert_nothing
@@ -234,7 +235,7 @@ def test_the_search_finds_what_it_is_looking_for(tmp_path):
     assert not search.found("there", "nothing of it")
     child = subprocess.Popen(["sleep", "60"], env={"X": secret})
     try:
-        assert search.in_processes(child.pid)
+        processes.wait_until(lambda: search.in_processes(child.pid), 60, "its environment is seen")
     finally:
         child.kill()
         child.wait()

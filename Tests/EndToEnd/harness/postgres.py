@@ -132,7 +132,7 @@ def own_cluster(version: str) -> Iterator[Cluster]:
             cluster.thaw()
         subprocess.run([str(SCRIPT), "stop", str(cluster.folder)], capture_output=True, timeout=60)
         processes.wait_until(
-            lambda: not processes.started_for(cluster.folder), 20, f"the server in {cluster.folder} has ended"
+            lambda: not processes.started_for(cluster.folder), 60, f"the server in {cluster.folder} has ended"
         )
         shutil.rmtree(folder, ignore_errors=True)
 

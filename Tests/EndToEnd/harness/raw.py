@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -50,7 +51,9 @@ def read_answer(sock: socket.socket) -> Answer:
 
 def send(port: int, data: bytes, timeout: float = 30) -> Answer:
     with connect(port, timeout) as sock:
-        sock.sendall(data)
+        # Refused while it was still being sent; the answer is waiting.
+        with suppress(ConnectionError):
+            sock.sendall(data)
         return read_answer(sock)
 
 
