@@ -226,7 +226,7 @@ def test_every_error_code_has_its_page(echo):
 
 def test_a_client_that_dawdles_over_its_headers_is_cut_off(fresh):
     platform = fresh(environment={"VOLERY_HEADER_TIMEOUT": "1s"}).start()
-    with raw.connect(platform.port, timeout=15) as sock:
+    with raw.connect(platform.port) as sock:
         sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
         answer = raw.read_answer(sock)
     assert answer.status == 408
@@ -234,7 +234,7 @@ def test_a_client_that_dawdles_over_its_headers_is_cut_off(fresh):
 
 def test_a_client_that_dawdles_over_its_body_is_cut_off(fresh):
     platform = fresh(environment={"VOLERY_BODY_TIMEOUT": "1s"}).start()
-    with raw.connect(platform.port, timeout=15) as sock:
+    with raw.connect(platform.port) as sock:
         request = raw.request_bytes("POST", CHAT, platform.key, b"{" + b" " * 99)
         sock.sendall(request[:-50])
         answer = raw.read_answer(sock)

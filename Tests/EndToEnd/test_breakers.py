@@ -58,7 +58,7 @@ def test_one_that_recovered_is_taken_back_after_a_probe(pair):
         assert both.text(answer) == TEXT
         return answer.headers["volery-route"] == both.deployments[0]
 
-    processes.wait_until(answered_by_first, 30, "the first is asked again", interval=0.25)
+    processes.wait_until(answered_by_first, 60, "the first is asked again", interval=0.25)
     for _ in range(5):
         assert answered_by_first(), "it is closed again"
 
@@ -88,7 +88,7 @@ def test_a_probe_that_fails_costs_its_caller_nothing(pair):
         assert both.text(answer) == TEXT
         return both.asked[0] > before
 
-    processes.wait_until(probed, 30, "a probe was made", interval=0.25)
+    processes.wait_until(probed, 60, "a probe was made", interval=0.25)
     after = both.asked[0]
     for _ in range(5):
         assert both.text(both.ask()) == TEXT
@@ -105,6 +105,6 @@ def test_a_lone_deployment_that_keeps_failing_is_refused_with_a_time(pair):
             answer.headers["retry-after"]
         )
 
-    processes.wait_until(refused, 20, "the breaker opens", interval=0.02)
+    processes.wait_until(refused, 60, "the breaker opens", interval=0.02)
     before = alone.asked[0]
     assert refused() and alone.asked[0] == before

@@ -112,7 +112,7 @@ def test_a_stream_cut_by_kill_9_is_charged_from_its_progress(fresh, fast):
     platform.register(fast.url)
     slow = load.scripted(1000, pause=20, is_stream=True)
     with Load(platform.port, platform.key, [lambda _: slow], seed=1) as clients:
-        processes.wait_until(lambda: clients.seen and len(clients.seen[0].words) >= 30, 30, "thirty words")
+        processes.wait_until(lambda: clients.seen and len(clients.seen[0].words) >= 30, 60, "thirty words")
         clients.is_over = True
         platform.process.kill()
         platform.process.wait(10)
@@ -184,10 +184,13 @@ def test_requests_go_on_while_postgresql_is_away(fresh, fast, version, how):
             processes.wait_until(lambda: answers_unavailable(platform), 20, "the control plane misses its database")
             lag = accounts.metric(platform, "volery_journal_lag_records")
             watch(platform, until=gone + SECONDS_AWAY, is_away=True)
-            assert accounts.metric(platform, "volery_journal_lag_records") > lag, "usage waits in the journal"
+            # Where it was missed late, the time is over already.
+            processes.wait_until(
+                lambda: accounts.metric(platform, "volery_journal_lag_records") > lag, 60, "usage waits in the journal"
+            )
             back = time.monotonic()
             cluster.thaw() if how == "freeze" else cluster.restart()
-            processes.wait_until(lambda: not answers_unavailable(platform), 30, "the control plane is back by itself")
+            processes.wait_until(lambda: not answers_unavailable(platform), 60, "the control plane is back by itself")
             recovered = time.monotonic() - back
             accounts.wait_until_shipped(platform)
             time.sleep(1)
@@ -213,8 +216,8 @@ def watch(platform: Platform, until: float, is_away: bool) -> None:
         began = time.monotonic()
         assert answers_unavailable(platform) == is_away
         assert time.monotonic() - began < 10, "an operator is told, and does not hang"
-        assert httpx.get(platform.url + "/livez", timeout=5).status_code == 200
-        assert httpx.get(platform.url + "/readyz", timeout=5).status_code == 200, "it serves answers all the time"
+        assert httpx.get(platform.url + "/livez", timeout=10).status_code == 200
+        assert httpx.get(platform.url + "/readyz", timeout=10).status_code == 200, "it serves answers all the time"
         time.sleep(0.5)
 
 
@@ -230,7 +233,7 @@ def test_a_key_that_was_never_proven_waits_for_the_database(fresh):
         cluster.restart()
         processes.wait_until(
             lambda: platform.post("/v1/chat/completions", body, key=made.json()["key"]).status_code == 200,
-            30,
+            60,
             "the key works",
         )
 

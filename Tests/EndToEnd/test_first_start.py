@@ -36,7 +36,7 @@ def test_livez_answers_within_a_second_of_the_start(fresh):
     platform.wait_for("/livez", seconds=30)
     second = time.monotonic() - platform.started
     assert second < 2, f"first start {first:.2f} s, second start {second:.2f} s"
-    assert httpx.get(platform.url + "/livez").json() == {"status": "live"}
+    assert httpx.get(platform.url + "/livez", timeout=30).json() == {"status": "live"}
 
 
 def test_readyz_means_that_something_can_be_served(fresh):
@@ -68,7 +68,7 @@ def test_the_first_key_is_printed_once(fresh):
 def test_what_it_prints_is_the_next_action(fresh):
     platform = fresh().start()
     printed = processes.wait_until(
-        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner ends with the doctor"
+        lambda: platform.output if BANNER_END.search(platform.output) else "", 60, "the banner ends with the doctor"
     )
     assert str(platform.data_dir) in printed
     assert f"{platform.url}/v1" in printed
@@ -79,7 +79,7 @@ def test_what_it_prints_is_the_next_action(fresh):
 def run_printed(platform, first_word: str) -> str:
     """Runs the command of the banner that starts with this word, as it stands, and returns what it printed."""
     text = processes.wait_until(
-        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner is complete"
+        lambda: platform.output if BANNER_END.search(platform.output) else "", 60, "the banner is complete"
     )
     command = re.search(rf"^  ({first_word} .*(?:(?<=\\)\n.*)*)", text, re.MULTILINE).group(1)
     done = subprocess.run(
@@ -111,7 +111,7 @@ def test_the_printed_chat_works_as_it_stands(platform):
 def printed_command(fresh, path: str, start: tuple[str, ...] = ()) -> str:
     platform = fresh(environment={"PATH": path}, prefix=start).start()
     text = processes.wait_until(
-        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner is complete"
+        lambda: platform.output if BANNER_END.search(platform.output) else "", 60, "the banner is complete"
     )
     return re.search(r"^  (\S*volery) --data-dir", text, re.MULTILINE).group(1)
 
@@ -135,7 +135,7 @@ def spoken(stream: str) -> str:
 def test_a_provider_key_in_the_environment_is_named_and_its_value_never(fresh):
     secret = "sk-or-v1-0123456789abcdef"
     platform = fresh(environment={"OPENROUTER_API_KEY": secret}).start()
-    processes.wait_until(lambda: BANNER_END.search(platform.output), 10, "the banner")
+    processes.wait_until(lambda: BANNER_END.search(platform.output), 60, "the banner")
     assert "OPENROUTER_API_KEY" in platform.output
     assert secret not in platform.output
 
@@ -144,7 +144,7 @@ def test_a_second_platform_on_the_same_folder_is_refused_with_the_reason(fresh):
     first = fresh().start()
     second = fresh(data_dir=first.data_dir)
     second.start(wait="")
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert "DATA_FOLDER_IN_USE" in second.output
 
 
@@ -153,7 +153,7 @@ def test_a_busy_port_is_refused_with_the_reason(fresh):
     second = fresh()
     second.port = first.port
     second.start(wait="")
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert "ADDRESS_IN_USE" in second.output
     levels = [json.loads(line)["level"] for line in second.output.splitlines() if line.startswith("{")]
     assert not {"warning", "error"} & set(levels), second.output

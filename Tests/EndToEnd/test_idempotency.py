@@ -299,9 +299,9 @@ def test_what_was_cut_by_kill_9_is_carried_out_by_the_retry(fresh, upstream):
 
     asking = threading.Thread(target=ask)
     asking.start()
-    assert is_first.wait(20)
+    assert is_first.wait(60)
     platform.stop(signal.SIGKILL)
-    asking.join(20)
+    asking.join(60)
     assert failures, "the client lost its connection"
     platform.start()
     answer = httpx.post(

@@ -113,10 +113,11 @@ def test_an_address_list_is_kept_to(echo, org):
 
 
 def test_a_key_ends_when_it_was_said_to(echo, org):
-    key = org.admin.key(org.workspace["id"], expires_in=3)
+    # Long enough to be used before.
+    key = org.admin.key(org.workspace["id"], expires_in=8)
     assert chat(echo, key["key"]).status_code == 200
     end = datetime.fromisoformat(key["expires"])
-    processes.wait_until(lambda: chat(echo, key["key"]).status_code == 401, 6, "it expires", 0.1)
+    processes.wait_until(lambda: chat(echo, key["key"]).status_code == 401, 60, "it expires", 0.1)
     assert datetime.now(UTC) >= end - timedelta(seconds=0.5)
 
 
@@ -136,15 +137,15 @@ def test_an_operator_sees_when_a_key_was_last_used(fresh):
 
 def test_a_rotation_lets_both_keys_work_until_the_overlap_ends(echo, org):
     old = org.admin.key(org.workspace["id"], scopes=["inference:execute", "endpoint=chat"], addresses=["127.0.0.1"])
-    new = org.admin.ok("POST", f"/v1/admin/keys/{old['id']}/rotate", {"overlap_seconds": 4})
+    new = org.admin.ok("POST", f"/v1/admin/keys/{old['id']}/rotate", {"overlap_seconds": 10})
     assert new["id"] != old["id"] and new["key"] != old["key"]
     assert (new["scopes"], new["addresses"]) == (old["scopes"], old["addresses"]), "all limits go over"
     assert chat(echo, old["key"]).status_code == chat(echo, new["key"]).status_code == 200
     row = org.admin.ok("GET", f"/v1/admin/keys/{old['id']}")
     assert row["successor_id"] == new["id"] and row["expires"]
-    again = org.admin.call("POST", f"/v1/admin/keys/{old['id']}/rotate", {"overlap_seconds": 4})
+    again = org.admin.call("POST", f"/v1/admin/keys/{old['id']}/rotate", {"overlap_seconds": 10})
     assert again.status_code in (400, 404, 409), "one successor"
-    processes.wait_until(lambda: chat(echo, old["key"]).status_code == 401, 8, "the overlap ends", 0.1)
+    processes.wait_until(lambda: chat(echo, old["key"]).status_code == 401, 60, "the overlap ends", 0.1)
     assert chat(echo, new["key"]).status_code == 200
 
 
@@ -285,7 +286,7 @@ def seconds_until_refused(platform: Platform, key: str, since: float) -> float:
                 platform.url + "/v1/chat/completions",
                 json={"model": "demo-echo", "messages": MESSAGES},
                 headers={"authorization": f"Bearer {key}"},
-                timeout=10,
+                timeout=30,
             )
             if answer.status_code == 401:
                 return max(0, last - since)
@@ -349,7 +350,7 @@ def test_another_master_key_is_refused_by_the_database(fresh, cluster, tmp_path)
     first = fresh(environment={"VOLERY_DATABASE": url}).start()
     second = fresh(environment={"VOLERY_DATABASE": url})
     second.start(wait="")
-    assert second.process.wait(30) == 1
+    assert second.process.wait(60) == 1
     assert "master" in second.output and "key" in second.output
     assert first.stop() == 0
 
@@ -373,7 +374,7 @@ def test_checks_fail_closed_when_the_database_is_away_for_too_long(fresh):
         refused(answer, 503, "STORAGE_UNAVAILABLE")
         assert int(answer.headers["retry-after"]) >= 1
         server.restart()
-        processes.wait_until(lambda: chat(platform, key).status_code == 200, 30, "it is back by itself")
+        processes.wait_until(lambda: chat(platform, key).status_code == 200, 60, "it is back by itself")
         assert platform.stop() == 0
 
 
@@ -389,4 +390,4 @@ def test_a_revocation_made_while_a_node_could_not_see_it_is_seen_when_it_can(fre
         # The command line writes to the same database, as another node does.
         done = platform.volery("keys", "revoke", made["id"])
         assert done.code == 0, done.err
-        processes.wait_until(lambda: chat(platform, made["key"]).status_code == 401, 5, "it is refused")
+        processes.wait_until(lambda: chat(platform, made["key"]).status_code == 401, 60, "it is refused")

@@ -31,7 +31,7 @@ def test_a_master_key_that_others_can_read_is_refused(fresh, tmp_path):
     file.chmod(0o644)
     platform = fresh(environment={"VOLERY_MASTER_KEY_FILE": str(file)})
     platform.start(wait="")
-    assert platform.process.wait(30) == 1
+    assert platform.process.wait(60) == 1
     assert str(file) in platform.output and "chmod" in platform.output
     assert file.read_text() not in platform.output
 
@@ -43,7 +43,7 @@ def test_a_master_key_that_is_none_is_refused_and_not_repeated(fresh, tmp_path, 
     file.chmod(0o600)
     platform = fresh(environment={"VOLERY_MASTER_KEY_FILE": str(file)})
     platform.start(wait="")
-    assert platform.process.wait(30) == 1
+    assert platform.process.wait(60) == 1
     assert "master" in platform.output and (not text or text not in platform.output)
 
 
@@ -69,7 +69,7 @@ def test_rotation_of_the_master_key_keeps_every_secret_and_the_audit_log(fresh, 
     assert platform.stop() == 0
     lost = fresh(data_dir=data_dir, environment={"VOLERY_MASTER_KEY_FILE": str(new)})
     lost.start(wait="")
-    assert lost.process.wait(30) == 1, "the old one is missing"
+    assert lost.process.wait(60) == 1, "the old one is missing"
     assert "CONFIGURATION_INVALID" in lost.output and "master" in lost.output
     both = {"VOLERY_MASTER_KEY_FILE": str(new), "VOLERY_MASTER_KEY_PREVIOUS_FILE": str(old)}
     platform = fresh(data_dir=data_dir, environment=both).start()
@@ -103,7 +103,7 @@ def test_kill_9_while_resealing_leaves_everything_readable(fresh, upstream, tmp_
         time.sleep(delay)
         platform.process.kill()
         platform.process.wait(10)
-        asking.join(20)
+        asking.join(60)
     platform = fresh(data_dir=data_dir, environment=both).start()
     for number, model in enumerate(models):
         assert chat(platform, platform.key, model).status_code == 200

@@ -84,7 +84,7 @@ def test_two_nodes_serve_one_database(node, cluster):
     assert first.volery("keys", "revoke", made.json()["id"]).code == 0
     assert first.post("/v1/chat/completions", body, key=key).status_code == 401
     processes.wait_until(
-        lambda: second.post("/v1/chat/completions", body, key=key).status_code == 401, 2, "revoked there too"
+        lambda: second.post("/v1/chat/completions", body, key=key).status_code == 401, 60, "revoked there too"
     )
 
 
@@ -242,11 +242,11 @@ def test_the_password_of_a_working_database_appears_nowhere(locked, fresh):
     platform = fresh(environment={"VOLERY_DATABASE": url, "VOLERY_LOG_LEVEL": "trace"}).start()
     assert platform.chat("demo-echo").status_code == 200
     locked.kill()
-    processes.wait_until(lambda: locked_out(platform), 30, "the database is missed")
+    processes.wait_until(lambda: locked_out(platform), 60, "the database is missed")
     said = [
         platform.get("/readyz").text,
         platform.get("/v1/admin/usage", key=platform.operator_token).text,
-        httpx.get(platform.metrics_url, timeout=10).text,
+        httpx.get(platform.metrics_url, timeout=30).text,
     ]
     shown = [
         volery("serve", "--check-config", data_dir=platform.data_dir, VOLERY_DATABASE=url),
@@ -254,7 +254,7 @@ def test_the_password_of_a_working_database_appears_nowhere(locked, fresh):
         doctor(platform, "--no-color") if "--no-color" in volery("doctor", "--help").out else doctor(platform),
     ]
     locked.restart()
-    processes.wait_until(lambda: not locked_out(platform), 30, "the database is back")
+    processes.wait_until(lambda: not locked_out(platform), 60, "the database is back")
     shown.append(doctor(platform))
     assert platform.stop() == 0
     assert_silent(platform.output)
@@ -276,9 +276,9 @@ def test_a_server_that_restarts_is_used_again_without_anybodys_help(fresh):
         for stop in (server.stop, server.kill):
             stop()
             server.restart()
-            processes.wait_until(lambda: not locked_out(platform), 30, "the control plane is back")
+            processes.wait_until(lambda: not locked_out(platform), 60, "the control plane is back")
             request = platform.chat("demo-echo").headers["x-request-id"]
-            assert platform.usage_of(request, seconds=30)["status"] == "succeeded"
+            assert platform.usage_of(request)["status"] == "succeeded"
         assert platform.stop() == 0
 
 

@@ -145,7 +145,7 @@ def test_a_sealed_secret_that_was_changed_is_refused_and_named(fresh, upstream, 
     assert file.read_text() != sealed
     platform.start(wait="")
     processes.wait_until(
-        lambda: platform.process.poll() is not None or is_live(platform), 30, "it starts, or says why not"
+        lambda: platform.process.poll() is not None or is_live(platform), 60, "it starts, or says why not"
     )
     if platform.process.poll() is None:
         asked = len(upstream.requests)
@@ -160,6 +160,6 @@ def test_a_sealed_secret_that_was_changed_is_refused_and_named(fresh, upstream, 
 
 def is_live(platform: Platform) -> bool:
     try:
-        return httpx.get(platform.url + "/readyz", timeout=2).status_code == 200
+        return httpx.get(platform.url + "/readyz", timeout=10).status_code == 200
     except httpx.HTTPError:
         return False

@@ -40,7 +40,7 @@ def test_the_upstream_closes_at_once_when_a_client_leaves_a_silent_stream(echo, 
     left = time.monotonic()
     connection = upstream.requests[0].connection
     processes.wait_until(
-        lambda: hasattr(connection, "closed_at"), 5, "the upstream's connection closes", interval=0.001
+        lambda: hasattr(connection, "closed_at"), 60, "the upstream's connection closes", interval=0.001
     )
     # Benchmarks/disconnect measures this apart from the tests, against the promised 100 ms.
     assert connection.closed_at - left < 0.5
@@ -54,12 +54,12 @@ def test_the_upstream_closes_at_once_when_a_client_leaves_before_any_answer(echo
     upstream.script = silent_after(0)
     model = model_at(upstream)
     sock = open_stream(echo, model)
-    processes.wait_until(lambda: upstream.requests, 5, "the upstream was asked")
+    processes.wait_until(lambda: upstream.requests, 60, "the upstream was asked")
     leave(sock)
     left = time.monotonic()
     connection = upstream.requests[0].connection
     processes.wait_until(
-        lambda: hasattr(connection, "closed_at"), 5, "the upstream's connection closes", interval=0.001
+        lambda: hasattr(connection, "closed_at"), 60, "the upstream's connection closes", interval=0.001
     )
     assert connection.closed_at - left < 0.5
     row = row_of(echo, model)
@@ -89,7 +89,7 @@ def test_a_client_that_stops_reading_pauses_the_upstream_and_memory_stays_flat(e
             time.sleep(0.5)
             return sent > 0 and connection.sent == sent
 
-        processes.wait_until(has_stopped, 30, "the upstream is paused", interval=0)
+        processes.wait_until(has_stopped, 60, "the upstream is paused", interval=0)
         held = connection.sent
         grown = processes.resident_bytes(echo.process.pid) - before
         # What is in flight stands in the kernel's socket buffers, on both sides.

@@ -42,7 +42,7 @@ def test_a_suspended_one_is_refused_within_a_second_its_stream_is_cut_and_it_can
     bystander.close()
     refused(chat(echo, key), 401, "INVALID_API_KEY")
     assert admin.state(kind, identifier, "active")["state"] == "active"
-    processes.wait_until(lambda: chat(echo, key).status_code == 200, 2, "it works again")
+    processes.wait_until(lambda: chat(echo, key).status_code == 200, 60, "it works again")
 
 
 def test_suspending_a_user_ends_its_keys_and_sessions_and_nobody_elses(echo, admin):
@@ -61,7 +61,7 @@ def test_suspending_a_user_ends_its_keys_and_sessions_and_nobody_elses(echo, adm
     assert chat(echo, plain).status_code == 200
     assert signing_in(echo, person).status_code == 401
     admin.state("users", user, "active")
-    processes.wait_until(lambda: chat(echo, key).status_code == 200, 2, "the key works again")
+    processes.wait_until(lambda: chat(echo, key).status_code == 200, 60, "the key works again")
     assert Admin(echo, session).call("GET", "/v1/admin/workspaces").status_code == 401, "an ended session stays ended"
 
 
@@ -75,7 +75,7 @@ def test_a_deleted_workspace_can_be_restored_until_its_grace_is_over(echo, admin
     assert admin.ok("DELETE", f"/v1/admin/workspaces/{workspace['id']}")["purge"] == gone["purge"], "once is enough"
     processes.wait_until(lambda: chat(echo, key).status_code == 401, 1, SOON)
     assert admin.state("workspaces", workspace["id"], "active")["state"] == "active"
-    processes.wait_until(lambda: chat(echo, key).status_code == 200, 2, "restored")
+    processes.wait_until(lambda: chat(echo, key).status_code == 200, 60, "restored")
 
 
 def delete_at_once(echo, admin) -> tuple[dict, dict]:
@@ -110,7 +110,7 @@ def test_a_service_account_works_through_its_role_and_dies_with_it(echo, admin):
     assert chat(echo, key["key"]).status_code == 200
     place = next(row for row in admin.pages("/v1/admin/members", tenant=tenant) if row["user_id"] == robot["id"])
     admin.ok("DELETE", f"/v1/admin/members/{place['id']}")
-    processes.wait_until(lambda: chat(echo, key["key"]).status_code == 403, 2, "no place, no rights")
+    processes.wait_until(lambda: chat(echo, key["key"]).status_code == 403, 60, "no place, no rights")
 
 
 def test_the_last_owner_stays(admin):

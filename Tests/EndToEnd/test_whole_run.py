@@ -163,7 +163,8 @@ class Run:
             f"keys?workspace={self.workspace}",
         ):
             self.hear("listings", self.admin.call("GET", f"/v1/admin/{path}"))
-        self.hear("listings", httpx.get(self.platform.url + "/readyz"), httpx.get(self.platform.metrics_url))
+        for url in (self.platform.url + "/readyz", self.platform.metrics_url):
+            self.hear("listings", httpx.get(url, timeout=60))
 
     def commands(self) -> None:
         for command in (

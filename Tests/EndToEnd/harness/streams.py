@@ -73,11 +73,11 @@ class OpenStream:
     def status(self) -> int:
         return int(self.text.split(b" ", 2)[1]) if self.text.startswith(b"HTTP/") else 0
 
-    def wait_for_words(self, count: int = 3, seconds: float = 20) -> "OpenStream":
+    def wait_for_words(self, count: int = 3, seconds: float = 60) -> "OpenStream":
         processes.wait_until(lambda: self.words >= count, seconds, f"{count} words of a stream: {self.text[-500:]!r}")
         return self
 
-    def wait_for_end(self, seconds: float = 20) -> float:
+    def wait_for_end(self, seconds: float = 60) -> float:
         """When it ended."""
         processes.wait_until(lambda: self.ended, seconds, f"the stream ends: {self.text[-500:]!r}", interval=0.005)
         return self.ended

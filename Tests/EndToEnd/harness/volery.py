@@ -136,7 +136,7 @@ class Platform:
             code = self.process.poll()
             assert code is None, f"the platform ended with {code}:\n{self.output[-4000:]}"
             try:
-                return httpx.get(self.url + path, timeout=2).status_code == 200
+                return httpx.get(self.url + path, timeout=10).status_code == 200
             except httpx.HTTPError:
                 return False
 
@@ -152,7 +152,7 @@ class Platform:
 
         processes.wait_until(is_ready, seconds, f"the model {name} is ready:\n{self.output[-6000:]}", interval=0.1)
 
-    def stop(self, sign: int = signal.SIGINT, seconds: float = 40) -> int:
+    def stop(self, sign: int = signal.SIGINT, seconds: float = 60) -> int:
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -168,7 +168,7 @@ class Platform:
         return {"authorization": f"Bearer {key or self.key}"}
 
     def get(self, path: str, key: str | None = None, **more) -> httpx.Response:
-        return httpx.get(self.url + path, headers=self.headers(key), timeout=30, **more)
+        return httpx.get(self.url + path, headers=self.headers(key), timeout=60, **more)
 
     def post(self, path: str, body, key: str | None = None, **more) -> httpx.Response:
         return httpx.post(self.url + path, json=body, headers=self.headers(key), timeout=120, **more)
@@ -193,7 +193,7 @@ class Platform:
         assert result.code == 0, result.err
         return result.json()
 
-    def usage_of(self, request_id: str, seconds: float = 10) -> dict:
+    def usage_of(self, request_id: str, seconds: float = 60) -> dict:
         """The usage row of one request; it is written shortly after the answer."""
 
         def find() -> dict | None:
