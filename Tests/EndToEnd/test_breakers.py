@@ -1,11 +1,14 @@
 """A deployment that keeps failing is left alone, probed, and taken back."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import processes
+from harness.upstream import Connection, Request
+from providers import TURNS, OpenAI
 from providers.pairs import TEXT, Pair, paired, paired_stage
 from providers.stage import Stage
 
@@ -66,15 +69,24 @@ def test_one_that_recovered_is_taken_back_after_a_probe(pair):
 def test_a_probe_is_one_request_and_the_others_do_not_wait_for_it(pair):
     both = pair("failed", "good")
     opened(both)
-    # Slow enough that all of a round are under way while it is asked.
-    both.servers[0].override = "slow"
+    may_answer = threading.Event()
+
+    def held(connection: Connection, request: Request) -> None:
+        may_answer.wait(60)
+        connection.answer(OpenAI().whole(request, TURNS["good"]))
+
+    both.servers[0].script = held
     before = both.asked[0]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     with ThreadPoolExecutor(6) as pool:
         while both.asked[0] == before:
             assert time.monotonic() < deadline, "no probe was made"
-            answers = list(pool.map(lambda _: both.ask(), range(6)))
-            assert {both.text(answer) for answer in answers} == {TEXT}
+            may_answer.clear()
+            asking = [pool.submit(both.ask) for _ in range(6)]
+            # The probe is held until the others are answered, so that none of them comes after its end.
+            processes.wait_until(lambda: sum(one.done() for one in asking) >= 5, 60, "nobody waits for the probe")
+            may_answer.set()
+            assert {both.text(one.result()) for one in asking} == {TEXT}
     assert both.asked[0] == before + 1
 
 

@@ -3,7 +3,6 @@
 import re
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx2 as httpx
@@ -184,9 +183,7 @@ def locked() -> Iterator[Cluster]:
             f"CREATE ROLE guest LOGIN PASSWORD '{PASSWORD}'",
             user="postgres",
         )
-        rules = Path(server.sql("SHOW hba_file", user="postgres")[0][0])
-        rules.write_text("host all keeper,guest 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
-        server.sql("SELECT pg_reload_conf()", user="postgres")
+        server.ask_for_passwords("kept", "keeper", "guest")
         yield server
 
 

@@ -40,9 +40,7 @@ def locked() -> Iterator[Cluster]:
             f"CREATE ROLE keeper LOGIN CREATEROLE PASSWORD '{DATABASE_PASSWORD}'; CREATE DATABASE kept OWNER keeper",
             user="postgres",
         )
-        rules = Path(server.sql("SHOW hba_file", user="postgres")[0][0])
-        rules.write_text("host all keeper 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
-        server.sql("SELECT pg_reload_conf()", user="postgres")
+        server.ask_for_passwords("kept", "keeper")
         yield server
 
 

@@ -98,6 +98,17 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
 
+    def ask_for_passwords(self, database: str, *roles: str) -> None:
+        """From now on these roles must say theirs, at that database and at every other."""
+        rules = Path(self.sql("SHOW hba_file", user="postgres")[0][0])
+        rules.write_text(f"host all {','.join(roles)} 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        self.sql("SELECT pg_reload_conf()", user="postgres")
+        without = ["psql", "-X", "-w", "-c", "SELECT 1", self.url_of(database, roles[0])]
+        # The server reads it a moment later.
+        processes.wait_until(
+            lambda: subprocess.run(without, capture_output=True, timeout=60).returncode != 0, 60, "passwords are needed"
+        )
+
     def new_database(self) -> str:
         """The URL of a new, empty database."""
         name = f"e2e_{uuid.uuid4().hex[:12]}"
