@@ -11,7 +11,8 @@ import httpx2 as httpx
 import pytest
 from harness import processes
 from harness.ports import free_port
-from harness.volery import BINARY, clean_environment, volery
+from harness.streams import spoken
+from harness.volery import BINARY, UNTIL_IT_ENDS, clean_environment, volery
 
 #: The last command that `volery serve` prints.
 BANNER_END = re.compile(r"^  \S*volery (--data-dir \S+ )?doctor$", re.MULTILINE)
@@ -91,7 +92,7 @@ def run_printed(platform, first_word: str) -> str:
         ["bash", "-c", command],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=UNTIL_IT_ENDS,
         env=clean_environment(PATH=f"{BINARY.parent}:{os.environ['PATH']}"),
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -127,11 +128,6 @@ def test_printed_commands_name_the_program_as_the_next_terminal_finds_it(fresh, 
     (tmp_path / "other").mkdir()
     (tmp_path / "other/volery").symlink_to("/bin/true")
     assert printed_command(fresh, f"{tmp_path}/other:{tmp_path}/bin:{system}") == str(BINARY), "another one is first"
-
-
-def spoken(stream: str) -> str:
-    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
-    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
 
 
 def test_a_provider_key_in_the_environment_is_named_and_its_value_never(fresh):
@@ -219,7 +215,7 @@ def test_the_second_start_of_the_real_models_needs_no_network(downloads, fresh, 
         )
         return '"choices"' in done.stdout
 
-    processes.wait_until(is_serving, 90, f"the real model serves:\n{platform.output[-4000:]}", interval=0.3)
+    processes.wait_until(is_serving, 180, f"the real model serves:\n{platform.output[-4000:]}", interval=0.3)
     assert platform.stop() == 0
 
 

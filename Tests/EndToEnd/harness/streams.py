@@ -26,6 +26,12 @@ def never(connection: Connection, request: Request) -> None:
     connection.wait_for_close(120)
 
 
+def spoken(stream: str) -> str:
+    """The text of a chat stream, as curl prints it."""
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
+
+
 def open_stream(platform: Platform, model: str) -> socket.socket:
     """Asks for a stream, and leaves the reading to the test."""
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": True}

@@ -16,6 +16,10 @@ from .ports import free_port
 
 BINARY = Path(os.environ.get("VOLERY_BINARY", Path(__file__).parents[3] / ".build/debug/volery"))
 
+#: Seconds for an answer without a cap. The real model says when it ends, if need be at its context's four thousand
+#: tokens, of which two busy cores make some twenty a second.
+UNTIL_IT_ENDS = 600
+
 #: Names that would reach another platform, another folder or a real provider from inside a test.
 _FOREIGN = ("VOLERY_", "OPENAI_", "ANTHROPIC_", "OPENROUTER_", "HF_")
 
