@@ -44,9 +44,11 @@ def test_livez_answers_within_a_second_of_the_start(fresh):
     assert platform.stop() == 0
     # The bound is the product's promise, doubled for a debug build on a busy machine; the second start is what counts.
     platform.start(wait="")
+    lost = processes.time_lost(platform.process.pid)
     platform.wait_for("/livez", seconds=30)
     second = time.monotonic() - platform.started
-    assert second < 2, f"first start {first:.2f} s, second start {second:.2f} s"
+    told = f"first start {first:.2f} s, second start {second:.2f} s, of which {lost():.2f} s without a processor"
+    assert second < 2 + lost(), told
     assert httpx.get(platform.url + "/livez", timeout=30).json() == {"status": "live"}
 
 

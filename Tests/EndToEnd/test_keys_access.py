@@ -12,7 +12,8 @@ from harness.tenancy import MESSAGES, Admin, chat, organization, refused, share_
 from harness.volery import Platform
 
 #: The promise: a revoked key works nowhere for longer than a second. The nodes of this test share two cores with their
-#: database, their upstream and the test, so a fifth of a second is forgiven here and nowhere else.
+#: database, their upstream and the test, so a fifth of a second is forgiven here and nowhere else, and for how long the
+#: nodes had no processor.
 PROMISE = 1.0
 SLACK = 0.2
 
@@ -309,6 +310,7 @@ def test_a_revoked_key_ends_on_another_node_within_a_second_and_its_stream_is_cu
         stays = admin.key(workspace)["key"]
         assert chat(second, made["key"]).status_code == 200, "it is in the other node's cache"
         cut, bystander = (OpenStream(second.port, key, "endless").wait_for_words() for key in (made["key"], stays))
+        lost = processes.time_lost(first.process.pid, second.process.pid)
         admin.revoke(made["id"])
         done = time.monotonic()
         refused(chat(first, made["key"]), 401, "INVALID_API_KEY")
@@ -317,9 +319,9 @@ def test_a_revoked_key_ends_on_another_node_within_a_second_and_its_stream_is_cu
         assert b"INVALID_API_KEY" in cut.text and b"[DONE]" not in cut.text
         assert bystander.ended is None
         bystander.close()
-        times.append((served, ended))
-    print("seconds after a revocation until the other node refused, and cut a stream:", times)
-    assert max(max(pair) for pair in times) <= PROMISE + SLACK, times
+        times.append((served, ended, lost()))
+    print("seconds after a revocation until the other node refused and cut a stream, and without a processor:", times)
+    assert all(max(served, ended) <= PROMISE + SLACK + lost for served, ended, lost in times), times
 
 
 def test_a_suspended_tenant_ends_on_another_node_within_a_second(two_nodes):
@@ -328,11 +330,12 @@ def test_a_suspended_tenant_ends_on_another_node_within_a_second(two_nodes):
     tenant = admin.tenant()["id"]
     key = admin.key(admin.workspace(tenant)["id"])["key"]
     assert chat(second, key).status_code == 200
+    lost = processes.time_lost(first.process.pid, second.process.pid)
     admin.state("tenants", tenant, "suspended")
     done = time.monotonic()
     served = seconds_until_refused(second, key, done)
-    print(f"a suspended tenant was served for {served:.3f} s by the other node")
-    assert served <= PROMISE + SLACK
+    print(f"a suspended tenant was served for {served:.3f} s by the other node, {lost():.3f} s without a processor")
+    assert served <= PROMISE + SLACK + lost()
 
 
 def test_a_rule_made_on_one_node_is_in_force_on_the_other_within_a_second(two_nodes):
@@ -341,8 +344,11 @@ def test_a_rule_made_on_one_node_is_in_force_on_the_other_within_a_second(two_no
     tenant = admin.tenant()["id"]
     key = admin.key(admin.workspace(tenant)["id"])["key"]
     assert chat(second, key).status_code == 200
+    lost = processes.time_lost(first.process.pid, second.process.pid)
     admin.rule(tenant, models=["demo-echo"])
-    processes.wait_until(lambda: chat(second, key).status_code == 403, PROMISE + SLACK, "the rule reaches the node")
+    done = time.monotonic()
+    processes.wait_until(lambda: chat(second, key).status_code == 403, 60, "the rule reaches the node")
+    assert time.monotonic() - done <= PROMISE + SLACK + lost()
 
 
 def test_another_master_key_is_refused_by_the_database(fresh, cluster, tmp_path):

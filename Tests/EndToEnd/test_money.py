@@ -187,7 +187,8 @@ def test_litellm_stuck_concurrency_slots_come_back_however_a_client_ends(spender
         return statuses(spender.ask_together(2, model, 3)) == [200, 200]
 
     processes.wait_until(both, 60, "both slots are free", interval=0.2)
-    answers = spender.ask_together(6, model, 10, prompt="words=10 pause=100", stream=True)
+    # Long enough that all six are there before the first two end.
+    answers = spender.ask_together(6, model, 10, prompt="words=10 pause=400", stream=True)
     assert statuses(answers).count(200) >= 2
     assert {answer.status_code for answer in answers} == {200, 429}
     for answer in answers:

@@ -37,13 +37,13 @@ def test_the_upstream_closes_at_once_when_a_client_leaves_a_silent_stream(echo, 
         data = b""
         while data.count(b"word") < 2:
             data += sock.recv(65536)
-    left = time.monotonic()
+    left, lost = time.monotonic(), processes.time_lost(echo.process.pid)
     connection = upstream.requests[0].connection
     processes.wait_until(
         lambda: hasattr(connection, "closed_at"), 60, "the upstream's connection closes", interval=0.001
     )
     # Benchmarks/disconnect measures this apart from the tests, against the promised 100 ms.
-    assert connection.closed_at - left < 0.5
+    assert connection.closed_at - left < 0.5 + lost()
     row = row_of(echo, model)
     assert row["status"] == "client_closed"
     assert row["output_tokens"] == 2 and row["token_source"] == "estimated"
@@ -56,12 +56,12 @@ def test_the_upstream_closes_at_once_when_a_client_leaves_before_any_answer(echo
     sock = open_stream(echo, model)
     processes.wait_until(lambda: upstream.requests, 60, "the upstream was asked")
     leave(sock)
-    left = time.monotonic()
+    left, lost = time.monotonic(), processes.time_lost(echo.process.pid)
     connection = upstream.requests[0].connection
     processes.wait_until(
         lambda: hasattr(connection, "closed_at"), 60, "the upstream's connection closes", interval=0.001
     )
-    assert connection.closed_at - left < 0.5
+    assert connection.closed_at - left < 0.5 + lost()
     row = row_of(echo, model)
     assert (row["status"], row["http_status"], row["output_tokens"]) == ("client_closed", 0, 0)
 

@@ -227,4 +227,5 @@ def test_a_half_written_request_at_shutdown_keeps_nobody_waiting(fresh):
         sock.sendall(raw.request_bytes("POST", "/v1/chat/completions", platform.key, body)[:-5])
         began = time.monotonic()
         assert platform.stop() == 0
-        assert time.monotonic() - began < 8
+        # Half of what running answers are given.
+        assert time.monotonic() - began < 15
