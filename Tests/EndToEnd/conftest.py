@@ -19,6 +19,7 @@ from harness.volery import BINARY, Platform, volery
 
 IS_LONG = os.environ.get("VOLERY_TEST_LONG") == "1"
 CACHE = Path(os.environ.get("VOLERY_CACHE_DIR", Path.home() / ".cache/volery")) / "e2e"
+DOWNLOAD_SECONDS = 1500
 #: What a data folder keeps that was downloaded; everything else is made anew for each test run.
 DOWNLOADED = ("models", "python")
 
@@ -34,6 +35,10 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(config, items) -> None:
+    for item in items:
+        if "downloads" in item.fixturenames:
+            # The first of them fetches the models.
+            item.add_marker(pytest.mark.timeout(int(config.getini("timeout")) + DOWNLOAD_SECONDS))
     if IS_LONG:
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
@@ -57,7 +62,7 @@ def downloads() -> Path:
         stdout=sys.stderr,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=1500,
+        timeout=DOWNLOAD_SECONDS,
     )
     # A model that cannot be had fails the run: a green run without the real model would prove nothing.
     assert done.returncode == 0, f"the default models could not be fetched:\n{done.stderr[-4000:]}"

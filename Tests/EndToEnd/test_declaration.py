@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from harness import processes
+from harness.ports import free_port
 from harness.streams import OpenStream, endless
 from harness.tenancy import Admin, chat
 from harness.upstream import Upstream, well_behaved
-from harness.volery import Platform, free_port, volery
+from harness.volery import Platform, volery
 
 GOOD = """\
 tenants:
@@ -229,7 +230,7 @@ def test_serve_applies_its_file_at_the_start_and_again_at_sighup(fresh, upstream
     declared = "max_concurrent_requests: 64\ntenants:\n  - name: acme\n    workspaces: [research]\n"
     file.write_text(declared)
     platform = fresh(data_dir=data_dir).start()
-    processes.wait_until(lambda: "acme" in names(platform, "tenants"), 20, "it is applied")
+    processes.wait_until(lambda: "acme" in names(platform, "tenants"), 60, "it is applied")
     upstream.script = endless
     platform.register(upstream.url)
     stream = OpenStream(platform.port, platform.key, "scripted").wait_for_words()
@@ -248,14 +249,14 @@ def test_serve_applies_its_file_at_the_start_and_again_at_sighup(fresh, upstream
     for number in range(5):
         file.write_text(declared + f"  - name: added{number}\n")
         platform.process.send_signal(signal.SIGHUP)
-        processes.wait_until(lambda: f"added{number}" in names(platform, "tenants"), 20, f"added{number} is applied")
+        processes.wait_until(lambda: f"added{number}" in names(platform, "tenants"), 60, f"added{number} is applied")
     file.write_text("tenants:\n  - nam: broken\n")
     platform.process.send_signal(signal.SIGHUP)
     processes.wait_until(
-        lambda: re.search(r"volery\.yaml|nam\b.*name", platform.stderr_file.read_text()), 20, "what is wrong is logged"
+        lambda: re.search(r"volery\.yaml|nam\b.*name", platform.stderr_file.read_text()), 60, "what is wrong is logged"
     )
     before = asked[0]
-    processes.wait_until(lambda: asked[0] > before + 10, 20, "requests go on")
+    processes.wait_until(lambda: asked[0] > before + 10, 60, "requests go on")
     is_over.set()
     for thread in asking:
         thread.join(30)

@@ -1,19 +1,14 @@
-"""The port itself: guessing is slow, browsers are kept apart, proxies are believed only when trusted, TLS is 1.3."""
+"""The port itself: guessing is slow, browsers are kept apart, proxies are believed only when trusted."""
 
-import http.client
-import json
 import re
 import signal
-import socket
-import ssl
-import threading
 import time
 
 import httpx2 as httpx
 import pytest
-from harness import accounts, certificates, processes, raw
+from harness import accounts, processes, raw
 from harness.streams import OpenStream, endless
-from harness.tenancy import MESSAGES, Admin, chat, refused, signing_in, unique
+from harness.tenancy import Admin, chat, refused, signing_in, unique
 from harness.volery import Platform
 
 WRONG = "vk_0000000000_" + "0" * 40
@@ -81,7 +76,7 @@ def test_passwords_are_throttled(strict):
 
 def test_a_missing_credential_is_no_guess(strict):
     for _ in range(40):
-        assert httpx.get(strict.url + "/v1/models", timeout=10).status_code == 401
+        assert httpx.get(strict.url + "/v1/models", timeout=30).status_code == 401
 
 
 def test_throttling_is_counted(strict):
@@ -174,7 +169,7 @@ def preflight(platform: Platform, path: str, origin: str) -> httpx.Response:
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization, content-type, idempotency-key",
     }
-    return httpx.options(platform.url + path, headers=headers, timeout=10)
+    return httpx.options(platform.url + path, headers=headers, timeout=30)
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/admin/keys"])
@@ -215,7 +210,7 @@ def test_every_answer_has_the_security_headers_and_says_nothing_about_the_server
     version = echo.volery("--version").out.split()[-1]
     for key in (None, echo.operator_token if "admin" in path else echo.key):
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        answer = httpx.get(echo.url + path, headers=headers, timeout=10)
+        answer = httpx.get(echo.url + path, headers=headers, timeout=30)
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "server" not in answer.headers and "x-powered-by" not in answer.headers
         if "admin" in path:
@@ -225,164 +220,6 @@ def test_every_answer_has_the_security_headers_and_says_nothing_about_the_server
         if key is None and path != "/openapi.yaml":
             assert version not in answer.text + str(answer.headers), "no version without a credential"
         assert not re.search(r"swift|nio|hummingbird", answer.text + str(answer.headers), re.IGNORECASE)
-
-
-# MARK: TLS
-
-
-@pytest.fixture(scope="module")
-def papers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    return {name: certificates.make(folder, name) for name in ("first", "second")}
-
-
-@pytest.fixture
-def secure(fresh, papers, tmp_path):
-    """The platform with TLS, and the files that it reads."""
-    certificate, key = tmp_path / "live.pem", tmp_path / "live.key"
-    certificates.replace(papers["first"][0], certificate)
-    certificates.replace(papers["first"][1], key)
-    settings = {"VOLERY_TLS_CERTIFICATE_FILE": str(certificate), "VOLERY_TLS_KEY_FILE": str(key)}
-    platform = fresh(environment=settings)
-    platform.start(wait="")
-    processes.wait_until(lambda: handshake(platform.port, papers), 30, f"TLS answers:\n{platform.output[-2000:]}")
-    return platform, certificate, key
-
-
-def connect(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
-
-
-def handshake(port: int, papers) -> str | None:
-    """The fingerprint of the certificate that is served now."""
-    import hashlib
-
-    try:
-        with connect(port, certificates.trusting(*(paper[0] for paper in papers.values()))) as sock:
-            return hashlib.sha256(sock.getpeercert(binary_form=True)).hexdigest()
-    except OSError:
-        return None
-
-
-def test_tls_1_3_and_nothing_older(secure, papers):
-    platform, certificate, _ = secure
-    context = certificates.trusting(certificate)
-    context.set_alpn_protocols(["http/1.1"])
-    with connect(platform.port, context) as sock:
-        assert sock.version() == "TLSv1.3" and sock.selected_alpn_protocol() in ("http/1.1", None)
-        sock.sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        answer = raw.read_answer(sock)
-    assert answer.status == 200 and "max-age" in answer.headers["strict-transport-security"]
-    old = certificates.trusting(certificate)
-    old.minimum_version = ssl.TLSVersion.TLSv1_2
-    old.maximum_version = ssl.TLSVersion.TLSv1_2
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        connect(platform.port, old)
-    with pytest.raises((ConnectionError, AssertionError, ValueError, IndexError)):
-        plain = raw.send(platform.port, raw.request_bytes("GET", "/livez", platform.key), timeout=5)
-        assert plain.status != 200
-        raise AssertionError("refused in plain words")
-
-
-def test_everything_works_over_tls_and_so_does_the_command_line(secure):
-    platform, certificate, _ = secure
-    place = f"https://localhost:{platform.port}"
-    with httpx.Client(verify=certificates.trusting(certificate), base_url=place) as client:
-        headers = {"authorization": f"Bearer {platform.key}"}
-        for stream in (False, True):
-            body = {"model": "demo-echo", "messages": MESSAGES, "stream": stream}
-            answer = client.post("/v1/chat/completions", json=body, headers=headers)
-            assert answer.status_code == 200, answer.text
-        admin = {"authorization": f"Bearer {platform.operator_token}"}
-        assert client.get("/v1/admin/keys", headers=admin).status_code == 200
-    made = platform.volery("keys", "create", "--name", "over-tls", "--json", **platform.environment)
-    assert made.code == 0, made.err
-    spoken = platform.volery("chat", "--model", "demo-echo", "Hi", **platform.environment)
-    assert spoken.code == 0 and "demo-echo" in spoken.out, spoken.err
-
-
-class Askers:
-    """Clients over TLS that ask without an end, on connections that stay and on new ones, and count failures."""
-
-    def __init__(self, platform: Platform, papers):
-        self.platform, self.context = platform, certificates.trusting(*(paper[0] for paper in papers.values()))
-        self.asked, self.failures, self.is_over = 0, [], False
-        self.threads = [threading.Thread(target=self.ask, args=(number % 2 == 0,)) for number in range(6)]
-
-    def ask(self, keeps: bool) -> None:
-        body = json.dumps({"model": "demo-echo", "messages": MESSAGES}).encode()
-        headers = {"authorization": f"Bearer {self.platform.key}", "content-type": "application/json"}
-        connection = None
-        while not self.is_over:
-            try:
-                if connection is None or not keeps:
-                    connection = http.client.HTTPSConnection(
-                        "localhost", self.platform.port, timeout=20, context=self.context
-                    )
-                connection.request("POST", "/v1/chat/completions", body, headers)
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status != 200:
-                    self.failures.append(answer.status)
-                self.asked += 1
-                if not keeps:
-                    connection.close()
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-                connection = None
-
-    def __enter__(self) -> "Askers":
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.is_over = True
-        for thread in self.threads:
-            thread.join(30)
-
-
-@pytest.mark.parametrize("how", ["by itself", "at SIGHUP"])
-def test_another_certificate_is_taken_without_a_failed_request(secure, papers, how):
-    platform, certificate, key = secure
-    with Askers(platform, papers) as clients:
-        for name in ("second", "first", "second"):
-            certificates.replace(papers[name][1], key)
-            certificates.replace(papers[name][0], certificate)
-            if how == "at SIGHUP":
-                platform.process.send_signal(signal.SIGHUP)
-            wanted = certificates.fingerprint(papers[name][0])
-            limit = 5 if how == "at SIGHUP" else 30
-            processes.wait_until(lambda: handshake(platform.port, papers) == wanted, limit, f"{name} is served")
-            before = clients.asked
-            processes.wait_until(lambda: clients.asked >= before + 50, 20, "requests go on")
-    assert clients.failures == [] and clients.asked > 150
-    assert platform.process.poll() is None
-
-
-@pytest.mark.parametrize("content", ["", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"])
-def test_a_broken_certificate_is_refused_and_the_old_one_stays(secure, papers, content):
-    platform, certificate, _ = secure
-    wanted = certificates.fingerprint(papers["first"][0])
-    certificate.write_text(content)
-    platform.process.send_signal(signal.SIGHUP)
-    processes.wait_until(
-        lambda: re.search(r'"level":"(error|warning)".*(certificate|tls)', platform.output, re.IGNORECASE),
-        20,
-        f"the log says so: {platform.output[-2000:]}",
-    )
-    assert handshake(platform.port, papers) == wanted
-
-
-def test_a_certificate_that_does_not_fit_its_key_stops_the_start(fresh, papers):
-    settings = {
-        "VOLERY_TLS_CERTIFICATE_FILE": str(papers["first"][0]),
-        "VOLERY_TLS_KEY_FILE": str(papers["second"][1]),
-    }
-    platform = fresh(environment=settings)
-    platform.start(wait="")
-    assert platform.process.wait(30) == 1
-    assert "CONFIGURATION_INVALID" in platform.output and "key" in platform.output
 
 
 # MARK: What a slow or rude client costs others

@@ -13,7 +13,7 @@ import pytest
 from conftest import IS_LONG
 from harness import accounts, load, processes
 from harness.load import Load, Seen
-from harness.postgres import Cluster, database_of, own_cluster, shared_cluster, steady_port
+from harness.postgres import Cluster, database_of, own_cluster, shared_cluster
 from harness.volery import Platform
 
 CLIENTS = 32
@@ -43,9 +43,8 @@ def database_for(engine: str) -> Iterator[tuple[dict[str, str], Cluster | None]]
 def test_kill_9_of_the_platform_under_load_loses_and_doubles_nothing(fresh, fast, engine, sync):
     moments = random.Random(seed := load.seed_of_today())
     with database_for(engine) as (settings, cluster):
-        platform = fresh(environment={"VOLERY_JOURNAL_SYNC": sync, "VOLERY_LOG_LEVEL": "warning"} | settings)
-        platform.port = steady_port()
-        platform.start()
+        settings |= {"VOLERY_JOURNAL_SYNC": sync, "VOLERY_LOG_LEVEL": "warning"}
+        platform = fresh(environment=settings).start()
         platform.register(fast.url)
         with Load(platform.port, platform.key, PLANS, seed) as clients:
             for _ in range(5):
@@ -85,9 +84,7 @@ def test_kill_9_of_platform_and_database_in_turn_loses_and_doubles_nothing(fresh
     moments = random.Random(seed := load.seed_of_today())
     with own_cluster(version) as cluster:
         settings = {"VOLERY_DATABASE": cluster.url, "VOLERY_LOG_LEVEL": "warning"}
-        platform = fresh(environment=settings)
-        platform.port = steady_port()
-        platform.start()
+        platform = fresh(environment=settings).start()
         platform.register(fast.url)
         with Load(platform.port, platform.key, PLANS, seed) as clients:
             for victims in ("database", "platform", "database and platform") * 2:
@@ -111,13 +108,11 @@ def test_kill_9_of_platform_and_database_in_turn_loses_and_doubles_nothing(fresh
 
 
 def test_a_stream_cut_by_kill_9_is_charged_from_its_progress(fresh, fast):
-    platform = fresh()
-    platform.port = steady_port()
-    platform.start()
+    platform = fresh().start()
     platform.register(fast.url)
     slow = load.scripted(1000, pause=20, is_stream=True)
     with Load(platform.port, platform.key, [lambda _: slow], seed=1) as clients:
-        processes.wait_until(lambda: clients.seen and len(clients.seen[0].words) >= 30, 30, "thirty words")
+        processes.wait_until(lambda: clients.seen and len(clients.seen[0].words) >= 30, 60, "thirty words")
         clients.is_over = True
         platform.process.kill()
         platform.process.wait(10)
@@ -189,10 +184,13 @@ def test_requests_go_on_while_postgresql_is_away(fresh, fast, version, how):
             processes.wait_until(lambda: answers_unavailable(platform), 20, "the control plane misses its database")
             lag = accounts.metric(platform, "volery_journal_lag_records")
             watch(platform, until=gone + SECONDS_AWAY, is_away=True)
-            assert accounts.metric(platform, "volery_journal_lag_records") > lag, "usage waits in the journal"
+            # Where it was missed late, the time is over already.
+            processes.wait_until(
+                lambda: accounts.metric(platform, "volery_journal_lag_records") > lag, 60, "usage waits in the journal"
+            )
             back = time.monotonic()
             cluster.thaw() if how == "freeze" else cluster.restart()
-            processes.wait_until(lambda: not answers_unavailable(platform), 30, "the control plane is back by itself")
+            processes.wait_until(lambda: not answers_unavailable(platform), 60, "the control plane is back by itself")
             recovered = time.monotonic() - back
             accounts.wait_until_shipped(platform)
             time.sleep(1)
@@ -218,8 +216,8 @@ def watch(platform: Platform, until: float, is_away: bool) -> None:
         began = time.monotonic()
         assert answers_unavailable(platform) == is_away
         assert time.monotonic() - began < 10, "an operator is told, and does not hang"
-        assert httpx.get(platform.url + "/livez", timeout=5).status_code == 200
-        assert httpx.get(platform.url + "/readyz", timeout=5).status_code == 200, "it serves answers all the time"
+        assert httpx.get(platform.url + "/livez", timeout=10).status_code == 200
+        assert httpx.get(platform.url + "/readyz", timeout=10).status_code == 200, "it serves answers all the time"
         time.sleep(0.5)
 
 
@@ -235,7 +233,7 @@ def test_a_key_that_was_never_proven_waits_for_the_database(fresh):
         cluster.restart()
         processes.wait_until(
             lambda: platform.post("/v1/chat/completions", body, key=made.json()["key"]).status_code == 200,
-            30,
+            60,
             "the key works",
         )
 

@@ -10,10 +10,22 @@ import time
 import httpx2 as httpx
 import pytest
 from harness import processes
-from harness.volery import BINARY, clean_environment, free_port, volery
+from harness.ports import free_port
+from harness.streams import spoken
+from harness.volery import BINARY, UNTIL_IT_ENDS, clean_environment, volery
 
 #: The last command that `volery serve` prints.
 BANNER_END = re.compile(r"^  \S*volery (--data-dir \S+ )?doctor$", re.MULTILINE)
+
+
+def banner(platform) -> str:
+    """What it printed when it was up, which may be after its first answer."""
+
+    def printed() -> str | None:
+        text = platform.stdout_file.read_text()
+        return text if BANNER_END.search(text) else None
+
+    return processes.wait_until(printed, 60, "the banner ends with the doctor")
 
 
 def test_demo_echo_answers_at_once_and_says_what_it_is(fresh):
@@ -32,10 +44,12 @@ def test_livez_answers_within_a_second_of_the_start(fresh):
     assert platform.stop() == 0
     # The bound is the product's promise, doubled for a debug build on a busy machine; the second start is what counts.
     platform.start(wait="")
+    lost = processes.time_lost(platform.process.pid)
     platform.wait_for("/livez", seconds=30)
     second = time.monotonic() - platform.started
-    assert second < 2, f"first start {first:.2f} s, second start {second:.2f} s"
-    assert httpx.get(platform.url + "/livez").json() == {"status": "live"}
+    told = f"first start {first:.2f} s, second start {second:.2f} s, of which {lost():.2f} s without a processor"
+    assert second < 2 + lost(), told
+    assert httpx.get(platform.url + "/livez", timeout=30).json() == {"status": "live"}
 
 
 def test_readyz_means_that_something_can_be_served(fresh):
@@ -57,18 +71,16 @@ def test_the_first_key_is_in_a_file_that_only_its_owner_reads(fresh):
 
 def test_the_first_key_is_printed_once(fresh):
     platform = fresh().start()
-    assert platform.output.count(platform.key) >= 1
+    assert platform.key in banner(platform)
     platform.stop()
-    printed = len(platform.output)
+    platform.stdout_file.rename(platform.stdout_file.with_suffix(".first"))
     platform.start()
-    assert platform.key not in platform.output[printed:]
+    assert platform.key not in banner(platform) + platform.output
 
 
 def test_what_it_prints_is_the_next_action(fresh):
     platform = fresh().start()
-    printed = processes.wait_until(
-        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner ends with the doctor"
-    )
+    printed = banner(platform)
     assert str(platform.data_dir) in printed
     assert f"{platform.url}/v1" in printed
     assert "demo-echo" in printed
@@ -77,15 +89,12 @@ def test_what_it_prints_is_the_next_action(fresh):
 
 def run_printed(platform, first_word: str) -> str:
     """Runs the command of the banner that starts with this word, as it stands, and returns what it printed."""
-    text = processes.wait_until(
-        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner is complete"
-    )
-    command = re.search(rf"^  ({first_word} .*(?:(?<=\\)\n.*)*)", text, re.MULTILINE).group(1)
+    command = re.search(rf"^  ({first_word} .*(?:(?<=\\)\n.*)*)", banner(platform), re.MULTILINE).group(1)
     done = subprocess.run(
         ["bash", "-c", command],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=UNTIL_IT_ENDS,
         env=clean_environment(PATH=f"{BINARY.parent}:{os.environ['PATH']}"),
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -109,10 +118,7 @@ def test_the_printed_chat_works_as_it_stands(platform):
 
 def printed_command(fresh, path: str, start: tuple[str, ...] = ()) -> str:
     platform = fresh(environment={"PATH": path}, prefix=start).start()
-    text = processes.wait_until(
-        lambda: platform.output if BANNER_END.search(platform.output) else "", 10, "the banner is complete"
-    )
-    return re.search(r"^  (\S*volery) --data-dir", text, re.MULTILINE).group(1)
+    return re.search(r"^  (\S*volery) --data-dir", banner(platform), re.MULTILINE).group(1)
 
 
 def test_printed_commands_name_the_program_as_the_next_terminal_finds_it(fresh, tmp_path):
@@ -126,16 +132,10 @@ def test_printed_commands_name_the_program_as_the_next_terminal_finds_it(fresh, 
     assert printed_command(fresh, f"{tmp_path}/other:{tmp_path}/bin:{system}") == str(BINARY), "another one is first"
 
 
-def spoken(stream: str) -> str:
-    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
-    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
-
-
 def test_a_provider_key_in_the_environment_is_named_and_its_value_never(fresh):
     secret = "sk-or-v1-0123456789abcdef"
     platform = fresh(environment={"OPENROUTER_API_KEY": secret}).start()
-    processes.wait_until(lambda: BANNER_END.search(platform.output), 10, "the banner")
-    assert "OPENROUTER_API_KEY" in platform.output
+    assert "OPENROUTER_API_KEY" in banner(platform)
     assert secret not in platform.output
 
 
@@ -143,7 +143,7 @@ def test_a_second_platform_on_the_same_folder_is_refused_with_the_reason(fresh):
     first = fresh().start()
     second = fresh(data_dir=first.data_dir)
     second.start(wait="")
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert "DATA_FOLDER_IN_USE" in second.output
 
 
@@ -152,7 +152,7 @@ def test_a_busy_port_is_refused_with_the_reason(fresh):
     second = fresh()
     second.port = first.port
     second.start(wait="")
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert "ADDRESS_IN_USE" in second.output
     levels = [json.loads(line)["level"] for line in second.output.splitlines() if line.startswith("{")]
     assert not {"warning", "error"} & set(levels), second.output
@@ -217,7 +217,7 @@ def test_the_second_start_of_the_real_models_needs_no_network(downloads, fresh, 
         )
         return '"choices"' in done.stdout
 
-    processes.wait_until(is_serving, 90, f"the real model serves:\n{platform.output[-4000:]}", interval=0.3)
+    processes.wait_until(is_serving, 180, f"the real model serves:\n{platform.output[-4000:]}", interval=0.3)
     assert platform.stop() == 0
 
 

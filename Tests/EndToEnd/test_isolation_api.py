@@ -116,7 +116,7 @@ def money_of(platform: Platform, a: Organization) -> dict[str, str]:
         answer = a.admin.call("GET", f"/v1/admin/ledger/requests/{request}")
         return answer.json().get("transfers", []) if answer.status_code == 200 else []
 
-    processes.wait_until(transfers, 20, "the request is settled")
+    processes.wait_until(transfers, 60, "the request is settled")
     account = next(row for row in transfers() if row["reason"] == "count")["debit_account_id"]
     return {"budget": budget, "credit": credit, "request": request, "account": account}
 
@@ -294,5 +294,5 @@ def test_usage_of_one_is_never_in_the_sums_of_the_other(both):
         listed = org.owner.pages("/v1/admin/usage", 1000, each="true", workspace=org.workspace["id"])
         return {row["request_id"] for row in listed}
 
-    processes.wait_until(lambda: own in rows(b) and request in rows(a), 10, "the rows are there", 0.1)
+    processes.wait_until(lambda: own in rows(b) and request in rows(a), 60, "the rows are there", 0.1)
     assert request not in rows(b) and own not in rows(a)

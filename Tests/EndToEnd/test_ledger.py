@@ -146,7 +146,7 @@ def test_without_a_price_prepaid_is_told_what_is_missing(shop, fast):
 def test_the_metrics_of_money_are_those_that_the_manual_explains(shop):
     ours = re.compile(r"volery_(?:unpriced|actual_above|late|escrow|admission|ledger|money)_[a-z_]*[a-z]")
     assert Spender.made(shop).ask("demo-echo", 5).status_code == 200
-    scraped = httpx.get(shop.metrics_url, timeout=10).text
+    scraped = httpx.get(shop.metrics_url, timeout=30).text
     explained = set(ours.findall((ROOT / "docs/operations.md").read_text()))
     assert set(ours.findall(scraped)) == explained and len(explained) >= 15
     for name in explained:

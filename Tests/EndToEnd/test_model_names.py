@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-import httpx2 as httpx
 import pytest
 from harness.money import Spender, command
 from harness.tenancy import Admin, chat, refused, unique
@@ -137,8 +136,6 @@ def test_the_default_models_have_their_names_without_a_server_and_before_they_ar
 @pytest.mark.parametrize("value", [-3, 0])
 def test_a_cap_below_one_is_refused(shop, spender, cap, value):
     body = {"model": "demo-echo", "messages": [{"role": "user", "content": "Hi"}], cap: value}
-    answer = httpx.post(
-        shop.url + "/v1/chat/completions", json=body, headers={"authorization": f"Bearer {spender.token}"}
-    )
+    answer = shop.post("/v1/chat/completions", body, key=spender.token)
     refused(answer, 400, "VALIDATION_ERROR")
     assert answer.json()["error"]["param"] == cap

@@ -36,7 +36,7 @@ def test_a_request_is_priced_by_the_book_of_its_acceptance(shop, spender, fast):
     name = priced_model(shop, fast.url, "1")
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(spender.ask, name, 20, prompt="words=20 pause=100", stream=True)
-        processes.wait_until(lambda: metric(shop, "volery_requests_in_flight") > 0, 10, "the stream runs")
+        processes.wait_until(lambda: metric(shop, "volery_requests_in_flight") > 0, 60, "the stream runs")
         set_price(shop, name, "1000")
         assert slow.result().status_code == 200
     assert spender.spent() == 20
@@ -148,6 +148,7 @@ def test_new_api_disconnects_who_leaves_pays_for_what_was_produced(spender, mode
         paid = spender.spent() - before
         assert leave_after <= paid < 200, f"left after {leave_after} words and paid {paid}"
     assert spender.ask(model, 100).status_code == 200
+    spender.settle()
     assert spender.balance()["pending"] == 0
 
 
@@ -172,7 +173,7 @@ def test_litellm_streams_without_usage_are_not_free(shop, spender, upstream, con
     answer = spender.ask(name, 50, stream=True)
     assert answer.status_code == 200 and "[DONE]" in answer.text
     assert spender.spent() == tokens
-    assert spender.rows()[0]["token_source"] == "estimated"
+    assert [row["token_source"] for row in spender.rows()] == ["estimated"]
 
 
 def test_litellm_stuck_concurrency_slots_come_back_however_a_client_ends(spender, model):
@@ -185,8 +186,9 @@ def test_litellm_stuck_concurrency_slots_come_back_however_a_client_ends(spender
     def both() -> bool:
         return statuses(spender.ask_together(2, model, 3)) == [200, 200]
 
-    processes.wait_until(both, 10, "both slots are free", interval=0.2)
-    answers = spender.ask_together(6, model, 10, prompt="words=10 pause=100", stream=True)
+    processes.wait_until(both, 60, "both slots are free", interval=0.2)
+    # Long enough that all six are there before the first two end.
+    answers = spender.ask_together(6, model, 10, prompt="words=10 pause=400", stream=True)
     assert statuses(answers).count(200) >= 2
     assert {answer.status_code for answer in answers} == {200, 429}
     for answer in answers:
@@ -267,7 +269,7 @@ def test_a_killed_platform_charges_once_and_holds_nothing(tmp_path, fast):
             ]
             for thread in threads:
                 thread.start()
-            processes.wait_until(lambda: metric(running, "volery_requests_in_flight") > 4, 20, "requests run")
+            processes.wait_until(lambda: metric(running, "volery_requests_in_flight") > 4, 60, "requests run")
             running.process.kill()
             running.process.wait(10)
             for thread in threads:
@@ -281,7 +283,7 @@ def test_a_killed_platform_charges_once_and_holds_nothing(tmp_path, fast):
         def nothing_is_held() -> bool:
             return spender.balance()["pending"] == 0
 
-        processes.wait_until(nothing_is_held, 30, "nothing is held", interval=0.5)
+        processes.wait_until(nothing_is_held, 60, "nothing is held", interval=0.5)
         verified(running)
     finally:
         running.stop()
@@ -302,7 +304,7 @@ def _leave_stream(spender: Spender, model: str, words: int, after: int) -> None:
     headers = {"authorization": f"Bearer {spender.token}"}
     url = spender.platform.url + "/v1/chat/completions"
     with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
-        assert answer.status_code == 200
+        assert spender.note(answer).status_code == 200
         seen = 0
         for line in answer.iter_lines():
             if '"content"' in line:

@@ -172,12 +172,13 @@ def test_credit_that_must_cover_everything_is_told_and_other_credit_is_not(spend
 def test_the_official_client_meets_the_errors_that_it_knows(shop, spender, model):
     client = shop.client(spender.token)
     spender.budget("10", period="day")
-    client.chat.completions.create(model=model, max_tokens=10, messages=MESSAGES)
+    answer = client.chat.completions.with_raw_response.create(model=model, max_tokens=10, messages=MESSAGES)
+    spender.answered.add(answer.headers["x-request-id"])
     with pytest.raises(openai.RateLimitError) as over:
         client.with_options(max_retries=5).chat.completions.create(model=model, max_tokens=10, messages=MESSAGES)
     assert over.value.code == "QUOTA_EXCEEDED" and over.value.body["amount"] == "10.00"
     assert over.value.response.headers["x-should-retry"] == "false"
-    assert [row["http_status"] for row in spender.rows()] == [200], "a refusal is no usage"
+    assert [row["http_status"] for row in spender.settle()] == [200], "a refusal is no usage"
 
     calm = spender.another_key()
     calm.budget("1000", "--key", calm.key_id)

@@ -4,7 +4,7 @@ import random
 import time
 from decimal import Decimal
 
-from harness import load, processes
+from harness import accounts, load, processes
 from harness.load import Ask, Load
 from harness.money import Spender, command, priced_model, set_price, verified
 from harness.postgres import own_cluster
@@ -74,12 +74,12 @@ def kill_one_every_second(nodes: list[Platform], loads: list[Load], chance: rand
 
 
 def reconcile(nodes, spender: Spender, seen, budget: dict, model: str) -> None:
-    for node in nodes:
-        Spender(node, spender.workspace, spender.key_id, spender.token).settle(60)
-    rows = {row["request_id"]: row for row in spender_rows(spender)}
-    prices = {request: Decimal(row["price"]["amount"]) for request, row in rows.items() if row["price"]}
     complete = [one for one in seen if one.is_complete and one.status == 200 and one.code is None]
     assert complete, "nobody got an answer"
+    for node in nodes:
+        settled = accounts.settled_rows(node, {one.request for one in complete}, workspace=spender.workspace)
+    rows = {row["request_id"]: row for row in settled}
+    prices = {request: Decimal(row["price"]["amount"]) for request, row in rows.items() if row["price"]}
     for one in complete:
         assert prices.get(one.request) == WORDS, f"{one.request} was seen complete: {rows.get(one.request)}"
     in_doubt = set(prices) - {one.request for one in complete}
@@ -104,21 +104,3 @@ def reconcile(nodes, spender: Spender, seen, budget: dict, model: str) -> None:
     assert Decimal(shown["now"]["spent"]["amount"]) == spent
     verified(nodes[0])
     print(f"{len(complete)} seen complete, {len(in_doubt)} in doubt, {len(prices)} charged")
-
-
-def spender_rows(spender: Spender) -> list[dict]:
-    """All rows of the workspace, page by page."""
-    rows: list[dict] = []
-    after: dict[str, str] = {}
-    while True:
-        answer = spender.platform.get(
-            "/v1/admin/usage",
-            key=spender.platform.operator_token,
-            params={"each": "true", "workspace": spender.workspace, "limit": 1000, **after},
-        )
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
-        rows += page["data"]
-        if not page["has_more"]:
-            return rows
-        after = {"after": page["last_id"]}

@@ -12,9 +12,11 @@ from harness.volery import Platform
 
 ROOT = Path(__file__).parents[2]
 DESCRIPTION = ROOT / "openapi/volery.yaml"
+SECONDS = 900
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 ADMIN = ("--include-path-regex", "^/v1/(admin|auth)/")
 INFERENCE = ("--exclude-path-regex", "^/v1/(admin|auth)/")
+pytestmark = pytest.mark.timeout(SECONDS + 60)
 
 
 def run_schemathesis(platform: Platform, token: str | None, *arguments: str) -> None:
@@ -46,7 +48,7 @@ def run_schemathesis(platform: Platform, token: str | None, *arguments: str) -> 
         *arguments,
     ]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=900, cwd=platform.data_dir.parent, stdin=subprocess.DEVNULL
+        command, capture_output=True, text=True, timeout=SECONDS, cwd=platform.data_dir.parent, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert " passed" in done.stdout or "No issues found" in done.stdout, done.stdout[-2000:]

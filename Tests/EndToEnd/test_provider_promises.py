@@ -117,7 +117,7 @@ def test_an_answer_is_capped_by_the_workspaces_routing_where_its_caller_names_no
     model = stage.model(dialect, "good")
     assert stage.platform.volery("routing", "set", "--strategy", "priority", "--output-cap", "77").code == 0
     try:
-        processes.wait_until(lambda: sent() == 77, 5, "the cap is sent", interval=0.05)
+        processes.wait_until(lambda: sent() == 77, 60, "the cap is sent", interval=0.05)
         assert sent(max_tokens=12) == 12
     finally:
         assert stage.platform.volery("routing", "remove").code == 0

@@ -141,12 +141,12 @@ def test_anthropics_rules_are_kept():
     right = [(headers, good | {"temperature": 0.5}), (newer, good), (bearer, good)]
     with ProviderServer(CLAUDE) as server:
         for fields, body in wrong:
-            assert httpx.post(f"{server.url}/messages", json=body, headers=fields).status_code == 400, body
+            assert httpx.post(f"{server.url}/messages", json=body, headers=fields, timeout=20).status_code == 400, body
         assert len(server.faults) == len(wrong)
         for fields, body in right:
-            assert httpx.post(f"{server.url}/messages", json=body, headers=fields).status_code == 200, body
+            assert httpx.post(f"{server.url}/messages", json=body, headers=fields, timeout=20).status_code == 200, body
         nobody = {"anthropic-version": NEWER}
-        assert httpx.post(f"{server.url}/messages", json=good, headers=nobody).status_code == 401
+        assert httpx.post(f"{server.url}/messages", json=good, headers=nobody, timeout=20).status_code == 401
 
 
 def test_anthropic_counts_tokens():
@@ -187,7 +187,7 @@ def test_vllm_tells_its_usage_in_every_chunk_where_that_is_asked():
 def test_runtimes_count_tokens_by_their_own_endpoint(dialect, path, body, member):
     with ProviderServer(dialect, key=False) as server:
         root = server.url.removesuffix(dialect.base)
-        answer = httpx.post(root + path, json=body)
+        answer = httpx.post(root + path, json=body, timeout=20)
         assert answer.status_code == 200 and answer.json()[member]
         assert answer.json().get("max_model_len", LIMIT) == LIMIT
-        assert httpx.get(f"{root}/health").status_code == 200
+        assert httpx.get(f"{root}/health", timeout=20).status_code == 200

@@ -5,14 +5,8 @@ import time
 
 import pytest
 from harness import processes, raw
+from harness.streams import open_stream
 from harness.upstream import Connection, Request, delta
-
-
-def open_stream(echo, model: str):
-    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": True}
-    sock = raw.connect(echo.port)
-    sock.sendall(raw.request_bytes("POST", "/v1/chat/completions", echo.key, json.dumps(body).encode()))
-    return sock
 
 
 def silent_after(words: int):
@@ -29,22 +23,29 @@ def silent_after(words: int):
     return script
 
 
+def row_of(echo, model: str) -> dict:
+    """The one row of a model that was asked once."""
+    return processes.wait_until(
+        lambda: next((row for row in echo.usage_rows() if row["model"] == model), None), 60, "its usage row"
+    )
+
+
 def test_the_upstream_closes_at_once_when_a_client_leaves_a_silent_stream(echo, upstream, model_at):
     upstream.script = silent_after(2)
-    with open_stream(echo, model_at(upstream)) as sock:
+    model = model_at(upstream)
+    with open_stream(echo, model) as sock:
         data = b""
         while data.count(b"word") < 2:
             data += sock.recv(65536)
-    left = time.monotonic()
-    connection = upstream.connections[0]
+    left, lost = time.monotonic(), processes.time_lost(echo.process.pid)
+    connection = upstream.requests[0].connection
     processes.wait_until(
-        lambda: hasattr(connection, "closed_at"), 5, "the upstream's connection closes", interval=0.001
+        lambda: hasattr(connection, "closed_at"), 60, "the upstream's connection closes", interval=0.001
     )
     # Benchmarks/disconnect measures this apart from the tests, against the promised 100 ms.
-    assert connection.closed_at - left < 0.5
-    row = processes.wait_until(
-        lambda: next((row for row in echo.usage_rows() if row["status"] == "client_closed"), None), 10, "its usage row"
-    )
+    assert connection.closed_at - left < 0.5 + lost()
+    row = row_of(echo, model)
+    assert row["status"] == "client_closed"
     assert row["output_tokens"] == 2 and row["token_source"] == "estimated"
 
 
@@ -53,17 +54,15 @@ def test_the_upstream_closes_at_once_when_a_client_leaves_before_any_answer(echo
     upstream.script = silent_after(0)
     model = model_at(upstream)
     sock = open_stream(echo, model)
-    processes.wait_until(lambda: upstream.requests, 5, "the upstream was asked")
+    processes.wait_until(lambda: upstream.requests, 60, "the upstream was asked")
     leave(sock)
-    left = time.monotonic()
-    connection = upstream.connections[0]
+    left, lost = time.monotonic(), processes.time_lost(echo.process.pid)
+    connection = upstream.requests[0].connection
     processes.wait_until(
-        lambda: hasattr(connection, "closed_at"), 5, "the upstream's connection closes", interval=0.001
+        lambda: hasattr(connection, "closed_at"), 60, "the upstream's connection closes", interval=0.001
     )
-    assert connection.closed_at - left < 0.5
-    row = processes.wait_until(
-        lambda: next((row for row in echo.usage_rows() if row["model"] == model), None), 10, "its usage row"
-    )
+    assert connection.closed_at - left < 0.5 + lost()
+    row = row_of(echo, model)
     assert (row["status"], row["http_status"], row["output_tokens"]) == ("client_closed", 0, 0)
 
 
@@ -83,14 +82,14 @@ def test_a_client_that_stops_reading_pauses_the_upstream_and_memory_stays_flat(e
     before = processes.resident_bytes(echo.process.pid)
     with open_stream(echo, model_at(upstream)) as sock:
         sock.recv(1000)
-        connection = upstream.connections[0]
+        connection = upstream.requests[0].connection
 
         def has_stopped() -> bool:
             sent = connection.sent
             time.sleep(0.5)
             return sent > 0 and connection.sent == sent
 
-        processes.wait_until(has_stopped, 30, "the upstream is paused", interval=0)
+        processes.wait_until(has_stopped, 60, "the upstream is paused", interval=0)
         held = connection.sent
         grown = processes.resident_bytes(echo.process.pid) - before
         # What is in flight stands in the kernel's socket buffers, on both sides.

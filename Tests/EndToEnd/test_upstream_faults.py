@@ -1,6 +1,7 @@
 """Whatever an upstream does wrong, the caller gets a clear answer of the catalog, and the usage row says so."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -102,7 +103,7 @@ def test_a_body_of_100_mb(echo, upstream, model_at):
     upstream.script = flood
     before = processes.resident_bytes(echo.process.pid)
     check(echo, ask(echo, model_at(upstream)), 502, "UPSTREAM_INVALID_RESPONSE", "failed")
-    assert upstream.connections[0].sent < 100 << 20, "it was read to its end"
+    assert upstream.requests[0].connection.sent < 100 << 20, "it was read to its end"
     # The limit on one answer is 64 MiB; the rest leaves room for the allocator.
     assert processes.resident_bytes(echo.process.pid) - before < 160 << 20
 
@@ -212,16 +213,19 @@ def test_a_stream_that_never_begins_is_an_error_with_a_status(echo, upstream, mo
 
 
 def test_an_idle_connection_that_the_upstream_closed_costs_no_request(echo, upstream, model_at):
+    closed = threading.Semaphore(0)
+
     def answer_and_close_later(connection: Connection, request: Request) -> None:
         connection.answer(completion(request))
         time.sleep(0.2)
         connection.sock.close()
+        closed.release()
 
     upstream.script = answer_and_close_later
     model = model_at(upstream)
     for _ in range(3):
         assert ask(echo, model).status == 200
-        time.sleep(0.4)
+        assert closed.acquire(timeout=60)
 
 
 def test_one_bad_upstream_leaves_the_others_alone(echo, upstream, model_at):

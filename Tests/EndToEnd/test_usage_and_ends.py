@@ -8,15 +8,15 @@ import time
 
 import pytest
 from harness import processes, raw
+from harness.streams import open_stream
 from harness.upstream import Connection, Request, delta
-from test_streams import open_stream
 
 
 def test_every_finished_request_has_one_row(fresh):
     platform = fresh().start()
     asked = {platform.chat("demo-echo", f"number {n}").headers["x-request-id"] for n in range(10)}
     assert platform.chat("no-such-model").status_code == 404
-    processes.wait_until(lambda: len(platform.usage_rows()) >= 10, 10, "ten rows")
+    processes.wait_until(lambda: len(platform.usage_rows()) >= 10, 60, "ten rows")
     rows = platform.usage_rows()
     assert sorted(row["request_id"] for row in rows) == sorted(asked)
     for row in rows:
@@ -36,7 +36,7 @@ def test_usage_of_completed_answers_survives_kill_9(fresh):
     platform.process.wait(10)
     platform.start()
     processes.wait_until(
-        lambda: asked <= {row["request_id"] for row in platform.usage_rows()}, 15, "every row is there"
+        lambda: asked <= {row["request_id"] for row in platform.usage_rows()}, 60, "every row is there"
     )
     rows = [row["request_id"] for row in platform.usage_rows()]
     assert len(rows) == len(set(rows)), "no row is there twice"
@@ -86,13 +86,13 @@ def test_an_open_stream_is_finished_before_the_platform_ends(fresh, upstream, si
             except Exception:
                 return True
 
-        processes.wait_until(is_closed_to_newcomers, 5, "new requests are turned away")
+        processes.wait_until(is_closed_to_newcomers, 60, "new requests are turned away")
         while more := sock.recv(65536):
             data += more
-        waiting.join(30)
+        waiting.join(60)
     assert data.count(b"word ") == 20 and b"[DONE]" in data
     assert ended == [0], platform.output[-3000:]
-    row = platform.usage_rows()[0]
+    [row] = [row for row in platform.usage_rows() if row["model"] == "slow"]
     assert row["status"] == "succeeded"
 
 
@@ -106,7 +106,7 @@ def test_a_stream_that_outlives_the_drain_limit_ends_with_an_error_event(fresh, 
         while more := sock.recv(65536):
             data += more
     assert b"SHUTTING_DOWN" in data and b"[DONE]" not in data
-    assert platform.process.wait(15) == 0
+    assert platform.process.wait(60) == 0
     row = platform.usage_rows()[0]
     assert row["error_code"] == "SHUTTING_DOWN" and row["output_tokens"] > 0
 
@@ -126,10 +126,11 @@ def test_kill_9_of_the_platform_leaves_no_child(downloads, fresh, tmp_path):
     platform.process.wait(10)
     processes.wait_until(
         lambda: not [pid for pid in children if processes.is_alive(pid)],
-        5,
+        60,
         f"the children end: {[processes.command_line(pid) for pid in children]}",
     )
-    assert processes.started_for(data_dir) == {}
+    # What was started after the look as well.
+    processes.wait_until(lambda: not processes.started_for(data_dir), 60, "nothing of it is left")
 
 
 def test_ctrl_c_leaves_no_child(downloads, fresh, tmp_path):
@@ -201,7 +202,7 @@ def test_usage_survives_many_kills_under_load(fresh):
         platform.process.wait(10)
     platform.start()
     processes.wait_until(
-        lambda: platform.volery("usage", "--json").json() and _all_rows(platform) >= answered, 30, "every row"
+        lambda: platform.volery("usage", "--json").json() and _all_rows(platform) >= answered, 60, "every row"
     )
 
 
@@ -226,4 +227,5 @@ def test_a_half_written_request_at_shutdown_keeps_nobody_waiting(fresh):
         sock.sendall(raw.request_bytes("POST", "/v1/chat/completions", platform.key, body)[:-5])
         began = time.monotonic()
         assert platform.stop() == 0
-        assert time.monotonic() - began < 8
+        # Half of what running answers are given.
+        assert time.monotonic() - began < 15

@@ -179,6 +179,7 @@ import Testing
                 let answer = try await gateway.chat()
                 #expect(answer.status == 200)
             }
+            try await eventually { store.reach.asked > 2 }
             #expect(store.reach.asked > 2)
             let stranger = try await gateway.send(
                 GatewayFixture.request(

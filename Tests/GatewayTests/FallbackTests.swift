@@ -128,7 +128,7 @@ import Testing
             [ScriptedUpstream.streamHead, ScriptedUpstream.chunk(event)] + end)
         let second = try await ScriptedUpstream.start(Self.goodStream)
         var limits = GatewayLimits()
-        limits.idleTimeout = .milliseconds(200)
+        limits.idleTimeout = .seconds(2)
         try await GatewayFixture.run(limits: limits, deployments: deployments(first.port, second.port)) { gateway in
             let answer = try await gateway.chat(#","stream":true"#)
             #expect(answer.body.contains("word") && answer.body.contains(#""error""#))

@@ -312,7 +312,7 @@ import Testing
             + [.wait(.milliseconds(20))] + Self.stream([.hold(hold)]).dropFirst()
         try await run(script, limits: limits) { gateway, _, _ in
             async let answer = gateway.send(Self.request(Self.streamed))
-            try await eventually { gateway.journal.tape.toClient.contains("one") }
+            try await eventually { gateway.journal.tape.toClient.contains("one") && gateway.core.keptBytesHeld == 0 }
             #expect(gateway.core.keptBytesHeld == 0)
             hold.open()
             let ended = try await answer

@@ -126,7 +126,7 @@ import Testing
         let upstream = try await ScriptedUpstream.start([
             ScriptedUpstream.json(#"{"choices":[]}"#), .wait(.milliseconds(20)), .close,
         ])
-        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+        try await GatewayFixture.run(upstream: upstream.port, limits: JournalOrderTests.patient) { gateway in
             for _ in 0..<4 {
                 let answer = try await gateway.chat()
                 #expect(answer.status == 200)

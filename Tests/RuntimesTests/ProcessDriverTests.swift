@@ -146,7 +146,7 @@ private func mark() -> String { "9\(UInt32(SystemRandom().next() & 0xFFFFFF) + 1
         try platform.run()
         try await eventually("the tree stands") { Support.processes(with: "sleep\0\(mark)").count == 5 }
         kill(platform.processIdentifier, SIGKILL)
-        try await eventually("nothing is left", within: .seconds(5)) { Support.processes(with: mark).isEmpty }
+        try await eventually("nothing is left") { Support.processes(with: mark).isEmpty }
         #expect(Support.processes(with: mark).isEmpty)
     }
 }

@@ -35,7 +35,7 @@ private final class Seen: Sendable {
             name: tiny
             description: A model for tests
             model: {kind: chat, name: tiny, licence: MIT, context: 64}
-            process: {command: [/bin/sh, -c, '\(command)'], stop_grace: 1s}
+            process: {command: [/bin/sh, -c, '\(command)'], stop_grace: 3s}
             probe: {path: /health, interval: 100ms, failures: 2}
             restart: {initial: 10ms, maximum: 50ms}
             resources: {memory_mib: 10}
@@ -129,6 +129,7 @@ private final class Seen: Sendable {
         let fleet = try fleet(#"trap "" TERM; while :; do sleep 9123404; done"#)
         try await whileRunning(fleet) {
             try await eventually("it is ready") { fleet.statuses[0].isReady }
+            try await eventually("it hears no signal") { !Support.processes(with: "sleep\09123404").isEmpty }
             async let stopped: Void = fleet.stop("tiny")
             try await eventually("it stops") { fleet.statuses[0].state == .stopping }
             #expect(fleet.statuses[0].endpoint == nil)

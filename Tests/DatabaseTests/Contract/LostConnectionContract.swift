@@ -6,7 +6,7 @@ import TestKit
 import Testing
 
 /// Connections that break at the worst moment, for real: a proxy cuts them.
-@Suite(.timeLimit(.minutes(3)), .serialized) struct LostConnectionContract {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct LostConnectionContract {
     private func withProxy(
         _ adapter: DatabaseAdapter, statement: Duration = patientLimits.statement,
         _ body: (PostgresDatabase, CuttingProxy) async throws -> Void
@@ -139,13 +139,13 @@ import Testing
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     await #expect(throws: CancellationError.self) {
-                        try await database.write(.system) { tx in try tx.rows(nap, [0.5]).count }
+                        try await database.write(.system) { tx in try tx.rows(nap, [3.0]).count }
                     }
                 }
                 try? await eventually("it sleeps") { try await isAsleep() }
                 group.cancelAll()
             }
-            async let next = database.write(.system) { tx in try tx.rows(nap, [1.0]).count }
+            async let next = database.write(.system) { tx in try tx.rows(nap, [3.0]).count }
             try await eventually("the next one sleeps") { try await isAsleep() }
             #expect(proxy.heldCancels == 1)
             proxy.releaseCancels()

@@ -6,7 +6,7 @@ import TestKit
 import Testing
 
 /// Who the engine is to the server, on a cluster that has never seen it.
-@Suite(.timeLimit(.minutes(3)), .serialized) struct RolesContract {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct RolesContract {
     private func asSuperuser(_ url: String) -> String {
         url.replacingOccurrences(of: "volery@", with: "postgres@")
     }

@@ -5,7 +5,7 @@ import TestKit
 import Testing
 
 /// What callers are told while the server dies under them. Each test has a server of its own.
-@Suite(.timeLimit(.minutes(3)), .serialized) struct ServerFaultContract {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct ServerFaultContract {
     private struct Entry: Hashable, Comparable, Sendable {
         let writer, number: Int
 

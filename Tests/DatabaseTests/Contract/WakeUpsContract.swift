@@ -4,7 +4,7 @@ import PostgresEngine
 import TestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct WakeUpsContract {
+@Suite(.timeLimit(.minutes(10))) struct WakeUpsContract {
     private static let jobs = Topic("jobs")
     private static let mail = Topic("mail")
 

@@ -19,12 +19,17 @@ PROGRESS_SECONDS = 0.250
 CLOCK_SLACK = 0.050
 
 
-def all_rows(platform: Platform) -> list[dict]:
-    """Every usage row, by the public API's pages."""
+#: What is above nothing while the journal has something to do. A figure is that of the writer's last pass: what was
+#: written a moment ago may be in none of them, and so no one of them tells that an answer has its row.
+JOURNAL = ("volery_journal_lag_records", "volery_journal_open_requests", "volery_journal_unsynced_bytes")
+
+
+def all_rows(platform: Platform, **query: str) -> list[dict]:
+    """Every usage row, or those of a `workspace`, by the public API's pages."""
     rows, after = [], {}
     while True:
         answer = platform.get(
-            "/v1/admin/usage", key=platform.operator_token, params={"each": "true", "limit": 1000, **after}
+            "/v1/admin/usage", key=platform.operator_token, params={"each": "true", "limit": 1000, **query, **after}
         )
         assert answer.status_code == 200, answer.text
         page = answer.json()
@@ -103,10 +108,16 @@ def _known_by_time(one: Seen, made: list[float] | None) -> int:
 
 
 def metric(platform: Platform, name: str) -> float:
-    text = httpx.get(platform.metrics_url, timeout=10).text
+    text = httpx.get(platform.metrics_url, timeout=30).text
     found = re.search(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
     assert found, f"{name} is not among the metrics"
     return float(found.group(1))
+
+
+def figures_above_nothing(platform: Platform, *names: str) -> dict[str, float]:
+    text = httpx.get(platform.metrics_url, timeout=30).text
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(figures[name]) for name in names if float(figures[name]) != 0}
 
 
 def wait_until_shipped(platform: Platform, seconds: float = 60) -> None:
@@ -118,14 +129,12 @@ def wait_until_shipped(platform: Platform, seconds: float = 60) -> None:
         time.sleep(0.3)
 
 
-def settled_rows(platform: Platform, requests: set[str], seconds: float = 60) -> list[dict]:
-    """The rows, when nothing waits in the journal, nothing is open, and each of the requests has its row."""
-    names = ("volery_journal_lag_records", "volery_journal_open_requests")
+def settled_rows(platform: Platform, requests: set[str], seconds: float = 60, **query: str) -> list[dict]:
+    """The rows, when nothing runs, nothing waits in the journal, and each of the requests has its row."""
     deadline = time.monotonic() + seconds
     while True:
-        # A metric may be older than the last answer; a row that is there is not.
-        waiting = {name: value for name in names if (value := metric(platform, name))}
-        rows = [] if waiting else all_rows(platform)
+        waiting = figures_above_nothing(platform, "volery_requests_in_flight", *JOURNAL)
+        rows = [] if waiting else all_rows(platform, **query)
         missing = requests - {row["request_id"] for row in rows}
         if not waiting and not missing:
             return rows

@@ -117,7 +117,7 @@ class FastUpstream:
 
     def __exit__(self, *_) -> None:
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
     @property
     def url(self) -> str:

@@ -1,12 +1,12 @@
 """A workspace that spends: prices, budgets, credit and the ledger, through the command line that scripts use."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import httpx2 as httpx
 
-from . import processes
+from . import accounts
 from .tenancy import Admin, unique
 from .volery import Platform
 
@@ -43,6 +43,8 @@ class Spender:
     workspace: str
     key_id: str
     token: str
+    #: The requests of the workspace that were answered: each must have its row.
+    answered: set[str] = field(default_factory=set)
 
     @staticmethod
     def made(platform: Platform) -> "Spender":
@@ -54,7 +56,7 @@ class Spender:
 
     def another_key(self) -> "Spender":
         key = Admin(self.platform).key(self.workspace)
-        return Spender(self.platform, self.workspace, key["id"], key["key"])
+        return Spender(self.platform, self.workspace, key["id"], key["key"], self.answered)
 
     def budget(self, amount: str, *more: str, period: str = "total", currency: str = "USD", hard: bool = True) -> dict:
         wall = ("--hard",) if hard else ()
@@ -89,23 +91,23 @@ class Spender:
         self.settle()
         return -self.balance()["posted"]
 
-    def settle(self, seconds: float = 20) -> None:
-        """Waits until nothing runs, everything is stored, and nothing is set aside but what nobody uses."""
+    def settle(self) -> list[dict]:
+        """Waits until nothing runs and everything is stored, with a row for each answer. Returns the rows."""
+        return accounts.settled_rows(self.platform, self.answered, workspace=self.workspace)
 
-        def is_settled() -> bool:
-            text = httpx.get(self.platform.metrics_url, timeout=10).text
-            figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-            names = ("volery_journal_lag_records", "volery_journal_open_requests", "volery_requests_in_flight")
-            return all(float(figures.get(name, "0")) == 0 for name in names)
-
-        processes.wait_until(is_settled, seconds, "everything is settled", interval=0.05)
+    def note(self, answer: httpx.Response) -> httpx.Response:
+        """Remembers an answer that must have a row."""
+        if answer.status_code == 200:
+            self.answered.add(answer.headers["x-request-id"])
+        return answer
 
     def ask(self, model: str, words: int = 10, timeout: float = 60, **more) -> httpx.Response:
         """One chat request to a `FastUpstream`, whose answer has exactly as many tokens as it may have."""
         headers = {"authorization": f"Bearer {self.token}"} | more.pop("headers", {})
         prompt = more.pop("prompt", f"words={words}")
         body = {"model": model, "max_tokens": words, "messages": [{"role": "user", "content": prompt}]} | more
-        return httpx.post(self.platform.url + "/v1/chat/completions", json=body, headers=headers, timeout=timeout)
+        url = self.platform.url + "/v1/chat/completions"
+        return self.note(httpx.post(url, json=body, headers=headers, timeout=timeout))
 
     def ask_together(self, count: int, model: str, words: int = 10, **more) -> list[httpx.Response]:
         with ThreadPoolExecutor(count) as pool:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -17,28 +16,9 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from . import processes
+from .ports import free_port
 
 SCRIPT = Path(__file__).parents[3] / "dev/postgres.sh"
-
-
-def steady_port() -> int:
-    """A free port that the system never hands out by itself: what restarts on it finds it free, and a client that
-    tries it meanwhile does not connect to itself, as happens on ports of the ephemeral range."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in range(lowest - 1 - os.getpid() % 4000 * 2, 1024, -1):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            if port not in _handed_out:
-                _handed_out.add(port)
-                return port
-    raise AssertionError("no free port below the ephemeral range")
-
-
-_handed_out: set[int] = set()
 
 
 def _run(*arguments: str, timeout: float = 300) -> str:
@@ -118,6 +98,17 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
 
+    def ask_for_passwords(self, database: str, *roles: str) -> None:
+        """From now on these roles must say theirs, at that database and at every other."""
+        rules = Path(self.sql("SHOW hba_file", user="postgres")[0][0])
+        rules.write_text(f"host all {','.join(roles)} 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        self.sql("SELECT pg_reload_conf()", user="postgres")
+        without = ["psql", "-X", "-w", "-c", "SELECT 1", self.url_of(database, roles[0])]
+        # The server reads it a moment later.
+        processes.wait_until(
+            lambda: subprocess.run(without, capture_output=True, timeout=60).returncode != 0, 60, "passwords are needed"
+        )
+
     def new_database(self) -> str:
         """The URL of a new, empty database."""
         name = f"e2e_{uuid.uuid4().hex[:12]}"
@@ -141,10 +132,9 @@ def own_cluster(version: str) -> Iterator[Cluster]:
     need(version)
     folder = Path(tempfile.mkdtemp(prefix=f"volery-pg{version}-", dir="/tmp"))
     folder.chmod(0o755)
-    # On a port outside the ephemeral range, since clients try it while it is away.
     cluster = Cluster(version, folder / "cluster", "")
     try:
-        cluster.url = _run("start", version, str(cluster.folder), str(steady_port())).splitlines()[-1]
+        cluster.url = _run("start", version, str(cluster.folder), str(free_port())).splitlines()[-1]
         assert re.match(r"postgres(ql)?://", cluster.url), cluster.url
         yield cluster
     finally:
@@ -153,7 +143,7 @@ def own_cluster(version: str) -> Iterator[Cluster]:
             cluster.thaw()
         subprocess.run([str(SCRIPT), "stop", str(cluster.folder)], capture_output=True, timeout=60)
         processes.wait_until(
-            lambda: not processes.started_for(cluster.folder), 20, f"the server in {cluster.folder} has ended"
+            lambda: not processes.started_for(cluster.folder), 60, f"the server in {cluster.folder} has ended"
         )
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -69,6 +70,24 @@ def started_for(folder: Path, except_pids: set[int] = frozenset()) -> dict[int, 
         if text in _read(pid, "cmdline") or text in _read(pid, "environ") or where.startswith(text):
             found[pid] = command_line(pid)
     return found
+
+
+def time_lost(*pids: int) -> Callable[[], float]:
+    """Tells, when it is called, for how many seconds threads of these processes and of this one were ready to run since
+    now, and others had the processors. A limit in real time is what the product promises where it gets them; what the
+    machine gave to others meanwhile is added to it."""
+    pids += (os.getpid(),)
+    before = sum(map(_nanoseconds_ready, pids))
+    return lambda: max(0, sum(map(_nanoseconds_ready, pids)) - before) / 1e9
+
+
+def _nanoseconds_ready(pid: int) -> int:
+    """The second figure of each thread's schedstat. Of a thread that ended there is none any more."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return 0
+    return sum(int(fields[1]) for thread in threads if (fields := _read(pid, f"task/{thread}/schedstat").split()))
 
 
 def resident_bytes(pid: int) -> int:

@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -16,7 +17,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def connect(port: int, timeout: float = 30) -> socket.socket:
+def connect(port: int, timeout: float = 60) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout)
 
 
@@ -48,9 +49,11 @@ def read_answer(sock: socket.socket) -> Answer:
     return Answer(int(lines[0].split(" ")[1]), headers, body)
 
 
-def send(port: int, data: bytes, timeout: float = 30) -> Answer:
+def send(port: int, data: bytes, timeout: float = 60) -> Answer:
     with connect(port, timeout) as sock:
-        sock.sendall(data)
+        # Refused while it was still being sent; the answer is waiting.
+        with suppress(ConnectionError):
+            sock.sendall(data)
         return read_answer(sock)
 
 

@@ -1,4 +1,4 @@
-"""Streams that never end by themselves, and a client that sees when and how somebody else ended one."""
+"""Streams that never end by themselves, and clients that see when and how somebody else ended one."""
 
 import json
 import socket
@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from . import processes, raw
 from .upstream import Connection, Request, completion, delta
+from .volery import Platform
 
 
 def endless(connection: Connection, request: Request) -> None:
@@ -23,6 +24,20 @@ def endless(connection: Connection, request: Request) -> None:
 def never(connection: Connection, request: Request) -> None:
     """Takes the request and says nothing."""
     connection.wait_for_close(120)
+
+
+def spoken(stream: str) -> str:
+    """The text of a chat stream, as curl prints it."""
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    return "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
+
+
+def open_stream(platform: Platform, model: str) -> socket.socket:
+    """Asks for a stream, and leaves the reading to the test."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    sock = raw.connect(platform.port)
+    sock.sendall(raw.request_bytes("POST", "/v1/chat/completions", platform.key, json.dumps(body).encode()))
+    return sock
 
 
 class OpenStream:
@@ -64,11 +79,11 @@ class OpenStream:
     def status(self) -> int:
         return int(self.text.split(b" ", 2)[1]) if self.text.startswith(b"HTTP/") else 0
 
-    def wait_for_words(self, count: int = 3, seconds: float = 20) -> "OpenStream":
+    def wait_for_words(self, count: int = 3, seconds: float = 60) -> "OpenStream":
         processes.wait_until(lambda: self.words >= count, seconds, f"{count} words of a stream: {self.text[-500:]!r}")
         return self
 
-    def wait_for_end(self, seconds: float = 20) -> float:
+    def wait_for_end(self, seconds: float = 60) -> float:
         """When it ended."""
         processes.wait_until(lambda: self.ended, seconds, f"the stream ends: {self.text[-500:]!r}", interval=0.005)
         return self.ended

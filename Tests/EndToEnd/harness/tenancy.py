@@ -21,6 +21,11 @@ def unique(word: str) -> str:
     return f"{word}-{uuid.uuid4().hex[:8]}"
 
 
+def wrong(text: str) -> str:
+    """The same but for its last character."""
+    return text[:-1] + ("0" if text[-1] != "0" else "1")
+
+
 @contextmanager
 def settings_of(engine: str) -> Iterator[dict[str, str]]:
     """The settings of a platform on `sqlite`, or on a new database of PostgreSQL `15` or `18`."""

@@ -16,6 +16,8 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    #: By which it came. An upstream's first one may be that of a question for its health.
+    connection: "Connection | None" = field(default=None, repr=False)
 
     def json(self):
         return json.loads(self.body)
@@ -42,7 +44,7 @@ class Connection:
             if not self._fill():
                 return None
         body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return Request(method, path, headers, body)
+        return Request(method, path, headers, body, self)
 
     def _fill(self) -> bool:
         data = self.sock.recv(65536)

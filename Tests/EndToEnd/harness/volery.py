@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -13,8 +12,13 @@ import httpx2 as httpx
 import openai
 
 from . import processes
+from .ports import free_port
 
 BINARY = Path(os.environ.get("VOLERY_BINARY", Path(__file__).parents[3] / ".build/debug/volery"))
+
+#: Seconds for an answer without a cap. The real model says when it ends, if need be at its context's four thousand
+#: tokens, of which two busy cores make some twenty a second.
+UNTIL_IT_ENDS = 600
 
 #: Names that would reach another platform, another folder or a real provider from inside a test.
 _FOREIGN = ("VOLERY_", "OPENAI_", "ANTHROPIC_", "OPENROUTER_", "HF_")
@@ -23,12 +27,6 @@ _FOREIGN = ("VOLERY_", "OPENAI_", "ANTHROPIC_", "OPENROUTER_", "HF_")
 def clean_environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return kept | {"NO_COLOR": "1"} | extra
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @dataclass
@@ -41,6 +39,12 @@ class Result:
 
     def json(self):
         return json.loads(self.out)
+
+
+def done(result: Result):
+    """The data of a command that must have succeeded."""
+    assert result.code == 0, result.out + result.err
+    return result.json()
 
 
 def volery(*arguments: str, data_dir: Path | None = None, timeout: float = 60, **environment: str) -> Result:
@@ -97,7 +101,15 @@ class Platform:
 
     @property
     def metrics_url(self) -> str:
-        return json.loads((self.data_dir / "platform.json").read_text())["metrics_url"]
+        """Where this process has its metrics: it says so when all of its ports are open, which may be after its first
+        answer, and until then the file is that of the process before."""
+
+        def told() -> dict | None:
+            file = self.data_dir / "platform.json"
+            facts = json.loads(file.read_text()) if file.exists() else {}
+            return facts if facts.get("pid") == self.process.pid else None
+
+        return processes.wait_until(told, 60, "the platform says where its metrics are")["metrics_url"]
 
     def start(self, *arguments: str, wait: str = "/readyz", seconds: float = 60) -> "Platform":
         self.port = self.port or free_port()
@@ -128,7 +140,7 @@ class Platform:
             code = self.process.poll()
             assert code is None, f"the platform ended with {code}:\n{self.output[-4000:]}"
             try:
-                return httpx.get(self.url + path, timeout=2).status_code == 200
+                return httpx.get(self.url + path, timeout=10).status_code == 200
             except httpx.HTTPError:
                 return False
 
@@ -144,7 +156,7 @@ class Platform:
 
         processes.wait_until(is_ready, seconds, f"the model {name} is ready:\n{self.output[-6000:]}", interval=0.1)
 
-    def stop(self, sign: int = signal.SIGINT, seconds: float = 40) -> int:
+    def stop(self, sign: int = signal.SIGINT, seconds: float = 60) -> int:
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -160,7 +172,7 @@ class Platform:
         return {"authorization": f"Bearer {key or self.key}"}
 
     def get(self, path: str, key: str | None = None, **more) -> httpx.Response:
-        return httpx.get(self.url + path, headers=self.headers(key), timeout=30, **more)
+        return httpx.get(self.url + path, headers=self.headers(key), timeout=60, **more)
 
     def post(self, path: str, body, key: str | None = None, **more) -> httpx.Response:
         return httpx.post(self.url + path, json=body, headers=self.headers(key), timeout=120, **more)
@@ -185,7 +197,7 @@ class Platform:
         assert result.code == 0, result.err
         return result.json()
 
-    def usage_of(self, request_id: str, seconds: float = 10) -> dict:
+    def usage_of(self, request_id: str, seconds: float = 60) -> dict:
         """The usage row of one request; it is written shortly after the answer."""
 
         def find() -> dict | None:

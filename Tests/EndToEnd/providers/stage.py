@@ -109,7 +109,7 @@ class Stage:
         data = raw.request_bytes("POST", "/v1/chat/completions", self.platform.key, json.dumps(body).encode(), fields)
         return raw.send(self.platform.port, data)
 
-    def row(self, request: str, seconds: float = 20) -> dict:
+    def row(self, request: str, seconds: float = 60) -> dict:
         """The request's usage row, which is written shortly after the answer."""
 
         def find() -> dict | None:

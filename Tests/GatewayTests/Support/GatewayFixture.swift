@@ -141,9 +141,9 @@ extension Optional {
     }
 }
 
-/// Waits until `condition` holds, for at most ten seconds.
+/// Waits until `condition` holds, for at most a minute: what the test then expects says what is missing.
 func eventually(_ condition: () -> Bool) async throws {
     let clock = ContinuousClock()
-    let end = clock.now + .seconds(10)
+    let end = clock.now + .seconds(60)
     while !condition(), clock.now < end { try await clock.sleep(for: .milliseconds(2)) }
 }

@@ -83,14 +83,6 @@ final class ScriptedUpstream: Sendable {
 
     func stop() async throws { try await channel.close() }
 
-    /// A port that nothing listens on.
-    static func closedPort() async throws -> Int {
-        let upstream = try await start([])
-        let port = upstream.port
-        try await upstream.stop()
-        return port
-    }
-
     /// A JSON answer with the right length.
     static func json(_ body: String, status: String = "200 OK", headers: String = "") -> Step {
         .send(
