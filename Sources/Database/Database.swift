@@ -97,11 +97,29 @@ package protocol Tx: AnyObject {
     @discardableResult
     func run(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> Int
 
+    /// Runs a statement for all rows of the block, in their order and in as few statements as there are lengths of it.
+    /// - Returns: how many rows it inserted, updated or deleted.
+    @discardableResult
+    func run(_ statement: RowsStatement, _ rows: RowBlock) throws(DatabaseFailure) -> Int
+
     /// Runs one statement whose placeholders are `$1…$n`, and returns its rows.
     func rows(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> [Row]
 }
 
 extension Tx {
+    /// Value by value, for who stands between a body and its engine.
+    @discardableResult
+    package func run(_ statement: RowsStatement, _ rows: RowBlock) throws(DatabaseFailure) -> Int {
+        var rest = rows.cells[...]
+        var changed = 0
+        for part in statement.parts(of: rows.count) {
+            let cells = rest.prefix(part.length * rows.columns)
+            rest = rest.dropFirst(cells.count)
+            changed += try run(part.sql, cells.map(rows.value))
+        }
+        return changed
+    }
+
     @discardableResult
     package func run(_ sql: String) throws(DatabaseFailure) -> Int { try run(sql, []) }
 

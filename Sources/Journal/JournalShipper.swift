@@ -7,10 +7,14 @@ import Metrics
 /// what files are left, and a record that is a row already changes nothing.
 package struct JournalShipper: Sendable {
     package struct Limits: Sendable {
-        /// How often the journal is looked at when there is nothing to ship.
+        /// How often the journal is looked at.
         package var interval: Duration = .milliseconds(200)
         /// Records in one transaction.
-        package var batch = 500
+        package var batch = 2000
+        /// On a busy platform so many are waited for: a large transaction writes fewer pages for each of them.
+        package var gathered = 1000
+        /// No longer than this, where it is longer than the interval.
+        package var gathering: Duration = .seconds(1)
         /// The longest pause between tries while the store is away.
         package var longestPause: Duration = .seconds(5)
 
@@ -57,9 +61,23 @@ package struct JournalShipper: Sendable {
             }
             do {
                 try await clock.sleep(for: pause)
+                if failures == 0 { try await gather(since: pause) }
             } catch {
                 return
             }
+        }
+    }
+
+    /// Waits on while what has come since the last pass, which was so long ago, is much, grows and is not yet enough.
+    private func gather(since pause: Duration) async throws {
+        var waited = pause
+        var before = 0
+        while waited + limits.interval <= limits.gathering,
+            case let lag = journal.lag, (limits.gathered / 10..<limits.gathered).contains(lag), lag > before
+        {
+            try await clock.sleep(for: limits.interval)
+            waited += limits.interval
+            before = lag
         }
     }
 

@@ -44,7 +44,7 @@ package struct ULID: Hashable, Sendable, Comparable {
 
 extension ULID: CustomStringConvertible {
     /// Of its text form.
-    static let length = 26
+    package static let length = 26
 
     package var description: String {
         String(unsafeUninitializedCapacity: Self.length) { buffer in
@@ -54,7 +54,7 @@ extension ULID: CustomStringConvertible {
     }
 
     /// Writes the text form; the buffer must have room for it.
-    func write(to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int) {
+    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int) {
         var high = high
         var low = low
         var place = start + Self.length

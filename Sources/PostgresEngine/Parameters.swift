@@ -5,11 +5,11 @@ import Database
 /// bytes as they are.
 struct Parameters {
     /// What the server is told about each argument. NULL has no type of its own: 0, and the server infers it.
-    let types: [Oid]
-    private let bytes: [CChar]
-    private let offsets: [Int?]
-    private let lengths: [Int32]
-    private let formats: [Int32]
+    private(set) var types: [Oid] = []
+    private var bytes: [UInt8] = []
+    private var offsets: [Int?] = []
+    private var lengths: [Int32] = []
+    private var formats: [Int32] = []
 
     enum TypeID {
         static let bool: Oid = 16
@@ -27,44 +27,67 @@ struct Parameters {
         static let numeric: Oid = 1700
     }
 
-    /// An integer is declared as one: left to itself, the server takes `$1 + 30` for 32 bits.
     init(_ values: [SQLValue]) throws(SessionFailure) {
-        var types: [Oid] = []
-        var bytes: [CChar] = []
-        var offsets: [Int?] = []
-        var lengths: [Int32] = []
-        var formats: [Int32] = []
+        reserve(values.count)
         for value in values {
-            let begin = bytes.count
-            var isBinary = false
             switch value {
-            case .null: types.append(0)
-            case .integer(let number):
-                types.append(TypeID.int8)
-                bytes.append(contentsOf: String(number).utf8.lazy.map(CChar.init(bitPattern:)))
-            case .real(let number):
-                types.append(TypeID.float8)
-                bytes.append(contentsOf: String(number).utf8.lazy.map(CChar.init(bitPattern:)))
-            case .text(let text):
-                types.append(TypeID.text)
-                bytes.append(contentsOf: text.utf8.lazy.map(CChar.init(bitPattern:)))
-                // It would end the text there, in silence.
-                if bytes[begin...].contains(0) { throw .unsendable("PostgreSQL stores no text with a zero byte") }
-            case .blob(let blob):
-                types.append(TypeID.bytea)
-                bytes.append(contentsOf: blob.lazy.map(CChar.init(bitPattern:)))
-                isBinary = true
+            case .null: addNull()
+            case .integer(let number): add(number)
+            case .real(let number): add(TypeID.float8, String(number).utf8)
+            case .text(let text): try add(text: text.utf8)
+            case .blob(let blob): add(TypeID.bytea, blob, isBinary: true)
             }
-            offsets.append(value == .null ? nil : begin)
-            lengths.append(Int32(clamping: bytes.count - begin))
-            formats.append(isBinary ? 1 : 0)
-            bytes.append(0)
         }
-        self.types = types
-        self.bytes = bytes
-        self.offsets = offsets
-        self.lengths = lengths
-        self.formats = formats
+    }
+
+    /// Cells of a block.
+    init(_ rows: RowBlock, _ range: Range<Int>) throws(SessionFailure) {
+        reserve(range.count)
+        for cell in rows.cells[range] {
+            switch cell {
+            case .null: addNull()
+            case .integer(let number): add(number)
+            case .text(let begin, let count): try add(text: rows.bytes[begin..<begin + count])
+            case .blob(let begin, let count):
+                add(TypeID.bytea, rows.bytes[begin..<begin + count], isBinary: true)
+            }
+        }
+    }
+
+    private mutating func reserve(_ count: Int) {
+        types.reserveCapacity(count)
+        offsets.reserveCapacity(count)
+        lengths.reserveCapacity(count)
+        formats.reserveCapacity(count)
+        bytes.reserveCapacity(count * 24)
+    }
+
+    private mutating func addNull() {
+        types.append(0)
+        offsets.append(nil)
+        lengths.append(0)
+        formats.append(0)
+    }
+
+    /// An integer is declared as one: left to itself, the server takes `$1 + 30` for 32 bits.
+    private mutating func add(_ number: Int64) { add(TypeID.int8, String(number).utf8) }
+
+    private mutating func add(text: some Collection<UInt8>) throws(SessionFailure) {
+        let begin = bytes.count
+        add(TypeID.text, text)
+        // It would end the text there, in silence.
+        if bytes[begin..<bytes.count - 1].contains(0) {
+            throw .unsendable("PostgreSQL stores no text with a zero byte")
+        }
+    }
+
+    private mutating func add(_ type: Oid, _ value: some Collection<UInt8>, isBinary: Bool = false) {
+        types.append(type)
+        offsets.append(bytes.count)
+        bytes.append(contentsOf: value)
+        lengths.append(Int32(clamping: value.count))
+        formats.append(isBinary ? 1 : 0)
+        bytes.append(0)
     }
 
     var count: Int32 { Int32(types.count) }
@@ -73,10 +96,9 @@ struct Parameters {
     func withPointers<R>(
         _ body: (UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> R
     ) -> R {
-        bytes.withUnsafeBufferPointer { buffer in
-            let pointers = offsets.map { offset in
-                offset.flatMap { offset in buffer.baseAddress.map { $0 + offset } }
-            }
+        bytes.withUnsafeBytes { buffer in
+            let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+            let pointers = offsets.map { offset in offset.flatMap { offset in base.map { $0 + offset } } }
             return pointers.withUnsafeBufferPointer { values in
                 lengths.withUnsafeBufferPointer { lengths in
                     formats.withUnsafeBufferPointer { formats in

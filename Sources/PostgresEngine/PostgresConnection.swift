@@ -81,12 +81,15 @@ final class PostgresConnection {
         return try answers(until: deadline(limit)).last
     }
 
+    func query(_ sql: String, _ values: [SQLValue]) throws(SessionFailure) -> QueryResult {
+        try query(sql, Parameters(values))
+    }
+
     /// Runs one statement with arguments, prepared once for each connection.
     /// - Parameter setting: set for this statement alone, in the same round trip and the same transaction.
     func query(
-        _ sql: String, _ values: [SQLValue], setting: ScopeSetting? = nil
+        _ sql: String, _ parameters: Parameters, setting: ScopeSetting? = nil
     ) throws(SessionFailure) -> QueryResult {
-        let parameters = try Parameters(values)
         let name = try prepared(sql, parameters.types)
         guard let setting else {
             try send(name, parameters)

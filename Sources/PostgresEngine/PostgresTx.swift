@@ -25,22 +25,33 @@ final class PostgresTx: Tx {
     }
 
     func run(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> Int {
-        try answer(sql, arguments).changedRows
+        try answer(sql) { () throws(SessionFailure) in try Parameters(arguments.map(\.sqlValue)) }.changedRows
+    }
+
+    func run(_ statement: RowsStatement, _ rows: RowBlock) throws(DatabaseFailure) -> Int {
+        var changed = 0
+        var place = 0
+        for part in statement.parts(of: rows.count) {
+            let cells = place..<place + part.length * rows.columns
+            place = cells.upperBound
+            changed += try answer(part.sql) { () throws(SessionFailure) in try Parameters(rows, cells) }.changedRows
+        }
+        return changed
     }
 
     func rows(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> [Row] {
-        try answer(sql, arguments).rows()
+        try answer(sql) { () throws(SessionFailure) in try Parameters(arguments.map(\.sqlValue)) }.rows()
     }
 
     private func answer(
-        _ sql: String, _ arguments: [any SQLRepresentable]
+        _ sql: String, _ parameters: () throws(SessionFailure) -> Parameters
     ) throws(DatabaseFailure) -> QueryResult {
         // A cancellation that comes between two statements finds none to end.
         if failure == nil, body.isCancelled { failure = .cancelled }
         if let failure { throw failure.failure }
         do {
             return try gauges.timing { () throws(SessionFailure) in
-                try connection.query(sql, arguments.map(\.sqlValue), setting: setting)
+                try connection.query(sql, parameters(), setting: setting)
             }
         } catch {
             failure = error

@@ -21,12 +21,30 @@ final class SQLiteTx: Tx {
     }
 
     func run(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> Int {
+        try translating { try changes { try prepared(sql, arguments) { statement in try statement.execute() } } }
+    }
+
+    func run(_ statement: RowsStatement, _ rows: RowBlock) throws(DatabaseFailure) -> Int {
         try translating {
-            let before = db.totalChangesCount
-            try prepared(sql, arguments) { statement in try statement.execute() }
-            // A statement that changes nothing leaves SQLite's own count at that of the one before.
-            return db.totalChangesCount == before ? 0 : db.changesCount
+            var changed = 0
+            var place = 0
+            for part in statement.parts(of: rows.count) {
+                let cells = place..<place + part.length * rows.columns
+                place = cells.upperBound
+                changed += try changes {
+                    let (statement, _) = try prepared(part.sql, count: cells.count)
+                    try rows.bind(cells, to: statement.sqliteStatement) { try statement.execute() }
+                }
+            }
+            return changed
         }
+    }
+
+    private func changes(_ work: () throws -> Void) rethrows -> Int {
+        let before = db.totalChangesCount
+        try work()
+        // A statement that changes nothing leaves SQLite's own count at that of the one before.
+        return db.totalChangesCount == before ? 0 : db.changesCount
     }
 
     func rows(_ sql: String, _ arguments: [any SQLRepresentable]) throws(DatabaseFailure) -> [ResultRow] {
@@ -48,12 +66,25 @@ final class SQLiteTx: Tx {
     /// What GRDB is told of a statement whose parameters stand in order. It is never bound.
     private static let inOrder: StatementArguments = ["in order"]
 
-    /// SQLite takes `$1` for a named parameter and numbers the names by their first appearance. Values are bound by
-    /// that number, and past GRDB, whose arguments cost more than many a statement. The values are there while `body`
-    /// runs.
+    /// The values are there while `body` runs.
     private func prepared<T>(
         _ sql: String, _ arguments: [any SQLRepresentable], _ body: (Statement) throws -> T
     ) throws -> T {
+        let (statement, order) = try prepared(sql, count: arguments.count)
+        let values =
+            if let order {
+                order.map { arguments[$0 - 1].sqlValue }
+            } else {
+                arguments.prefix(Int(sqlite3_bind_parameter_count(statement.sqliteStatement))).map { $0.sqlValue }
+            }
+        return try binding(values, to: statement.sqliteStatement) { try body(statement) }
+    }
+
+    /// SQLite takes `$1` for a named parameter and numbers the names by their first appearance. Values are bound by
+    /// that number, and past GRDB, whose arguments cost more than many a statement.
+    /// - Parameter count: of the arguments that there are.
+    /// - Returns: the order of its arguments too, where that is not 1, 2, 3 …
+    private func prepared(_ sql: String, count: Int) throws -> (Statement, order: [Int]?) {
         try watch.check()
         guard !Self.endsTransactions(sql) else {
             throw DatabaseFailure.statement("a body does not end its transaction")
@@ -70,11 +101,8 @@ final class SQLiteTx: Tx {
             sqlite3_reset(statement.sqliteStatement)
         }
         let needed = order?.max() ?? Int(sqlite3_bind_parameter_count(statement.sqliteStatement))
-        guard needed <= arguments.count else {
-            throw DatabaseFailure.statement("the argument $\(arguments.count + 1) is missing")
-        }
-        let values = order.map { $0.map { arguments[$0 - 1].sqlValue } } ?? arguments.prefix(needed).map { $0.sqlValue }
-        return try binding(values, to: statement.sqliteStatement) { try body(statement) }
+        guard needed <= count else { throw DatabaseFailure.statement("the argument $\(count + 1) is missing") }
+        return (statement, order)
     }
 
     /// All texts and blobs stand in one block of memory while `body` runs: SQLite's own copies cost more than twice as
@@ -138,6 +166,37 @@ final class SQLiteTx: Tx {
             let failure = (error as? DatabaseError)?.failure ?? (error as? DatabaseFailure) ?? .statement("\(error)")
             self.failure = failure
             throw failure
+        }
+    }
+}
+
+extension RowBlock {
+    /// Binds cells where they stand; they stay bound while `body` runs.
+    fileprivate func bind(_ range: Range<Int>, to statement: OpaquePointer, _ body: () throws -> Void) throws {
+        try bytes.withUnsafeBytes { bytes in
+            defer { sqlite3_clear_bindings(statement) }
+            // Never nil, which SQLite takes for null.
+            let base = bytes.baseAddress ?? UnsafeRawPointer(statement)
+            try cells.withUnsafeBufferPointer { cells in
+                for (place, cell) in cells[range].enumerated() {
+                    let code = cell.bind(to: statement, at: CInt(place + 1), from: base)
+                    guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+                }
+            }
+            try body()
+        }
+    }
+}
+
+extension RowBlock.Cell {
+    fileprivate func bind(to statement: OpaquePointer, at place: CInt, from base: UnsafeRawPointer) -> CInt {
+        switch self {
+        case .null: sqlite3_bind_null(statement, place)
+        case .integer(let number): sqlite3_bind_int64(statement, place, number)
+        case .text(let begin, let count):
+            sqlite3_bind_text(
+                statement, place, (base + begin).assumingMemoryBound(to: CChar.self), CInt(count), nil)
+        case .blob(let begin, let count): sqlite3_bind_blob(statement, place, base + begin, CInt(count), nil)
         }
     }
 }

@@ -55,8 +55,12 @@ extension DatabaseLedger {
 
     package func transfers(of request: RequestID) async throws -> [Transfer] {
         try await database.fetching(.system) { tx in
-            try tx.rows("SELECT * FROM transfer WHERE request_id = $1 ORDER BY posting_id, place", [request])
-                .map(Transfer.init(row:))
+            // Their identifiers begin with the request's and a `/`, before which only `0` comes next.
+            try tx.rows(
+                """
+                SELECT * FROM transfer WHERE id > $1 AND id < $2 AND request_id = $3 ORDER BY posting_id, place
+                """, ["\(request)/", "\(request)0", request]
+            ).map(Transfer.init(row:))
         }
     }
 

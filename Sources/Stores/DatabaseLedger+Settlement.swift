@@ -17,32 +17,29 @@ extension DatabaseLedger: SettlementStore {
 
     private static let counted = ListStatement("SELECT request_id FROM usage WHERE request_id")
 
-    /// - Parameter looksBack: whether to look for transfers of requests without a usage row. There are none, unless
-    ///   somebody posted under the same identifiers; then an insertion told so.
+    /// - Parameter looksBack: whether to look for what is there already: usage rows, and transfers of requests without
+    ///   one. There is nothing, unless a batch is sent again; then an insertion told so.
     private static func settle(
         _ settlements: [Settlement], looksBack: Bool, _ posting: PostingSeal, _ tx: any Tx
     ) throws -> SettlementReport {
         var report = SettlementReport()
         var seen: Set<RequestID> = []
         let unique = settlements.filter { seen.insert($0.record.request).inserted }
-        // Before the locks, so that a batch that is sent again costs little; the insertion decides.
-        let there = Set(
-            try counted.rows(unique.map(\.record.request), tx).map { try $0.value("request_id", as: RequestID.self) })
-        let fresh = unique.filter { !there.contains($0.record.request) }
+        let there = looksBack ? try counted.rows(unique.map(\.record.request), tx) : []
+        let known = Set(try there.map { try $0.value("request_id", as: RequestID.self) })
+        let fresh = known.isEmpty ? unique : unique.filter { !known.contains($0.record.request) }
         report.repeated = settlements.count - fresh.count
         guard !fresh.isEmpty else { return report }
         let transfers = fresh.flatMap(\.transfers)
         let rows = try LedgerRows(for: transfers, tx)
-        let known = looksBack ? try Transfer.known(transfers.map(\.id).filter(\.isWellFormed), tx) : [:]
-        var bookings = Bookings(rows: rows, known: known)
+        let posted = looksBack ? try Transfer.known(transfers.map(\.id).filter(\.isWellFormed), tx) : [:]
+        var bookings = Bookings(rows: rows, known: posted)
         let booked = try fresh.map { try bookings.book($0, tx) }
         report.late = bookings.late
         // Another shipper of the same record waits here, and then has added none.
-        guard try UsageRows.insert(booked.map { ($0.record, $0.bill) }, tx) == booked.count else {
+        guard try UsageRows(booked.count, { (booked[$0].record, booked[$0].bill) }).insert(tx) == booked.count else {
             throw PostingRaced()
         }
-        try AttemptRows.insert(booked.map(\.record), tx)
-        try RouteRows.insert(booked.map(\.record), tx)
         try SuspenseRows.insert(booked, tx)
         report.events = try bookings.rows.write(posting, tx)
         return report

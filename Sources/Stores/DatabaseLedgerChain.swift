@@ -31,17 +31,21 @@ package struct DatabaseLedgerChain: LedgerLinks {
         let last = try tx.row("SELECT number, seal FROM ledger_link ORDER BY number DESC LIMIT 1")
         var number = try last?.value("number", as: Int64.self) ?? 0
         var seal = try last?.value("seal", as: Bytes.self).bytes ?? LedgerChain.beginning
-        var links: [[any SQLRepresentable]] = []
+        var links = adding.block(rows: waiting.count)
         for row in waiting {
             let posting = Posting(
                 id: try row.value("id"), transfers: try row.value("transfers"),
                 digest: try row.value("digest", as: Bytes.self).bytes, posted: try row.value("posted"))
             number += 1
             let link = LedgerLink(number: number, previous: seal, posting: posting, sealer: sealer)
-            links.append([number, posting.id, Bytes(link.previous), Bytes(link.seal), tx.now])
+            links.add(number)
+            links.add(posting.id)
+            links.add(link.previous)
+            links.add(link.seal)
+            links.add(tx.now)
             seal = link.seal
         }
-        guard try adding.run(links, tx) == links.count else { throw SomebodyElseLinks() }
+        guard try tx.run(adding, links) == links.count else { throw SomebodyElseLinks() }
         for row in waiting {
             try tx.run("DELETE FROM posting_unlinked WHERE posting_id = $1", [try row.value("id", as: String.self)])
         }

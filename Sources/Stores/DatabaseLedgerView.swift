@@ -29,15 +29,16 @@ final class DatabaseLedgerView: LedgerView {
     }
 
     func transfers(in order: TransferRow.Order, after: TransferRow?, limit: Int) throws -> [TransferRow] {
-        let key: String?
-        switch order {
-        case .posting: key = nil
-        case .debit: key = after?.debit ?? ""
-        case .credit: key = after?.credit ?? ""
-        case .request: key = after?.request ?? ""
-        }
         let place: [any SQLRepresentable] = [after?.posting ?? "", after?.place ?? Int64.min, after?.id ?? "", limit]
-        return try tx.rows(order.sql, key.map { [$0] + place } ?? place).map(TransferRow.init(row:))
+        let values =
+            switch order {
+            case .posting: place
+            case .debit: [after?.debit ?? ""] + place
+            case .credit: [after?.credit ?? ""] + place
+            // They are named after their requests, and all of those begin so.
+            case .request: [after?.id ?? "req_", limit] as [any SQLRepresentable]
+            }
+        return try tx.rows(order.sql, values).map(TransferRow.init(row:))
     }
 
     func accounts(after: AccountRow?, limit: Int) throws -> [AccountRow] {
@@ -145,8 +146,7 @@ extension TransferRow.Order {
             """
         case .request:
             """
-            SELECT * FROM transfer WHERE (request_id, posting_id, place, id) > ($1, $2, $3, $4)
-            ORDER BY request_id, posting_id, place, id LIMIT $5
+            SELECT * FROM transfer WHERE id > $1 AND id < 'req`' AND request_id IS NOT NULL ORDER BY id LIMIT $2
             """
         }
     }

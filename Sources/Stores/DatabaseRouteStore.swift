@@ -10,7 +10,10 @@ package struct DatabaseRouteStore: RouteStore {
 
     package func insert(_ routes: [StoredRoute]) async throws {
         if routes.isEmpty { return }
-        try await database.storing(.system) { tx in try RouteRows.insert(routes, tx) }
+        // In one order, as usage rows.
+        var rows = RouteRows()
+        for route in routes.sorted(by: { $0.request < $1.request }) { rows.add(route) }
+        try await database.storing(.system) { [rows] tx in try rows.insert(tx) }
     }
 
     package func route(of request: RequestID) async throws -> StoredRoute? {
@@ -24,36 +27,46 @@ package struct DatabaseRouteStore: RouteStore {
             try tx.run(
                 """
                 DELETE FROM routing_decision WHERE request_id IN (
-                    SELECT request_id FROM routing_decision WHERE accepted < $1 ORDER BY accepted LIMIT $2)
+                    SELECT request_id FROM routing_decision WHERE request_id < $1 ORDER BY request_id LIMIT $2)
                 """,
-                [before, limit])
+                [RequestID.earliest(at: before), limit])
         }
     }
 }
 
 /// Decisions beside usage rows, in the same transaction.
-enum RouteRows {
+struct RouteRows: Sendable {
     private static let inserting = RowsStatement(
         "INSERT INTO routing_decision (request_id, workspace_id, key_id, accepted, record)", columns: 5,
         " ON CONFLICT (request_id) DO NOTHING")
 
-    static func insert(_ records: [UsageRecord], _ tx: any Tx) throws {
-        let routes = records.compactMap { record -> StoredRoute? in
-            if record.route.isEmpty { return nil }
-            return StoredRoute(
+    private var rows = inserting.block(rows: 0)
+
+    mutating func add(_ record: UsageRecord) {
+        if record.route.isEmpty { return }
+        add(
+            StoredRoute(
                 request: record.request, workspace: record.workspace, key: record.key, accepted: record.started,
-                record: record.route)
-        }
-        if !routes.isEmpty { try insert(routes, tx) }
+                record: record.route))
     }
 
-    static func insert(_ routes: [StoredRoute], _ tx: any Tx) throws {
-        // In one order, as usage rows.
-        let sorted = routes.sorted { $0.request < $1.request }
-        try inserting.run(
-            sorted.map { route -> [any SQLRepresentable] in
-                [route.request, route.workspace, route.key, route.accepted, Bytes(route.record)]
-            }, tx)
+    mutating func add(_ route: StoredRoute) {
+        rows.add(route.request)
+        rows.add(route.workspace)
+        rows.add(route.key)
+        rows.add(route.accepted)
+        rows.add(route.record)
+    }
+
+    func insert(_ tx: any Tx) throws {
+        if rows.count > 0 { try tx.run(Self.inserting, rows) }
+    }
+}
+
+extension RequestID {
+    /// Every request of an earlier time has a lesser identifier.
+    fileprivate static func earliest(at time: Instant) -> RequestID {
+        RequestID(ULID(milliseconds: UInt64(max(0, time.microseconds / 1000)), random: (0, 0)))
     }
 }
 

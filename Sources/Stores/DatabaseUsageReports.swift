@@ -30,14 +30,7 @@ package struct DatabaseUsageReports: UsageReports {
     private static func narrow(
         _ question: inout UsageWords, after: String, in workspace: WorkspaceID, _ tx: any Tx
     ) throws {
-        let row = try tx.row(
-            "SELECT started FROM usage WHERE request_id = $1 AND workspace_id = $2", [after, workspace])
-        guard let row else {
-            throw Problem(
-                .validationError, "`after` is not an identifier of this listing.", parameter: "after",
-                hint: "Use the `last_id` of the page before.")
-        }
-        let started = question.place(try row.value("started", as: Instant.self))
+        let started = question.place(try DatabaseUsageStore.place(of: after, in: workspace, tx))
         question.narrow(by: "(started, request_id) < (" + started + ", ", after, closing: ")")
     }
 
@@ -209,18 +202,8 @@ extension UsageTotal {
 extension BilledUsage {
     fileprivate init(row: Row, record: UsageRecord) throws {
         self.init(
-            record: record, billState: try row.value("bill_state"), price: try Self.money(row, "price"),
-            cost: try Self.money(row, "cost"), umu: try row.value("umu", as: Int64?.self).map { UMU(millionths: $0) },
+            record: record, billState: try row.value("bill_state"), price: try Money(row: row, "price"),
+            cost: try Money(row: row, "cost"), umu: try row.value("umu", as: Int64?.self).map { UMU(millionths: $0) },
             priceVersion: try row.value("price_version"), costVersion: try row.value("cost_version"))
-    }
-
-    private static func money(_ row: Row, _ column: String) throws -> Money? {
-        guard let units = try row.value(column, as: Int64?.self),
-            let text = try row.value(column + "_currency", as: String?.self)
-        else { return nil }
-        guard let currency = Currency(rawValue: text) else {
-            throw DatabaseFailure.corrupt("column " + column + "_currency holds no known currency")
-        }
-        return Money(units: units, currency)
     }
 }

@@ -10,11 +10,8 @@ package struct DatabaseUsageStore: UsageStore {
 
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
-        try await database.storing(.system) { tx in
-            try UsageRows.insert(records.map { ($0, .none) }, tx)
-            try AttemptRows.insert(records, tx)
-            try RouteRows.insert(records, tx)
-        }
+        let rows = UsageRows(records.count) { (records[$0], .none) }
+        _ = try await database.storing(.system) { tx in try rows.insert(tx) }
     }
 
     package func record(of request: RequestID, in workspace: WorkspaceID) async throws -> UsageRecord? {
@@ -26,17 +23,30 @@ package struct DatabaseUsageStore: UsageStore {
     }
 
     package func list(in workspace: WorkspaceID, page: PageRequest) async throws -> Page<UsageRecord> {
-        let cursor = try page.cursor(RequestKind.self)
+        let after = try page.after.map { _ in try page.cursor(RequestKind.self) }
         let rows = try await database.fetching(.workspace(workspace)) { tx in
+            let place = try after.map { try Self.place(of: $0, in: workspace, tx) }
             let rows = try tx.rows(
                 """
-                SELECT * FROM usage WHERE workspace_id = $1 AND request_id < $2
-                ORDER BY request_id DESC LIMIT $3
+                SELECT * FROM usage WHERE workspace_id = $1 AND started <= $2 AND (started, request_id) < ($2, $3)
+                ORDER BY started DESC, request_id DESC LIMIT $4
                 """,
-                [workspace, cursor, page.limit + 1])
+                [workspace, place ?? Instant(microseconds: .max), after ?? "~", page.limit + 1])
             return try UsageRecord.records(rows, tx)
         }
         return Page(rows: rows, limit: page.limit) { $0.request.description }
+    }
+
+    /// When the request began after which a page begins.
+    static func place(of request: String, in workspace: WorkspaceID, _ tx: any Tx) throws -> Instant {
+        let row = try tx.row(
+            "SELECT started FROM usage WHERE request_id = $1 AND workspace_id = $2", [request, workspace])
+        guard let row else {
+            throw Problem(
+                .validationError, "`after` is not an identifier of this listing.", parameter: "after",
+                hint: "Use the `last_id` of the page before.")
+        }
+        return try row.value("started")
     }
 
     package func summary(in workspace: WorkspaceID, days: Int, until now: Instant) async throws -> [UsageSummary] {
@@ -64,9 +74,7 @@ private let microsecondsPerDay: Int64 = 86_400_000_000
 extension UsageRecord {
     /// With their attempts. What they held is not kept: it has been settled. Routes are kept apart, for a time.
     static func records(_ rows: [Row], _ tx: any Tx) throws -> [UsageRecord] {
-        let requests = try rows.map { try $0.value("request_id", as: RequestID.self) }
-        let attempts = try AttemptRows.attempts(of: requests, tx)
-        return try zip(rows, requests).map { try UsageRecord(row: $0, attempts: attempts[$1] ?? []) }
+        try zip(rows, AttemptRows.attempts(of: rows, tx)).map { try UsageRecord(row: $0, attempts: $1) }
     }
 
     private init(row: Row, attempts: [Attempt]) throws {

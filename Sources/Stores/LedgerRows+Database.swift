@@ -121,22 +121,31 @@ extension LedgerRows {
     /// - Returns: the alerts that were set off.
     func write(_ posting: PostingSeal, _ tx: any Tx) throws -> [BudgetEvent] {
         guard !accepted.isEmpty else { return [] }
-        let words = RowWords(self, posting.id, tx.now)
-        let rows = accepted.enumerated().map { words.values(of: $0.element, place: $0.offset) }
-        guard try Self.inserting.run(rows, tx) == accepted.count else { throw PostingRaced() }
+        guard try tx.run(Self.inserting, block(of: posting.id, at: tx.now)) == accepted.count else {
+            throw PostingRaced()
+        }
         let changed = accounts.rows.filter { $0.account.keepsSums && $0.change != AccountSums() }
             .sorted { $0.account.id < $1.account.id }
-        let changes: [[any SQLRepresentable]] = changed.map {
-            [$0.account.id, $0.change.debits, $0.change.credits, $0.change.pending]
+        var changes = Self.changing.block(rows: changed.count)
+        for row in changed {
+            changes.add(row.account.id)
+            changes.add(row.change.debits)
+            changes.add(row.change.credits)
+            changes.add(row.change.pending)
         }
-        guard try Self.changing.run(changes, tx) == changed.count else {
+        guard try tx.run(Self.changing, changes) == changed.count else {
             throw DatabaseFailure.corrupt("an account's guard refused what its row allowed")
         }
         let moved = escrows.values.filter { $0.change != 0 }.sorted { $0.id < $1.id }
-        guard try Self.moving.run(moved.map { [$0.id, $0.change] }, tx) == moved.count else {
+        var moves = Self.moving.block(rows: moved.count)
+        for escrow in moved {
+            moves.add(escrow.id)
+            moves.add(escrow.change)
+        }
+        guard try tx.run(Self.moving, moves) == moved.count else {
             throw DatabaseFailure.corrupt("an escrow's guard refused what its row allowed")
         }
-        let digest = posting.sealer.seal(LedgerChain.digestForm(posting: posting.id, transfers: accepted))
+        let digest = LedgerChain.digest(of: posting.id, accepted, by: posting.sealer)
         try tx.run(
             "INSERT INTO posting (id, transfers, digest, posted) VALUES ($1, $2, $3, $4)",
             [posting.id, accepted.count, Bytes(digest), tx.now])
@@ -145,44 +154,45 @@ extension LedgerRows {
     }
 }
 
-/// What the rows of a posting say of its accounts and escrows, written once: a batch names the same few again and
-/// again.
-private struct RowWords {
+extension LedgerRows {
+    /// What the rows of a posting say of an account.
     private struct Words {
-        let id: SQLValue
+        let id: RowBlock.Cell
         let hasTenant: Bool
-        let tenant: SQLValue
-        let workspace: SQLValue
+        let tenant: RowBlock.Cell
+        let workspace: RowBlock.Cell
     }
 
-    private let accounts: AccountTable
-    private let words: [Words]
-    private let escrows: [EscrowID: SQLValue]
-    private let posting: SQLValue
-    private let now: SQLValue
-
-    init(_ rows: LedgerRows, _ posting: PostingID, _ now: Instant) {
-        accounts = rows.accounts
-        words = accounts.rows.map { row in
+    /// The rows of a posting. What they say of its accounts and escrows is written once: a batch names the same few
+    /// again and again.
+    private func block(of posting: PostingID, at now: Instant) -> RowBlock {
+        var rows = Self.inserting.block(rows: accepted.count)
+        let words = accounts.rows.map { row in
             Words(
-                id: row.account.id.sqlValue, hasTenant: row.account.tenant != nil,
-                tenant: row.account.tenant.sqlValue, workspace: row.account.workspace.sqlValue)
+                id: rows.keep(row.account.id), hasTenant: row.account.tenant != nil,
+                tenant: rows.keep(row.account.tenant), workspace: rows.keep(row.account.workspace))
         }
-        escrows = rows.escrows.mapValues { $0.id.sqlValue }
-        self.posting = posting.sqlValue
-        self.now = now.sqlValue
-    }
-
-    func values(of transfer: Transfer, place: Int) -> [any SQLRepresentable] {
-        let debit = accounts.place(of: transfer.debit).map { words[$0] }
-        let credit = accounts.place(of: transfer.credit).map { words[$0] }
-        let owner = debit?.hasTenant == true ? debit : credit
-        let escrow = transfer.escrow.map { escrows[$0] ?? $0.sqlValue }
-        return [
-            transfer.id.text, posting, place, transfer.kind.rawValue, transfer.reason.rawValue,
-            debit?.id ?? transfer.debit.sqlValue, credit?.id ?? transfer.credit.sqlValue, transfer.amount.asset.text,
-            transfer.amount.units, escrow ?? .null, transfer.request, owner?.tenant ?? .null,
-            owner?.workspace ?? .null, transfer.accepted, now,
-        ]
+        let escrows = escrows.mapValues { rows.keep($0.id) }
+        for (place, transfer) in accepted.enumerated() {
+            let debit = accounts.place(of: transfer.debit).map { words[$0] }
+            let credit = accounts.place(of: transfer.credit).map { words[$0] }
+            let owner = debit?.hasTenant == true ? debit : credit
+            rows.add(transfer.id.text)
+            rows.add(posting)
+            rows.add(place)
+            rows.add(transfer.kind.rawValue)
+            rows.add(transfer.reason.rawValue)
+            rows.add(debit?.id ?? rows.keep(transfer.debit))
+            rows.add(credit?.id ?? rows.keep(transfer.credit))
+            rows.add(transfer.amount.asset.text)
+            rows.add(transfer.amount.units)
+            rows.add(transfer.escrow.map { escrows[$0] ?? rows.keep($0) } ?? .null)
+            rows.add(transfer.request)
+            rows.add(owner?.tenant ?? .null)
+            rows.add(owner?.workspace ?? .null)
+            rows.add(transfer.accepted)
+            rows.add(now)
+        }
+        return rows
     }
 }

@@ -115,6 +115,9 @@ struct LedgerRows {
     private func fault(in transfer: Transfer, _ debit: Int?, _ credit: Int?) -> String? {
         let id = transfer.id.text
         guard transfer.id.isWellFormed else { return "\(id.prefix(96)) is not an identifier of a transfer" }
+        if let request = transfer.request, !transfer.id.isNamed(after: request) {
+            return "\(id) is not named after \(request)"
+        }
         guard transfer.amount.units > 0 else { return "\(id): an amount is at least 1" }
         guard transfer.debit != transfer.credit else { return "\(id): debit and credit are one account" }
         guard let debit else { return "\(id): \(transfer.debit) is not there" }

@@ -4,40 +4,88 @@ import Flows
 import Inference
 import Kernel
 
-/// Usage rows, with what they say of money.
-enum UsageRows {
+/// Usage rows with what they say of money, and what stands beside them: attempts and decisions.
+struct UsageRows {
     private static let inserting = RowsStatement(
         """
         INSERT INTO usage (request_id, client_request, workspace_id, key_id, operation, model, deployment_id,
             is_stream, status, http_status, error_code, input_tokens, output_tokens, count_source, started, latency,
             first_token, tenant_id, user_id, tags, cached_tokens, reasoning_tokens, bill_state, price,
-            price_currency, cost, cost_currency, umu, price_version, cost_version)
-        """, columns: 30, " ON CONFLICT (request_id) DO NOTHING")
+            price_currency, cost, cost_currency, umu, price_version, cost_version, only_provider, only_upstream,
+            only_cost_state, only_told, only_told_currency)
+        """, columns: 35, " ON CONFLICT (request_id) DO NOTHING")
 
-    /// - Returns: how many were not there yet.
+    private var usage: RowBlock
+    private var attempts = AttemptRows()
+    private var routes = RouteRows()
+
+    /// In one order, so that two who insert the same rows wait for each other and do not lock each other out.
+    /// - Parameter row: what is to be stored at each place.
+    init(_ count: Int, _ row: (Int) -> (record: UsageRecord, bill: Bill)) {
+        usage = Self.inserting.block(rows: count)
+        let requests = (0..<count).map { row($0).record.request }
+        for place in requests.indices.sorted(by: { requests[$0] < requests[$1] }) {
+            let (record, bill) = row(place)
+            add(record, bill)
+        }
+    }
+
+    /// - Returns: how many usage rows were not there yet.
     @discardableResult
-    static func insert(_ rows: [(record: UsageRecord, bill: Bill)], _ tx: any Tx) throws -> Int {
-        // In one order, so that two who insert the same rows wait for each other and do not lock each other out.
-        let sorted = rows.sorted { $0.record.request < $1.record.request }
-        return try inserting.run(sorted.map { values(of: $0.record) + values(of: $0.bill) }, tx)
+    func insert(_ tx: any Tx) throws -> Int {
+        let added = try tx.run(Self.inserting, usage)
+        try attempts.insert(tx)
+        try routes.insert(tx)
+        return added
     }
 
-    private static func values(of record: UsageRecord) -> [any SQLRepresentable] {
-        let usage = record.usage
-        return [
-            record.request, record.clientRequest, record.workspace, record.key, record.operation.rawValue, record.model,
-            record.deployment, record.isStream, record.status.rawValue, record.httpStatus, record.errorCode,
-            usage.inputTokens, usage.outputTokens, usage.source.rawValue, record.started, record.latency,
-            record.firstToken, record.billing.tenant, record.billing.user, TagList.text(of: record.billing.tags),
-            usage.cachedTokens, usage.reasoningTokens,
-        ]
+    private mutating func add(_ record: UsageRecord, _ bill: Bill) {
+        addRequest(record)
+        addBill(bill)
+        let only = AttemptRows.only(of: record)
+        usage.add(only?.provider)
+        usage.add(only?.upstream)
+        usage.add(only?.cost.rawValue)
+        usage.add(only?.told?.units)
+        usage.add(only?.told?.currency.rawValue)
+        if only == nil { attempts.add(record) }
+        routes.add(record)
     }
 
-    private static func values(of bill: Bill) -> [any SQLRepresentable] {
-        [
-            bill.state.rawValue, bill.price?.units, bill.price?.currency.rawValue, bill.cost?.units,
-            bill.cost?.currency.rawValue, bill.umu?.millionths, bill.priceVersion, bill.costVersion,
-        ]
+    private mutating func addRequest(_ record: UsageRecord) {
+        usage.add(record.request)
+        usage.add(record.clientRequest)
+        usage.add(record.workspace)
+        usage.add(record.key)
+        usage.add(record.operation.rawValue)
+        usage.add(record.model)
+        usage.add(record.deployment)
+        usage.add(record.isStream)
+        usage.add(record.status.rawValue)
+        usage.add(record.httpStatus)
+        usage.add(record.errorCode)
+        usage.add(record.usage.inputTokens)
+        usage.add(record.usage.outputTokens)
+        usage.add(record.usage.source.rawValue)
+        usage.add(record.started)
+        usage.add(record.latency)
+        usage.add(record.firstToken)
+        usage.add(record.billing.tenant)
+        usage.add(record.billing.user)
+        usage.add(TagList.text(of: record.billing.tags))
+        usage.add(record.usage.cachedTokens)
+        usage.add(record.usage.reasoningTokens)
+    }
+
+    private mutating func addBill(_ bill: Bill) {
+        usage.add(bill.state.rawValue)
+        usage.add(bill.price?.units)
+        usage.add(bill.price?.currency.rawValue)
+        usage.add(bill.cost?.units)
+        usage.add(bill.cost?.currency.rawValue)
+        usage.add(bill.umu?.millionths)
+        usage.add(bill.priceVersion)
+        usage.add(bill.costVersion)
     }
 }
 
@@ -48,37 +96,91 @@ enum TagList {
     static func tags(in text: String) -> [String] { text.split(separator: ",").map(String.init) }
 }
 
-enum AttemptRows {
+/// Calls to upstreams. The only call of a request stands in its usage row; those of a request that made several have
+/// rows of their own.
+struct AttemptRows {
     private static let inserting = RowsStatement(
-        "INSERT INTO attempt (request_id, number, workspace_id, deployment_id, provider_id, upstream, cost_state)",
-        columns: 7,
-        " ON CONFLICT (request_id, number) DO NOTHING")
+        """
+        INSERT INTO attempt (request_id, number, workspace_id, deployment_id, provider_id, upstream, cost_state, told,
+            told_currency)
+        """, columns: 9, " ON CONFLICT (request_id, number) DO NOTHING")
     private static let ofRequests = ListStatement(
-        "SELECT request_id, number, deployment_id, provider_id, upstream, cost_state FROM attempt WHERE request_id",
-        " ORDER BY request_id, number")
+        "SELECT * FROM attempt WHERE request_id", " ORDER BY request_id, number")
 
-    static func insert(_ records: [UsageRecord], _ tx: any Tx) throws {
-        let rows = records.sorted { $0.request < $1.request }.flatMap { record in
-            record.attempts.map { attempt -> [any SQLRepresentable] in
-                [
-                    record.request, attempt.number, record.workspace, attempt.deployment, attempt.provider,
-                    attempt.upstream, attempt.cost.rawValue,
-                ]
-            }
-        }
-        try inserting.run(rows, tx)
+    private var rows = inserting.block(rows: 0)
+
+    /// - Returns: the attempt that stands in the usage row.
+    static func only(of record: UsageRecord) -> Attempt? {
+        guard record.attempts.count == 1, let attempt = record.attempts.first, attempt.number == 1,
+            attempt.deployment == record.deployment
+        else { return nil }
+        return attempt
     }
 
-    static func attempts(of requests: [RequestID], _ tx: any Tx) throws -> [RequestID: [Attempt]] {
-        var attempts: [RequestID: [Attempt]] = [:]
-        for row in try ofRequests.rows(requests, tx) {
-            attempts[try row.value("request_id"), default: []].append(
-                Attempt(
-                    number: try row.value("number"), deployment: try row.value("deployment_id"),
-                    provider: try row.value("provider_id"), upstream: try row.value("upstream"),
-                    cost: try row.value("cost_state")))
+    mutating func add(_ record: UsageRecord) {
+        for attempt in record.attempts {
+            rows.add(record.request)
+            rows.add(attempt.number)
+            rows.add(record.workspace)
+            rows.add(attempt.deployment)
+            rows.add(attempt.provider)
+            rows.add(attempt.upstream)
+            rows.add(attempt.cost.rawValue)
+            rows.add(attempt.told?.units)
+            rows.add(attempt.told?.currency.rawValue)
         }
-        return attempts
+    }
+
+    func insert(_ tx: any Tx) throws {
+        if rows.count > 0 { try tx.run(Self.inserting, rows) }
+    }
+
+    /// Of usage rows, in their order.
+    static func attempts(of usage: [Row], _ tx: any Tx) throws -> [[Attempt]] {
+        let only = try usage.map(Attempt.init(only:))
+        let others = try zip(usage, only).filter { $1 == nil }
+            .map { row, _ in try row.value("request_id", as: RequestID.self) }
+        var found: [RequestID: [Attempt]] = [:]
+        for row in try ofRequests.rows(others, tx) {
+            found[try row.value("request_id"), default: []].append(try Attempt(row: row))
+        }
+        return try zip(usage, only).map { row, only in
+            if let only { return [only] }
+            return found[try row.value("request_id")] ?? []
+        }
+    }
+}
+
+extension Attempt {
+    /// The only one of a usage row.
+    fileprivate init?(only row: Row) throws {
+        guard let text: String = try row.value("only_cost_state", as: String?.self) else { return nil }
+        guard let cost = Cost(rawValue: text) else {
+            throw DatabaseFailure.corrupt("column only_cost_state holds no known state")
+        }
+        self.init(
+            number: 1, deployment: try row.value("deployment_id"), provider: try row.value("only_provider"),
+            upstream: try row.value("only_upstream"), cost: cost, told: try Money(row: row, "only_told"))
+    }
+
+    fileprivate init(row: Row) throws {
+        self.init(
+            number: try row.value("number"), deployment: try row.value("deployment_id"),
+            provider: try row.value("provider_id"), upstream: try row.value("upstream"),
+            cost: try row.value("cost_state"), told: try Money(row: row, "told"))
+    }
+}
+
+extension Money {
+    /// An amount and its currency in the column beside it; nil for none.
+    init?(row: Row, _ column: String) throws {
+        guard let units = try row.value(column, as: Int64?.self),
+            let text = try row.value(column + "_currency", as: String?.self)
+        else { return nil }
+        guard let currency = Currency(rawValue: text) else {
+            throw DatabaseFailure.corrupt("column " + column + "_currency holds no known currency")
+        }
+        self.init(units: units, currency)
     }
 }
 

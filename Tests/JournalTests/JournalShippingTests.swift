@@ -108,6 +108,42 @@ import Testing
         journal.close()
     }
 
+    @Test("a busy platform's records are gathered for up to a second, a quiet one's are not")
+    func gathering() async throws {
+        let bench = try JournalBench()
+        let journal = try bench.open()
+        let clock = bench.samples.clock
+        var limits = JournalShipper.Limits()
+        limits.gathered = 50
+        let shipper = bench.shipper(journal, limits: limits)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await shipper.run() }
+            var stored = 0
+            /// How many intervals pass until all is stored, while in each of them so many records come.
+            func intervals(_ coming: [Int]) async -> Int {
+                try? await eventually("the shipper pauses") { clock.sleepers == 1 }
+                var passed = 0
+                for count in coming {
+                    bench.append(count, to: journal)
+                    stored += count
+                    clock.advance(by: .milliseconds(200))
+                    passed += 1
+                    try? await eventually("the shipper pauses again") { clock.sleepers == 1 }
+                    if bench.store.count == stored { break }
+                }
+                return passed
+            }
+            #expect(await intervals([4]) == 1, "a few")
+            #expect(await intervals([50]) == 1, "enough")
+            #expect(await intervals([5, 5, 5, 5, 5, 5, 5]) == 5, "never longer than a second")
+            #expect(await intervals([20, 20, 20, 20]) == 3, "until it is enough")
+            #expect(await intervals([20, 0, 0, 0]) == 2, "until no more come")
+            group.cancelAll()
+        }
+        #expect(journal.lag == 0)
+        journal.close()
+    }
+
     @Test("a drain that cannot store gives up in time, and the next start stores it")
     func drainGivesUp() async throws {
         let bench = try JournalBench()

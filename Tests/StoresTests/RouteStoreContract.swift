@@ -1,3 +1,4 @@
+import Database
 import Inference
 import Kernel
 import TestKit
@@ -73,11 +74,50 @@ import Testing
         #expect(try await world.usage.record(of: world.samples.ids.next(), in: record.workspace) == nil)
     }
 
+    @Test("the only attempt of a request is read back as one of several is", arguments: StoreAdapter.allCases)
+    func onlyAttempt(adapter: StoreAdapter) async throws {
+        let world = try await adapter.open()
+        let plain = world.samples.record(in: world.samples.ids.next(), key: world.samples.ids.next())
+        let told = Money(units: 1234, .eur)
+        let other: DeploymentID = world.samples.ids.next()
+        let all: [[Attempt]] = [
+            [], [Attempt(number: 1, deployment: plain.deployment, upstream: nil, cost: .none)],
+            [
+                Attempt(
+                    number: 1, deployment: plain.deployment, provider: world.samples.ids.next(), upstream: "c-1",
+                    cost: .confirmed, told: told)
+            ],
+            [Attempt(number: 2, deployment: plain.deployment, upstream: nil, cost: .estimated)],
+            [Attempt(number: 1, deployment: other, upstream: nil, cost: .unknown)],
+            [
+                Attempt(number: 1, deployment: other, upstream: "c-2", cost: .unknown, told: told),
+                Attempt(number: 2, deployment: plain.deployment, upstream: nil, cost: .confirmed),
+            ],
+        ]
+        let records = all.map { plain.with(request: world.samples.ids.next(), attempts: $0) }
+        try await world.usage.insert(records)
+        try await world.usage.insert(records)
+        for record in records {
+            #expect(try await world.usage.record(of: record.request, in: record.workspace) == record)
+        }
+        guard let database = world.database else { return }
+        let rows = try await database.read(.system) { tx in
+            try tx.rows("SELECT request_id FROM attempt").map { try $0.value("request_id", as: RequestID.self) }
+        }
+        #expect(rows.count == 4 && Set(rows) == Set(records[3...].map(\.request)))
+    }
+
     @Test("what is older goes, the oldest first and never more than asked", arguments: StoreAdapter.allCases)
     func pruning(adapter: StoreAdapter) async throws {
         let world = try await adapter.open()
         let now = world.samples.clock.now
-        let routes = (0..<10).map { route(world, at: now - .seconds(10 - $0)) }
+        let routes = (0..<10).map { place in
+            let accepted = now - .seconds(10 - place)
+            // Named when they were accepted, as requests are.
+            let id = ULID(milliseconds: UInt64(accepted.microseconds / 1000), random: (UInt64(place), 7))
+            return StoredRoute(
+                request: RequestID(id), workspace: world.samples.ids.next(), key: nil, accepted: accepted, record: [1])
+        }
         try await world.routes.insert(routes.reversed())
         #expect(try await world.routes.prune(before: now - .seconds(5), limit: 3) == 3)
         #expect(try await left(of: routes, world) == Array(3..<10))

@@ -97,4 +97,38 @@ import Testing
         ).verify()
         #expect(verdict.ok && verdict.requests == 5, "\(verdict.findings)")
     }
+
+    @Test(
+        "attempts from before a usage row held the only one are read back, beside those that come after",
+        arguments: StoreAdapter.databases)
+    func attemptsOfTheirOwn(adapter: StoreAdapter) async throws {
+        let ids = Samples(seed: 3).ids
+        let (tenant, workspace): (TenantID, WorkspaceID) = (ids.next(), ids.next())
+        let (key, deployment, provider): (KeyID, DeploymentID, ProviderID) = (ids.next(), ids.next(), ids.next())
+        let old: RequestID = ids.next()
+        let world = try await adapter.open(after: 6) { database in
+            try await database.write(.system) { tx in
+                try tx.run("INSERT INTO tenant (id, name, created) VALUES ($1, 'default', 1)", [tenant])
+                try tx.run(
+                    "INSERT INTO workspace (id, tenant_id, name, created) VALUES ($1, $2, 'default', 1)",
+                    [workspace, tenant])
+                try tx.run(
+                    """
+                    INSERT INTO usage (request_id, workspace_id, key_id, operation, model, deployment_id, is_stream,
+                        status, http_status, input_tokens, output_tokens, count_source, started, latency)
+                    VALUES ($1, $2, $3, 'chat', 'tiny', $4, 0, 'succeeded', 200, 7, 5, 'provider', 1000, 1)
+                    """, [old, workspace, key, deployment])
+                try tx.run(
+                    """
+                    INSERT INTO attempt (request_id, number, workspace_id, deployment_id, provider_id, upstream,
+                        cost_state) VALUES ($1, 1, $2, $3, $4, 'c-1', 'confirmed')
+                    """, [old, workspace, deployment, provider])
+            }
+        }
+        let attempt = Attempt(
+            number: 1, deployment: deployment, provider: provider, upstream: "c-1", cost: .confirmed)
+        #expect(try await world.usage.record(of: old, in: workspace)?.attempts == [attempt])
+        let page = try await world.usage.list(in: workspace, page: PageRequest())
+        #expect(page.data.map(\.attempts) == [[attempt]])
+    }
 }

@@ -20,7 +20,8 @@ package enum Settings {
         "Space that must stay free on the journal's disk; below it new work is refused.")
     static let journalInterval = Setting.duration(
         "journal_interval", "200ms", in: .milliseconds(10)...Duration.seconds(60),
-        "How often what has ended is settled and stored. Longer makes fewer, larger transactions, and later alerts.")
+        "How often what has ended is settled and stored; under load it is gathered for up to a second. "
+            + "Longer makes fewer, larger transactions, and later alerts.")
     static let routeRetention = Setting.duration(
         "route_retention", "168h", in: .seconds(60)...Duration.seconds(366 * 86_400),
         "How long it can be asked why a request went where it went: its decision is kept so long.")

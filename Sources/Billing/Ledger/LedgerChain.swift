@@ -13,9 +13,25 @@ package enum LedgerChain {
     /// What the seal before the first link is taken to be.
     package static let beginning = [UInt8](repeating: 0, count: 32)
 
-    /// What a posting's digest is the seal of.
+    /// A posting's digest: its version, and the seal of what its transfers say. The first version has no number before
+    /// it.
     /// - Parameter transfers: in their places, from 0.
-    package static func digestForm(posting: PostingID, transfers: [Transfer]) -> [UInt8] {
+    package static func digest(
+        of posting: PostingID, _ transfers: [Transfer], by sealer: any LedgerSealer
+    ) -> [UInt8] {
+        [PostingForm.version] + sealer.seal(PostingForm(posting, transfers).bytes)
+    }
+
+    /// Whether a digest, of whatever version, is what these transfers have.
+    package static func holds(
+        _ digest: [UInt8], of posting: PostingID, _ transfers: [Transfer], by sealer: any LedgerSealer
+    ) -> Bool {
+        digest == self.digest(of: posting, transfers, by: sealer)
+            || digest == sealer.seal(firstForm(posting: posting, transfers: transfers))
+    }
+
+    /// What the first version of a digest is the seal of.
+    package static func firstForm(posting: PostingID, transfers: [Transfer]) -> [UInt8] {
         var form = CanonicalForm(version: 1, reserving: 64 + transfers.count * 280)
         form.add(posting.ulid)
         form.add(Int64(transfers.count))

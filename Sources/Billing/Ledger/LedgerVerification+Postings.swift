@@ -55,6 +55,11 @@ struct PostingCheck {
                 .postingChanged, [row.id, row.posting], expected: "\(posting.posted)", found: "\(row.posted)",
                 "Transfer \(row.id) says that it was posted at another time than its posting \(row.posting).")
         }
+        if let request = row.request, !row.id.utf8.starts(with: (request + "/").utf8) {
+            findings.add(
+                .unreadable, [row.id, row.posting, request], expected: "\(request)/…", found: row.id,
+                "Transfer \(row.id) is of request \(request), and is not named after it.")
+        }
         let hasEscrow = row.escrow != nil
         if hasEscrow == (row.kind == Transfer.Kind.posted.rawValue) {
             findings.add(
@@ -101,7 +106,7 @@ struct PostingCheck {
         guard let id = PostingID(posting.id), "\(id)" == posting.id, transfers.count == rows.count,
             rows.enumerated().allSatisfy({ $0.element.place == Int64($0.offset) })
         else { return false }
-        return sealer.seal(LedgerChain.digestForm(posting: id, transfers: transfers)) == posting.digest
+        return LedgerChain.holds(posting.digest, of: id, transfers, by: sealer)
     }
 
     /// Those at places that were not there, or that are taken twice.

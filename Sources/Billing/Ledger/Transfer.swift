@@ -1,10 +1,17 @@
 package import Kernel
 
 /// The caller's key to repeat a transfer: the same id with the same content is posted once, with other content is a
-/// conflict. At most 96 bytes of `A-Z a-z 0-9 _ - / : .`.
+/// conflict. At most 96 bytes of `A-Z a-z 0-9 _ - / : .`. Those of a request begin with its identifier and a `/`: by
+/// that they are found.
 package struct TransferID: Hashable, Sendable {
     package let text: String
     package init(_ text: String) { self.text = text }
+
+    package func isNamed(after request: RequestID) -> Bool {
+        let start = request.description
+        return text.utf8.count > start.utf8.count + 1 && text.utf8.starts(with: start.utf8)
+            && text.utf8.dropFirst(start.utf8.count).first == UInt8(ascii: "/")
+    }
 }
 
 /// A movement between two accounts of one asset. Written once, never changed.

@@ -70,10 +70,14 @@ extension RequestsCommand {
 
         private static func attempts(_ route: RouteView, _ context: CommandContext) -> String {
             Table(
-                [.init("CALL", .right), .init("DEPLOYMENT"), .init("COST"), .init("PROVIDER"), .init("UPSTREAM")],
+                [
+                    .init("CALL", .right), .init("DEPLOYMENT"), .init("COST"), .init("TOLD", .right), .init("PROVIDER"),
+                    .init("UPSTREAM"),
+                ],
                 rows: route.attempts.map { attempt in
                     [
                         "\(attempt.number)", "\(attempt.deployment)", attempt.costState.rawValue,
+                        attempt.told?.description ?? "",
                         attempt.provider?.description ?? "", attempt.upstream ?? "",
                     ]
                 }

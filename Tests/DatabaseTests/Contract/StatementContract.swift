@@ -33,6 +33,54 @@ import Testing
         }
     }
 
+    @Test("a block of any number of rows is written as its values are one by one", arguments: DatabaseAdapter.available)
+    func blocks(adapter: DatabaseAdapter) async throws {
+        let adding = RowsStatement(
+            "INSERT INTO kind (id, i, t, b, at, key)", columns: 6, " ON CONFLICT (id) DO NOTHING")
+        let samples = Samples(seed: 5)
+        let keys: [KeyID] = [samples.ids.next(), samples.ids.next()]
+        let texts = [nil, "", "سلام, 🦢 \u{1}\n'$1", String(repeating: "ß", count: 5000)]
+        let blobs: [[UInt8]] = [[], [0], Array(0...255)]
+        try await adapter.withDatabase { test in
+            try await test.create(
+                """
+                CREATE TABLE kind (id {int64} PRIMARY KEY, i {int64}, t TEXT, b {blob}, at {int64}, key TEXT) {strict}
+                """)
+            var first = 0
+            for count in [0, 1, 9, 10, 11, 50, 61, 127] {
+                var rows = RowBlock(columns: 6, rows: 2)
+                var expected: [[SQLValue]] = []
+                for place in 0..<count {
+                    let number: Int64? = place % 3 == 0 ? nil : .min + Int64(place)
+                    let key = place % 5 == 0 ? nil : keys[place / 2 % 2]
+                    let kept = rows.keep(key)
+                    rows.add(first + place)
+                    rows.add(number)
+                    rows.add(texts[place % 4])
+                    rows.add(blobs[place % 3])
+                    rows.add(Instant(microseconds: Int64(place)))
+                    if place % 2 == 0 { rows.add(kept) } else { rows.add(key) }
+                    expected.append([
+                        (first + place).sqlValue, number.sqlValue, texts[place % 4].sqlValue, .blob(blobs[place % 3]),
+                        .integer(Int64(place)), key.sqlValue,
+                    ])
+                }
+                #expect(rows.count == count)
+                let added = try await test.database.write(.system) { [rows] tx in
+                    (try tx.run(adding, rows), try tx.run(adding, rows))
+                }
+                #expect(added == (count, 0))
+                let found = try await test.database.execute(
+                    .system, "SELECT * FROM kind WHERE id >= $1 ORDER BY id", [first])
+                let values = try found.map { row in
+                    try ["id", "i", "t", "b", "at", "key"].map { try row.value($0, as: Stored.self).sqlValue }
+                }
+                #expect(values == expected, "\(count) rows")
+                first += count
+            }
+        }
+    }
+
     private struct Stored: SQLRepresentable {
         static var sqlName: String { "a value" }
         let sqlValue: SQLValue

@@ -123,10 +123,16 @@ class Stage:
         """Every call to an upstream that the request made, in order. They are stored with its row."""
         self.row(request)
         names = ("number", "deployment_id", "upstream", "cost_state")
+        # The only one stands in the usage row.
+        question = """
+            SELECT number, deployment_id, upstream, cost_state FROM attempt WHERE request_id = ?1
+            UNION ALL
+            SELECT 1, deployment_id, only_upstream, only_cost_state FROM usage
+            WHERE request_id = ?1 AND only_cost_state IS NOT NULL
+            ORDER BY 1
+        """
         with sqlite3.connect(f"file:{self.platform.data_dir}/volery.db?mode=ro", uri=True) as database:
-            rows = database.execute(
-                f"SELECT {', '.join(names)} FROM attempt WHERE request_id = ? ORDER BY number", (request,)
-            ).fetchall()
+            rows = database.execute(question, (request,)).fetchall()
         return [dict(zip(names, row, strict=True)) for row in rows]
 
 

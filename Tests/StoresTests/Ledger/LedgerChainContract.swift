@@ -112,6 +112,23 @@ import Testing
         #expect(try await proof.verdict().findings.map(\.kind) == [.postingMissing])
     }
 
+    @Test("a posting that was sealed in the first form is proved like any other", arguments: StoreAdapter.databases)
+    func firstForm(adapter: StoreAdapter) async throws {
+        let proof = try await ProofWorld.open(adapter)
+        let world = proof.base
+        let budget = try await world.budget(limit: 1000)
+        _ = try await world.ledger.post([world.count("c", 1, in: budget)])
+        let transfers = try await world.ledger.transfers(of: budget, page: PageRequest()).data
+        let row = try #require(
+            try await world.database.read(.system) { tx in try tx.row("SELECT posting_id FROM transfer") })
+        let posting: PostingID = try row.value("posting_id")
+        let digest = TestLedgerSealer().seal(LedgerChain.firstForm(posting: posting, transfers: transfers))
+        let sealed = Forgery("UPDATE posting SET digest = $2 WHERE id = $1", posting, SQLValue.blob(digest))
+        #expect(try await proof.verdict(after: [sealed]).findings == [])
+        let changed = Forgery("UPDATE transfer SET accepted = accepted + 1 WHERE id = $1", "c")
+        #expect(try await proof.verdict(after: [sealed, changed]).findings.map(\.kind) == [.postingChanged])
+    }
+
     @Test("no two different postings are digested from the same bytes")
     func digestForm() throws {
         let samples = Samples()
@@ -135,9 +152,12 @@ import Testing
             [transfer(escrow: EscrowID(ULID(high: 0, low: 0)))], [transfer(request: RequestID(ULID(high: 0, low: 0)))],
             [transfer(at: 1)], [transfer("b"), transfer("c")], [transfer("c"), transfer("b")],
         ]
-        let forms = groups.map { LedgerChain.digestForm(posting: posting, transfers: $0) }
-        #expect(Set(forms).count == groups.count)
-        #expect(LedgerChain.digestForm(posting: samples.ids.next(), transfers: [plain]) != forms[1])
+        let other: PostingID = samples.ids.next()
+        let forms = groups.map { PostingForm(posting, $0).bytes }
+        #expect(Set(forms).count == groups.count && PostingForm(other, [plain]).bytes != forms[1])
+        let firstForms = groups.map { LedgerChain.firstForm(posting: posting, transfers: $0) }
+        #expect(Set(forms + firstForms).count == 2 * groups.count)
+        #expect(LedgerChain.firstForm(posting: other, transfers: [plain]) != firstForms[1])
     }
 }
 

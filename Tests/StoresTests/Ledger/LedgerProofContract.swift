@@ -285,6 +285,18 @@ struct LedgerProofContract {
                 [
                     Forgery(
                         """
+                        INSERT INTO transfer SELECT id || '/more', posting_id, 9, kind, reason, debit_account,
+                            credit_account, asset, amount, escrow_id, request_id, tenant_id, workspace_id,
+                            accepted, posted
+                        FROM transfer WHERE id = $1
+                        """, scene.charge)
+                ]
+            ),
+            (
+                "a charge that is not found by its name", .unreadable,
+                [
+                    Forgery(
+                        """
                         INSERT INTO transfer SELECT 'more', posting_id, 9, kind, reason, debit_account, credit_account,
                             asset, amount, escrow_id, request_id, tenant_id, workspace_id, accepted, posted
                         FROM transfer WHERE id = $1

@@ -143,10 +143,12 @@ package struct AttemptView: Sendable, Codable, Equatable {
     @OrNull package var provider: ProviderID?
     /// The upstream's own name for it; nil where it said none, and for everybody but the operator.
     @OrNull package var upstream: String?
+    /// What the upstream itself said that it cost; nil where it said nothing, and for everybody but the operator.
+    @OrNull package var told: Amount?
 
     private enum CodingKeys: String, CodingKey {
         case number, deployment = "deployment_id", costState = "cost_state", provider = "provider_id"
-        case upstream = "upstream_id"
+        case upstream = "upstream_id", told = "told_cost"
     }
 
     init(_ attempt: Attempt, showsUpstream: Bool) {
@@ -155,5 +157,6 @@ package struct AttemptView: Sendable, Codable, Equatable {
         costState = attempt.cost
         provider = showsUpstream ? attempt.provider : nil
         upstream = showsUpstream ? attempt.upstream : nil
+        told = showsUpstream ? attempt.told.map(Amount.init) : nil
     }
 }
