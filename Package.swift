@@ -75,7 +75,7 @@ let package = Package(
         .target(name: "CSupport"),
         .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
 
-        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "CPostgres"),
 
         // Domains: pure, and blind to each other.
         room("Kernel", []),

@@ -38,15 +38,17 @@ missing_for_build() {
     if command -v pkg-config >/dev/null; then
         pkg-config --exists sqlite3 || echo libsqlite3-dev
         pkg-config --exists libargon2 || echo libargon2-dev
-        pkg-config --exists libpq || echo libpq-dev
     else
-        echo libsqlite3-dev libargon2-dev libpq-dev
+        echo libsqlite3-dev libargon2-dev
     fi
     command -v python3 >/dev/null || echo python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     command -v curl >/dev/null || echo curl
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
+
+# The platform loads it where it is told to use PostgreSQL.
+missing_for_test() { [ -n "$(find /usr/lib /usr/local/lib -name 'libpq.so.5' -print -quit 2>/dev/null)" ] || echo libpq5; }
 
 missing_for_bench() {
     command -v wrk >/dev/null || echo wrk
@@ -87,7 +89,7 @@ main() {
         ;;
     test)
         dev/postgres.sh install all
-        return
+        mapfile -t wanted < <(missing_for_test)
         ;;
     bench) mapfile -t wanted < <(missing_for_bench | tr ' ' '\n') ;;
     *)

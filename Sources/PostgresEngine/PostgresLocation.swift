@@ -16,8 +16,9 @@ package struct PostgresLocation: Sendable, CustomStringConvertible {
     /// Host, port and database, for logs and messages.
     package let description: String
 
-    /// - Throws: `Problem(.configurationInvalid)`, in words that hold no part of the URL.
+    /// - Throws: `Problem(.configurationInvalid)`, in words that hold no part of the URL; also where libpq is missing.
     package init(_ url: Secret) throws(Problem) {
+        try PostgresLibrary.load()
         let values = try Self.values(url.reveal())
         let hosts = [values["host"], values["hostaddr"]].compactMap(\.self)
         // A password with such characters that are not percent-encoded ends up there, and would be shown.

@@ -51,7 +51,7 @@ package enum Doctor {
 
     private static func library(_ library: MachineFacts.Library) -> DoctorRow {
         let check = "library \(library.name)"
-        let expected = "any version, with its headers, to build Volery"
+        let expected = library.use
         guard let version = library.version else {
             return .warning(
                 check, found: "not found", expected: expected, remedy: "sudo apt-get install -y \(library.package)")

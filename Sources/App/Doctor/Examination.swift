@@ -32,7 +32,7 @@ package struct Examination: Sendable {
         let probe = MachineProbe(driver: ProcessDriver(clock: clock, logger: logger), clock: clock)
         let platform = runningPlatform(folder)
         async let swift = probe.swiftVersion()
-        async let libraries = probe.libraries()
+        async let libraries = probe.libraries(usesPostgres: configuration.database.isShared)
         async let python = probe.python()
         let (models, recipes) = await models(configuration.dataDir)
         let database = await database(configuration, folder, platform)

@@ -21,15 +21,20 @@ package struct MachineFacts: Sendable, Equatable {
     package var platform: PlatformState
 
     package struct Library: Sendable, Equatable {
-        /// As `pkg-config` knows it.
         package let name: String
+        /// Debian's.
         package let package: String
         package let version: String?
+        /// What is expected, and for what.
+        package let use: String
 
-        package init(name: String, package: String, version: String?) {
+        package init(
+            name: String, package: String, version: String?, use: String = "any version, with its headers, to build Volery"
+        ) {
             self.name = name
             self.package = package
             self.version = version
+            self.use = use
         }
     }
 

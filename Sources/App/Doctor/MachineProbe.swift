@@ -1,6 +1,7 @@
 import CSupport
 package import Fleet
 package import Kernel
+import PostgresEngine
 
 #if canImport(Glibc)
     import Glibc
@@ -26,11 +27,18 @@ package struct MachineProbe: Sendable {
         return lines.lazy.compactMap { Self.number(after: "Swift version ", in: $0) }.first
     }
 
-    package func libraries() async -> [MachineFacts.Library] {
+    /// - Parameter usesPostgres: whether libpq is asked for too, which loads it.
+    package func libraries(usesPostgres: Bool) async -> [MachineFacts.Library] {
         var found: [MachineFacts.Library] = []
-        for (name, package) in [("sqlite3", "libsqlite3-dev"), ("libargon2", "libargon2-dev"), ("libpq", "libpq-dev")] {
+        for (name, package) in [("sqlite3", "libsqlite3-dev"), ("libargon2", "libargon2-dev")] {
             let version = await output("pkg-config", "--modversion", name)?.first
             found.append(MachineFacts.Library(name: name, package: package, version: version))
+        }
+        if usesPostgres {
+            found.append(
+                MachineFacts.Library(
+                    name: "libpq", package: "libpq5", version: PostgresLibrary.version,
+                    use: "any version, to use PostgreSQL"))
         }
         return found
     }
