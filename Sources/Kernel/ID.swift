@@ -21,18 +21,24 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
 extension ID: CustomStringConvertible {
     /// Written in one piece: rows and logs are full of them.
     package var description: String {
-        let prefix = Kind.prefix.utf8
-        let start = prefix.count + 1
-        return String(unsafeUninitializedCapacity: start + ULID.length) { buffer in
-            var place = 0
-            for byte in prefix {
-                buffer[place] = byte
-                place += 1
-            }
-            buffer[place] = UInt8(ascii: "_")
-            ulid.write(to: buffer, at: start)
-            return start + ULID.length
+        String(unsafeUninitializedCapacity: Self.length) { buffer in
+            write(to: buffer)
+            return Self.length
         }
+    }
+
+    /// Bytes of the text form.
+    package static var length: Int { Kind.prefix.utf8.count + 1 + ULID.length }
+
+    /// Writes the text form; the buffer must have room for it.
+    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+        var place = 0
+        for byte in Kind.prefix.utf8 {
+            buffer[place] = byte
+            place += 1
+        }
+        buffer[place] = UInt8(ascii: "_")
+        ulid.write(to: buffer, at: place + 1)
     }
 }
 
