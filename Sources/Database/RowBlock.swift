@@ -84,11 +84,14 @@ package struct RowBlock: Sendable {
     private mutating func write(_ ulid: ULID, after prefix: String) -> Cell {
         let begin = bytes.count
         var prefix = prefix
-        prefix.withUTF8 { bytes.append(contentsOf: $0) }
-        bytes.append(UInt8(ascii: "_"))
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: ULID.length) { text in
-            ulid.write(to: text, at: 0)
-            bytes.append(contentsOf: text)
+        prefix.withUTF8 { prefix in
+            let start = prefix.count + 1
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: start + ULID.length) { text in
+                for place in prefix.indices { text[place] = prefix[place] }
+                text[start - 1] = UInt8(ascii: "_")
+                ulid.write(to: text, at: start)
+                bytes.append(contentsOf: text)
+            }
         }
         return .text(begin: begin, count: bytes.count - begin)
     }

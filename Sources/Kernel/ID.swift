@@ -21,15 +21,17 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
 extension ID: CustomStringConvertible {
     /// Written in one piece: rows and logs are full of them.
     package var description: String {
-        String(unsafeUninitializedCapacity: Self.longestText) { write(to: $0) }
+        String(unsafeUninitializedCapacity: Self.length) { write(to: $0) }
     }
 
-    package var longestText: Int { Self.longestText }
-    /// A prefix has at most seven characters.
-    private static var longestText: Int { 8 + ULID.length }
+    /// Bytes of the text form.
+    package static var length: Int { Kind.prefix.utf8.count + 1 + ULID.length }
 
-    /// Writes the text form; the buffer has room for `longestText`.
-    /// - Returns: how many bytes it takes.
+    package var longestText: Int { Self.length }
+
+    /// Writes the text form; the buffer has room for it.
+    /// - Returns: `length`.
+    @discardableResult
     package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var place = 0
         for byte in Kind.prefix.utf8 {

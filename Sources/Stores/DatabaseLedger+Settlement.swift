@@ -23,7 +23,7 @@ extension DatabaseLedger: SettlementStore {
         _ settlements: [Settlement], looksBack: Bool, _ posting: PostingSeal, _ tx: any Tx
     ) throws -> SettlementReport {
         var report = SettlementReport()
-        var seen: Set<RequestID> = []
+        var seen = Set<RequestID>(minimumCapacity: settlements.count)
         let unique = settlements.filter { seen.insert($0.record.request).inserted }
         let there = looksBack ? try counted.rows(unique.map(\.record.request), tx) : []
         let known = Set(try there.map { try $0.value("request_id", as: RequestID.self) })

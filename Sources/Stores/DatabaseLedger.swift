@@ -105,5 +105,6 @@ extension LedgerRows {
         try self.init(
             accounts: Set(transfers.flatMap { [$0.debit, $0.credit] }), escrows: Set(transfers.compactMap(\.escrow)),
             tx)
+        reserve(transfers.count)
     }
 }

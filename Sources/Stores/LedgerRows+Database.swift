@@ -174,22 +174,22 @@ extension LedgerRows {
         }
         let escrows = escrows.mapValues { rows.keep($0.id) }
         for (place, transfer) in accepted.enumerated() {
-            let debit = accounts.place(of: transfer.debit).map { words[$0] }
-            let credit = accounts.place(of: transfer.credit).map { words[$0] }
-            let owner = debit?.hasTenant == true ? debit : credit
+            let debit = words[acceptedPlaces[place].debit]
+            let credit = words[acceptedPlaces[place].credit]
+            let owner = debit.hasTenant ? debit : credit
             rows.add(transfer.id.text)
             rows.add(posting)
             rows.add(place)
             rows.add(transfer.kind.rawValue)
             rows.add(transfer.reason.rawValue)
-            rows.add(debit?.id ?? rows.keep(transfer.debit))
-            rows.add(credit?.id ?? rows.keep(transfer.credit))
+            rows.add(debit.id)
+            rows.add(credit.id)
             rows.add(transfer.amount.asset.text)
             rows.add(transfer.amount.units)
             rows.add(transfer.escrow.map { escrows[$0] ?? rows.keep($0) } ?? .null)
             rows.add(transfer.request)
-            rows.add(owner?.tenant ?? .null)
-            rows.add(owner?.workspace ?? .null)
+            rows.add(owner.tenant)
+            rows.add(owner.workspace)
             rows.add(transfer.accepted)
             rows.add(now)
         }

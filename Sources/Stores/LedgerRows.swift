@@ -28,9 +28,18 @@ struct LedgerRows {
     /// In their order, which is their place.
     private(set) var accepted: [Transfer] = []
     private(set) var acceptedIDs: [TransferID: Int] = [:]
+    /// Where the accounts of those stand.
+    private(set) var acceptedPlaces: [(debit: Int, credit: Int)] = []
     /// As they were before the group that is being added.
     private var undo: [(place: Int, sums: AccountSums, change: AccountSums)] = []
     private var undoEscrows: [EscrowRow] = []
+
+    /// So many transfers are to come.
+    mutating func reserve(_ count: Int) {
+        accepted.reserveCapacity(count)
+        acceptedIDs.reserveCapacity(count)
+        acceptedPlaces.reserveCapacity(count)
+    }
 
     mutating func include(_ row: AccountRow) { accounts.include(row) }
     mutating func include(_ row: EscrowRow) { escrows[row.id] = row }
@@ -52,6 +61,7 @@ struct LedgerRows {
                 acceptedIDs[undone.id] = nil
             }
             accepted.removeLast(accepted.count - count)
+            acceptedPlaces.removeLast(acceptedPlaces.count - count)
             return refusal
         }
         return nil
@@ -83,6 +93,7 @@ struct LedgerRows {
             }
         }
         accepted.append(transfer)
+        acceptedPlaces.append((debit, credit))
         return nil
     }
 

@@ -29,7 +29,8 @@ package struct MachineFacts: Sendable, Equatable {
         package let use: String
 
         package init(
-            name: String, package: String, version: String?, use: String = "any version, with its headers, to build Volery"
+            name: String, package: String, version: String?,
+            use: String = "any version, with its headers, to build Volery"
         ) {
             self.name = name
             self.package = package

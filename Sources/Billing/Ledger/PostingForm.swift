@@ -6,20 +6,32 @@ package import Kernel
 package struct PostingForm {
     package static let version: UInt8 = 2
 
-    package private(set) var bytes: [UInt8]
+    package let bytes: [UInt8]
 
     package init(_ posting: PostingID, _ transfers: [Transfer]) {
-        bytes = [Self.version]
-        bytes.reserveCapacity(32 + transfers.count * 144)
-        add(posting.ulid)
-        add(UInt64(transfers.count))
-        for transfer in transfers { add(transfer) }
+        let most = transfers.reduce(25) { $0 + 91 + $1.id.text.utf8.count + $1.amount.asset.text.utf8.count }
+        bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
+            var writer = FormWriter(UnsafeMutableRawBufferPointer(buffer))
+            writer.add(Self.version)
+            writer.add(posting.ulid)
+            writer.add(UInt64(transfers.count))
+            for transfer in transfers { writer.add(transfer) }
+            count = writer.count
+        }
     }
+}
 
-    private mutating func add(_ transfer: Transfer) {
-        bytes.append((transfer.escrow == nil ? 0 : 1) | (transfer.request == nil ? 0 : 2))
-        bytes.append(transfer.kind.sealed)
-        bytes.append(transfer.reason.sealed)
+/// Fills memory that has room for everything.
+private struct FormWriter {
+    private let buffer: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(_ buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+
+    mutating func add(_ transfer: Transfer) {
+        add(UInt8(transfer.escrow == nil ? 0 : 1) | (transfer.request == nil ? 0 : 2))
+        add(transfer.kind.sealed)
+        add(transfer.reason.sealed)
         add(transfer.id.text)
         add(transfer.debit.ulid)
         add(transfer.credit.ulid)
@@ -30,22 +42,27 @@ package struct PostingForm {
         add(UInt64(bitPattern: transfer.accepted.microseconds))
     }
 
-    private mutating func add(_ text: String) {
-        var text = text
-        text.withUTF8 { text in
-            // Rows that somebody changed may say anything.
-            withUnsafeBytes(of: UInt32(clamping: text.count).bigEndian) { bytes.append(contentsOf: $0) }
-            bytes.append(contentsOf: text)
-        }
-    }
-
-    private mutating func add(_ id: ULID) {
+    mutating func add(_ id: ULID) {
         add(id.high)
         add(id.low)
     }
 
-    private mutating func add(_ number: UInt64) {
-        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+    mutating func add(_ number: some FixedWidthInteger) {
+        let bytes = number.bitWidth / 8
+        withUnsafeBytes(of: number.bigEndian) {
+            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + bytes]).copyMemory(from: $0)
+        }
+        count += bytes
+    }
+
+    private mutating func add(_ text: String) {
+        var text = text
+        text.withUTF8 { text in
+            add(UInt32(clamping: text.count))
+            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + text.count])
+                .copyMemory(from: UnsafeRawBufferPointer(text))
+            count += text.count
+        }
     }
 }
 

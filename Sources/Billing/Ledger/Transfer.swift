@@ -8,9 +8,15 @@ package struct TransferID: Hashable, Sendable {
     package init(_ text: String) { self.text = text }
 
     package func isNamed(after request: RequestID) -> Bool {
-        let start = request.description
-        return text.utf8.count > start.utf8.count + 1 && text.utf8.starts(with: start.utf8)
-            && text.utf8.dropFirst(start.utf8.count).first == UInt8(ascii: "/")
+        var text = text
+        return text.withUTF8 { text in
+            let length = RequestID.length
+            guard text.count > length + 1, text[length] == UInt8(ascii: "/") else { return false }
+            return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: length) { start in
+                request.write(to: start)
+                return text[..<length].elementsEqual(start)
+            }
+        }
     }
 }
 

@@ -186,10 +186,15 @@ struct SettlementRules {
     ) {
         transfers.append(
             Transfer(
-                id: TransferID(stem + name + "/" + String(place)), kind: part.escrow == nil ? .posted : .post,
+                id: TransferID(stem + name + Self.number(place)), kind: part.escrow == nil ? .posted : .post,
                 reason: reason, debit: part.account, credit: to, amount: Amount(units: amount, part.asset),
                 escrow: part.escrow, request: record.request, accepted: record.started))
     }
+
+    /// Short texts are made once: a batch writes thousands of them.
+    private static let numbers = (0..<64).map { "/" + String($0) }
+
+    private static func number(_ place: Int) -> String { place < 64 ? numbers[place] : "/" + String(place) }
 
     private mutating func add(
         _ name: String, _ reason: Transfer.Reason, from: AccountID, to: AccountID, _ amount: Amount
