@@ -1,5 +1,5 @@
 import CPostgres
-package import Kernel
+import Kernel
 
 /// PostgreSQL's client library, which is loaded when somebody wants a PostgreSQL database.
 package enum PostgresLibrary {
