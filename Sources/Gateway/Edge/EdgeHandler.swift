@@ -209,8 +209,8 @@ final class EdgeHandler: ChannelDuplexHandler {
     }
 
     /// A client that does not take its answers gives no further requests: they would pile up answers in memory. And
-    /// what follows a request can wait until that is answered; but until something has come, nothing is done against it:
-    /// telling the kernel twice for each request costs more. That the client leaves is still seen.
+    /// what follows a request can wait until that is answered; but nothing is done against it until something has come,
+    /// since telling the kernel so twice for each request costs more. That the client leaves is still seen.
     func read(context: ChannelHandlerContext) {
         if mayRead { context.read() } else { isReadPending = true }
     }
