@@ -10,9 +10,10 @@ package struct JournalShipper: Sendable {
         /// How often the journal is looked at.
         package var interval: Duration = .milliseconds(200)
         /// Records in one transaction.
-        package var batch = 2000
-        /// On a busy platform so many are waited for: a large transaction writes fewer pages for each of them.
-        package var gathered = 1000
+        package var batch = 1000
+        /// On a busy platform so many are waited for: a large transaction writes fewer pages for each of them. More of
+        /// them would take more memory, for little.
+        package var gathered = 500
         /// No longer than this, where it is longer than the interval.
         package var gathering: Duration = .seconds(1)
         /// The longest pause between tries while the store is away.

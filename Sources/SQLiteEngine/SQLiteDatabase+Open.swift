@@ -35,6 +35,8 @@ extension SQLiteDatabase {
                 // What a body may have to undo is kept for its savepoint: in memory, and not in a file that is made,
                 // written and removed for each body that changes more than a few pages. It is as large as those pages.
                 try db.execute(sql: "PRAGMA temp_store = MEMORY")
+                // In pages: 16 MiB. A page that many transactions write is copied to the database less often.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
                 // A process that was killed at COMMIT may have left a transaction that can be read and is not on the
                 // disk yet. Whoever finds its row there would rely on it, so it is synced before anybody looks.
                 _ = try GRDB.Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
