@@ -146,7 +146,8 @@ extension TransferRow.Order {
             """
         case .request:
             """
-            SELECT * FROM transfer WHERE id > $1 AND id < 'req`' AND request_id IS NOT NULL ORDER BY id LIMIT $2
+            SELECT * FROM transfer WHERE id > $1 AND id < 'req`' AND request_id IS NOT NULL
+            AND substr(id, 1, length(request_id) + 1) = request_id || '/' ORDER BY id LIMIT $2
             """
         }
     }

@@ -20,13 +20,13 @@ package enum LogFormat: String, Sendable, CaseIterable {
 extension LogLine {
     fileprivate mutating func add(_ name: String, _ value: Logger.MetadataValue) {
         switch (value, format) {
-        case (.string(let text), _): add(name, text)
-        case (.stringConvertible(let number as Int), _): add(name, number)
-        case (.stringConvertible(let flag as Bool), _): add(name, flag)
-        case (.stringConvertible(let other), _): add(name, other.description)
-        case (.array, .text), (.dictionary, .text): add(name, "\(value)")
+        case (.string(let text), _): add(named: name, text)
+        case (.stringConvertible(let number as Int), _): add(named: name, number)
+        case (.stringConvertible(let flag as Bool), _): add(named: name, flag)
+        case (.stringConvertible(let other), _): add(named: name, other.description)
+        case (.array, .text), (.dictionary, .text): add(named: name, "\(value)")
         case (.array, .json), (.dictionary, .json):
-            begin(name)
+            begin(named: name)
             putJSON(value)
         }
     }

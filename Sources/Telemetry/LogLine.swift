@@ -35,18 +35,18 @@ package struct LogLine: Sendable {
         }
     }
 
-    package mutating func add(_ name: String, _ text: String) {
-        begin(name)
+    package mutating func add(named name: String, _ text: String) {
+        begin(named: name)
         putValue(text)
     }
 
-    package mutating func add(_ name: String, _ number: Int) {
-        begin(name)
+    package mutating func add(named name: String, _ number: Int) {
+        begin(named: name)
         bytes.put(most: number.longestText) { number.write(to: $0) }
     }
 
-    package mutating func add(_ name: String, _ flag: Bool) {
-        begin(name)
+    package mutating func add(named name: String, _ flag: Bool) {
+        begin(named: name)
         put(flag ? "true" : "false")
     }
 
@@ -75,7 +75,7 @@ package struct LogLine: Sendable {
     package mutating func add(_ name: StaticString, plain text: String) {
         begin(name)
         if format == .json { bytes.put(UInt8(ascii: "\"")) }
-        bytes.put(text)
+        bytes.put(text: text)
         if format == .json { bytes.put(UInt8(ascii: "\"")) }
     }
 
@@ -101,7 +101,7 @@ package struct LogLine: Sendable {
 
     // MARK: Pieces
 
-    mutating func begin(_ name: String) {
+    mutating func begin(named name: String) {
         switch format {
         case .json:
             put(",")
@@ -114,7 +114,7 @@ package struct LogLine: Sendable {
         }
     }
 
-    mutating func put(_ text: String) { bytes.put(text) }
+    mutating func put(_ text: String) { bytes.put(text: text) }
 
     private mutating func putValue(_ text: String) {
         switch format {

@@ -43,6 +43,16 @@ struct ResponseEncoderTests {
         }
     }
 
+    @Test("no value makes up another field, or another answer")
+    func lineEnds() {
+        var lines = FieldLines()
+        lines.add("volery-warning", "left out: x\r\nset-cookie: a=b\r\n\r\nHTTP/1.1 200 OK\n\u{7F}\0é")
+        lines.add([("x-a", "1\n2")])
+        #expect(
+            String(buffer: lines.bytes)
+                == "volery-warning: left out: x  set-cookie: a=b    HTTP/1.1 200 OK   é\r\nx-a: 1 2\r\n")
+    }
+
     @Test("a part of a stream with room before it is not copied to become a chunk")
     func framesInPlace() throws {
         let encoder = ResponseEncoder()

@@ -58,11 +58,11 @@ import Testing
             own.add("count", -17)
             own.add("price", price)
             own.add("request_id", id)
-            own.add("model" as StaticString, "a\"b")
-            other.add("count" as String, -17)
-            other.add("price" as String, price.description)
-            other.add("request_id" as String, id.description)
-            other.add("model" as String, "a\"b")
+            own.add("model", "a\"b")
+            other.add(named: "count", -17)
+            other.add(named: "price", price.description)
+            other.add(named: "request_id", id.description)
+            other.add(named: "model", "a\"b")
             #expect(own.end { Array($0) } == other.end { Array($0) })
         }
     }

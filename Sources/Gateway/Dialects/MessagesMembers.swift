@@ -83,7 +83,8 @@ struct MessagesMembers {
             throw Untranslatable.wrong("thinking.type", "is not known", "Send `enabled`, `adaptive` or `disabled`.")
         }
         for (name, _) in value.members where !(name == "type") && !(name == "budget_tokens") {
-            leftOut.add("thinking.\(name.text)")
+            // Any other name is the caller's own, and stands in a header field: only one that is known is repeated.
+            leftOut.add(name == "display" ? "thinking.display" : "thinking")
         }
     }
 

@@ -181,7 +181,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         switch event {
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
-            if case .idle = phase { close() }
+            if case .idle = phase { closeWhenWritten() }
         case ChannelEvent.inputClosed:
             if case .cold(false, _) = phase { return close() }
             if case .idle = phase, parser.isWithin { return close() }
@@ -340,8 +340,9 @@ final class EdgeHandler: ChannelDuplexHandler {
         guard let lastWritten else { return deadline = loop.eventLoop.now + keepAlive }
         // The time for the next request begins when the client has this answer.
         deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
-        self.lastWritten = nil
         lastWritten.assumeIsolated().whenComplete { _ in
+            // Until then it holds for the answers that follow, too: they go out behind it.
+            if self.lastWritten === lastWritten { self.lastWritten = nil }
             guard case .idle = self.phase, self.idleTurn == turn else { return }
             self.deadline = self.loop.eventLoop.now + keepAlive
         }

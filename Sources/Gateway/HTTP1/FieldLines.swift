@@ -4,7 +4,7 @@ import NIOCore
 /// Header fields as they stand on the wire, written where they go out from: no table of texts is made first, and none
 /// is asked afterwards.
 ///
-/// Names and values are ours, or came out of `FieldReader`; none has a line's end.
+/// No value ends its line: what would is written as a blank, so that no field and no answer can be made up within one.
 struct FieldLines {
     private(set) var bytes: ByteBuffer
 
@@ -14,11 +14,6 @@ struct FieldLines {
     mutating func add(_ name: StaticString, _ value: String) {
         var value = value
         value.withUTF8 { add(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), $0) }
-    }
-
-    mutating func add(_ name: String, _ value: String) {
-        var (name, value) = (name, value)
-        name.withUTF8 { name in value.withUTF8 { add(UnsafeRawBufferPointer(name), $0) } }
     }
 
     /// - Parameter unit: goes behind the value.
@@ -43,12 +38,17 @@ struct FieldLines {
 
     mutating func add(_ lines: FieldLines) { bytes.writeImmutableBuffer(lines.bytes) }
 
-    mutating func add(_ fields: [(name: String, value: String)]) { for (name, value) in fields { add(name, value) } }
+    /// - Parameter fields: their names are ours.
+    mutating func add(_ fields: [(name: String, value: String)]) {
+        for var (name, value) in fields {
+            name.withUTF8 { name in value.withUTF8 { add(UnsafeRawBufferPointer(name), $0) } }
+        }
+    }
 
     /// Whatever is not a field: the line before them, or what ends them.
     mutating func put(_ text: StaticString) { bytes.writeStaticString(text) }
 
-    mutating func put(_ text: String) { bytes.writeString(text) }
+    mutating func put(text: String) { bytes.writeString(text) }
 
     private mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeBufferPointer<UInt8>) {
         let count = name.count + value.count + 4
@@ -56,8 +56,11 @@ struct FieldLines {
             target.copyMemory(from: name)
             target[name.count] = UInt8(ascii: ":")
             target[name.count + 1] = UInt8(ascii: " ")
-            UnsafeMutableRawBufferPointer(rebasing: target[(name.count + 2)...])
-                .copyMemory(from: UnsafeRawBufferPointer(value))
+            var place = name.count + 2
+            for byte in value {
+                target[place] = byte < 0x20 || byte == 0x7F ? UInt8(ascii: " ") : byte
+                place += 1
+            }
             target[count - 2] = UInt8(ascii: "\r")
             target[count - 1] = UInt8(ascii: "\n")
             return count

@@ -41,7 +41,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
             if status == .ok, version == .http1_1 {
                 lines.put("HTTP/1.1 200 OK\r\n")
             } else {
-                lines.put("HTTP/\(version.major).\(version.minor) \(status.code) \(status.reasonPhrase)\r\n")
+                lines.put(text: "HTTP/\(version.major).\(version.minor) \(status.code) \(status.reasonPhrase)\r\n")
             }
             if let length, framing != .none { lines.add("content-length", length) }
             fields(&lines)

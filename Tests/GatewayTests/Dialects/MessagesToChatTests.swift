@@ -203,4 +203,12 @@ import Testing
             result.leftOut == ["thinking.display", "cache_control", "messages.thinking", "tool_result.is_error"])
         #expect(!String(buffer: result.body).contains("hm"))
     }
+
+    @Test("a caller's own word is told by no name: it would stand in a header field")
+    func ownWords() throws {
+        let body =
+            #"{"model":"m","max_tokens":9,"thinking":{"type":"adaptive","x\r\nset-cookie: a=b\r\n\r\n":1},"#
+            + #""messages":[{"role":"user","content":"x"}]}"#
+        #expect(try DialectFixture.translated(body, from: .messages).leftOut == ["thinking"])
+    }
 }
