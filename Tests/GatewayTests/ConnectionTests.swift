@@ -94,6 +94,29 @@ import Testing
         try await upstream.stop()
     }
 
+    @Test("a long answer that is read slowly is not cut off, also when a short one came behind it")
+    func slowReader() async throws {
+        let text = String(repeating: "w", count: 8 << 20)
+        let upstream = try await ScriptedUpstream.start([
+            ScriptedUpstream.json(#"{"choices":[{"message":{"content":"\#(text)"}}]}"#)
+        ])
+        var limits = GatewayLimits()
+        limits.keepAliveTimeout = .seconds(1)
+        try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
+            let long = GatewayFixture.request(body: GatewayFixture.chat(), closes: false)
+            let short = GatewayFixture.request("GET", "/v1/models", closes: false)
+            let client = try await RawClient.connect(to: gateway.port)
+            // It reads nothing for longer than an idle connection may stay, and is closed as one in the end.
+            let both = try await client.converse(long + short, until: { !$0.isEmpty }, then: "") {
+                try await ContinuousClock().sleep(for: .seconds(4))
+            }
+            #expect(both.components(separatedBy: "HTTP/1.1 200").count == 3)
+            #expect(both.utf8.count > 8 << 20)
+            #expect(both.suffix(2000).contains(#""object":"list""#))
+        }
+        try await upstream.stop()
+    }
+
     @Test("a client's reset ends the upstream's call and leaves a row")
     func clientReset() async throws {
         let upstream = try await ScriptedUpstream.start([.silence])

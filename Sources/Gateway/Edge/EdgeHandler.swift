@@ -3,13 +3,11 @@ import Kernel
 import Logging
 import NIOCore
 import NIOHTTP1
-import NIOHTTPTypes
-import NIOHTTPTypesHTTP1
 
 /// The last handler of the gateway's own pipeline, and the only one that knows both planes.
 ///
-/// One request at a time: what follows stays in the parser until this answer has ended, and meanwhile nothing more is
-/// read. The event loop's requests are never made into NIO's parts: only the control plane's are.
+/// One request at a time: what follows stays in the parser until this answer has ended, and once some of it has come,
+/// nothing more is read. The event loop's requests are never made into NIO's parts: only the control plane's are.
 final class EdgeHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = HTTPServerRequestPart
@@ -38,7 +36,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     private let encoder: ResponseEncoder
     let cold: EventLoopPromise<EdgeChannel.ColdChannel?>
     private var phase = Phase.idle
-    private var isWoken = false
+    var isWoken = false
     /// Whether a client that only stops sending may stay, as Hummingbird wants it.
     private var allowsHalfClosure = false
     private var isFirst = true
@@ -60,7 +58,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     /// The address at the other end. Known once the connection is.
     private(set) lazy var peer = ClientAddress.peer(of: channel)
     /// What the answer of the control plane that runs says about origins.
-    private var coldOrigin: [(String, String)] = []
+    var coldOrigin: [(String, String)] = []
     /// Tells one idle time from the next.
     private var idleTurn: UInt64 = 0
 
@@ -240,39 +238,7 @@ final class EdgeHandler: ChannelDuplexHandler {
             return exchange.begin()
         }
         phase = .cold(isReceived: false, isAnswered: false)
-        do {
-            try wake(context: context)
-            coldOrigin = core.headers.origins.fields(for: head.headers)
-            var whole = head.whole
-            let client = core.options.addresses.client(peer: peer, headers: head.headers)
-            core.options.addresses.note(client, in: &whole.headers)
-            context.fireChannelRead(wrapInboundOut(.head(whole)))
-        } catch {
-            core.logger.error("the control plane's handlers could not be added", metadata: ["error": "\(error)"])
-            close()
-        }
-    }
-
-    private func sendContinue(_ head: RequestHead, context: ChannelHandlerContext) {
-        guard !head.version.isBeforeOneOne else { return }
-        let part = HTTPServerResponsePart.head(HTTPResponseHead(version: head.version, status: .continue))
-        context.writeAndFlush(wrapOutboundOut(part), promise: nil)
-    }
-
-    private func wake(context: ChannelHandlerContext) throws {
-        try allowHalfClosure(true)
-        guard !isWoken else { return }
-        isWoken = true
-        do {
-            try context.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-            cold.succeed(
-                try EdgeChannel.ColdChannel(
-                    wrappingChannelSynchronously: context.channel,
-                    configuration: .init(isOutboundHalfClosureEnabled: true)))
-        } catch {
-            cold.fail(error)
-            throw error
-        }
+        handOver(head, context: context)
     }
 
     // MARK: Writing
@@ -348,7 +314,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         }
     }
 
-    private func allowHalfClosure(_ isAllowed: Bool) throws {
+    func allowHalfClosure(_ isAllowed: Bool) throws {
         guard allowsHalfClosure != isAllowed else { return }
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: isAllowed)
         allowsHalfClosure = isAllowed

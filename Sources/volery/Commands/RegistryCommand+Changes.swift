@@ -83,11 +83,7 @@ extension RegistryCommand {
         @OptionGroup var target: DeploymentArgument
 
         func run() async throws {
-            let context = CommandContext(options)
-            let changed = try await context.control { [target] in
-                try await $0.setDeployment(target.id, enabled: true)
-            }
-            try context.terminal.changed(changed, asJSON: listing.json, "\(changed.told) is enabled.")
+            try await target.set(enabled: true, "enabled", options, listing)
         }
     }
 
@@ -101,11 +97,7 @@ extension RegistryCommand {
         @OptionGroup var target: DeploymentArgument
 
         func run() async throws {
-            let context = CommandContext(options)
-            let changed = try await context.control { [target] in
-                try await $0.setDeployment(target.id, enabled: false)
-            }
-            try context.terminal.changed(changed, asJSON: listing.json, "\(changed.told) is disabled.")
+            try await target.set(enabled: false, "disabled", options, listing)
         }
     }
 
@@ -152,6 +144,17 @@ extension RegistryCommand {
             try context.terminal.changed(
                 gone, asJSON: listing.json, "\(gone.id) (\(gone.model) at \(gone.endpoint)) is taken away.")
         }
+    }
+}
+
+extension DeploymentArgument {
+    /// - Parameter word: what it is then.
+    fileprivate func set(
+        enabled: Bool, _ word: String, _ options: GlobalOptions, _ listing: ListingOptions
+    ) async throws {
+        let context = CommandContext(options)
+        let changed = try await context.control { [self] in try await $0.setDeployment(id, enabled: enabled) }
+        try context.terminal.changed(changed, asJSON: listing.json, "\(changed.told) is \(word).")
     }
 }
 

@@ -316,6 +316,25 @@ struct LedgerProofContract {
         try await expect(tamperings, on: scene)
     }
 
+    @Test(
+        "a transfer that is given to another request makes no third one suspect", arguments: StoreAdapter.databases)
+    func movedTransfer(adapter: StoreAdapter) async throws {
+        let scene = try await Scene.open(adapter)
+        let ordered = scene.settlements.sorted { $0.record.request < $1.record.request }
+        let (owner, other) = (ordered[1], ordered[7])
+        let verdict = try await scene.proof.verdict(after: [
+            Forgery(
+                "UPDATE transfer SET request_id = $2 WHERE id = $1", owner.transfers[0].id.text,
+                "\(other.record.request)")
+        ])
+        #expect(verdict.findings.contains { $0.subjects.contains("\(owner.record.request)") })
+        let touched = [owner.record.request, other.record.request]
+        for request in ordered.map(\.record.request) where !touched.contains(request) {
+            let request = "\(request)"
+            #expect(verdict.findings.allSatisfy { !$0.subjects.contains(request) }, "\(verdict.findings)")
+        }
+    }
+
     private func expect(_ tamperings: [Tampering], on scene: Scene) async throws {
         let clean = try await scene.proof.verdict()
         #expect(clean.findings == [])
