@@ -56,11 +56,13 @@ extension DatabaseLedger {
     package func transfers(of request: RequestID) async throws -> [Transfer] {
         try await database.fetching(.system) { tx in
             // Their identifiers begin with the request's and a `/`, before which only `0` comes next.
-            try tx.rows(
+            let own = try tx.rows(
                 """
                 SELECT * FROM transfer WHERE id > $1 AND id < $2 AND request_id = $3 ORDER BY posting_id, place
                 """, ["\(request)/", "\(request)0", request]
             ).map(Transfer.init(row:))
+            // Its row is written once: what it has in bundles was posted before what is named after it.
+            return try Transfer.shares(of: request, tx) + own
         }
     }
 

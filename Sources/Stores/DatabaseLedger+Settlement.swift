@@ -30,19 +30,26 @@ extension DatabaseLedger: SettlementStore {
         let fresh = known.isEmpty ? unique : unique.filter { !known.contains($0.record.request) }
         report.repeated = settlements.count - fresh.count
         guard !fresh.isEmpty else { return report }
-        let transfers = fresh.flatMap(\.transfers)
-        let rows = try LedgerRows(for: transfers, tx)
-        let posted = looksBack ? try Transfer.known(transfers.map(\.id).filter(\.isWellFormed), tx) : [:]
-        var bookings = Bookings(rows: rows, known: posted)
-        let booked = try fresh.map { try bookings.book($0, tx) }
-        report.late = bookings.late
-        // Another shipper of the same record waits here, and then has added none.
-        guard try UsageRows(booked.count, { (booked[$0].record, booked[$0].bill) }).insert(tx) == booked.count else {
-            throw PostingRaced()
+        var bundles = Bundles(of: fresh)
+        let posted = looksBack ? try Transfer.known(identifiers(of: fresh), tx) : [:]
+        var bookings = Bookings(rows: try LedgerRows(for: bundles.naming, tx), known: posted)
+        // What is there without its usage row is looked at one by one.
+        if posted.isEmpty { bundles.post(to: &bookings.rows, as: posting.id) }
+        let booked = try fresh.enumerated().map { place, settlement in
+            bundles.numbers[place] == nil ? try bookings.book(settlement, tx) : settlement
         }
+        report.late = bookings.late
+        let shares = bundles.shares(of: booked)
+        let rows = UsageRows(booked.count, posting.id, shares: shares) { (booked[$0].record, booked[$0].bill) }
+        // Another shipper of the same record waits here, and then has added none.
+        guard try rows.insert(tx) == booked.count else { throw PostingRaced() }
         try SuspenseRows.insert(booked, tx)
-        report.events = try bookings.rows.write(posting, tx)
+        report.events = try bookings.rows.write(posting, shares: shares, tx)
         return report
+    }
+
+    private static func identifiers(of settlements: [Settlement]) -> [TransferID] {
+        settlements.flatMap { $0.transfers.map(\.id) }.filter(\.isWellFormed)
     }
 }
 

@@ -76,7 +76,8 @@ final class DatabaseLedgerView: LedgerView {
     func charges(after: ChargeRow?, limit: Int) throws -> [ChargeRow] {
         try tx.rows(
             """
-            SELECT request_id, bill_state, price, price_currency, cost, cost_currency, tenant_id, workspace_id
+            SELECT request_id, bill_state, price, price_currency, cost, cost_currency, tenant_id, workspace_id, started,
+                posting_id, bundle, share_1, share_2, share_3, share_4, share_5, share_6
             FROM usage WHERE request_id > $1 ORDER BY request_id LIMIT $2
             """, [after?.request ?? "", limit]
         ).map { row in
@@ -84,8 +85,25 @@ final class DatabaseLedgerView: LedgerView {
                 request: try row.value("request_id"), state: try row.value("bill_state"),
                 price: try row.value("price"), currency: try row.value("price_currency"),
                 cost: try row.value("cost"), costCurrency: try row.value("cost_currency"),
-                tenant: try row.value("tenant_id"), workspace: try row.value("workspace_id"))
+                tenant: try row.value("tenant_id"), workspace: try row.value("workspace_id"),
+                share: try ShareRow(row: row), started: try row.value("started"))
         }
+    }
+
+    func shares(after: ShareRow?, limit: Int) throws -> [ShareRow] {
+        try tx.rows(
+            """
+            SELECT request_id, posting_id, bundle, share_1, share_2, share_3, share_4, share_5, share_6
+            FROM usage WHERE posting_id IS NOT NULL AND (posting_id, request_id) > ($1, $2)
+            ORDER BY posting_id, request_id LIMIT $3
+            """, [after?.posting ?? "", after?.request ?? "", limit]
+        ).compactMap(ShareRow.init(row:))
+    }
+
+    func lines(of posting: String, bundle: Int64) throws -> [TransferRow] {
+        try tx.rows(
+            "SELECT * FROM transfer WHERE posting_id = $1 AND bundle = $2 ORDER BY place, id", [posting, bundle]
+        ).map(TransferRow.init(row:))
     }
 
     func suspended(after: SuspendedRow?, limit: Int) throws -> [SuspendedRow] {
@@ -122,7 +140,18 @@ extension TransferRow {
             credit: try row.value("credit_account"), asset: try row.value("asset"), amount: try row.value("amount"),
             escrow: try row.value("escrow_id"), request: try row.value("request_id"),
             tenant: try row.value("tenant_id"), workspace: try row.value("workspace_id"),
-            accepted: try row.value("accepted"), posted: try row.value("posted"))
+            accepted: try row.value("accepted"), posted: try row.value("posted"), bundle: try BundleLine(row: row))
+    }
+}
+
+extension ShareRow {
+    /// Nil for a row that has no share.
+    fileprivate init?(row: Row) throws {
+        guard let posting: String = try row.value("posting_id", as: String?.self) else { return nil }
+        self.init(
+            request: try row.value("request_id"), posting: posting,
+            bundle: try row.value("bundle", as: Int64?.self) ?? -1,
+            amounts: try (1...BundleLine.most).map { try row.value("share_" + String($0), as: Int64?.self) })
     }
 }
 

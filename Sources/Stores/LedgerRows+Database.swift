@@ -80,7 +80,8 @@ extension Transfer {
             id: TransferID(try row.value("id")), kind: try row.value("kind"), reason: try row.value("reason"),
             debit: try row.value("debit_account"), credit: try row.value("credit_account"),
             amount: Amount(units: try row.value("amount"), asset), escrow: try row.value("escrow_id"),
-            request: try row.value("request_id"), accepted: try row.value("accepted"))
+            request: try row.value("request_id"), accepted: try row.value("accepted"),
+            bundle: try BundleLine(row: row))
     }
 
     private static let known = ListStatement("SELECT * FROM transfer WHERE id")
@@ -92,14 +93,21 @@ extension Transfer {
     }
 }
 
+extension BundleLine {
+    init?(row: Row) throws {
+        guard let bundle: Int = try row.value("bundle", as: Int?.self) else { return nil }
+        self.init(bundle: bundle, line: try row.value("line"), requests: try row.value("requests"))
+    }
+}
+
 // MARK: - Writing
 
 extension LedgerRows {
     private static let inserting = RowsStatement(
         """
         INSERT INTO transfer (id, posting_id, place, kind, reason, debit_account, credit_account, asset, amount,
-            escrow_id, request_id, tenant_id, workspace_id, accepted, posted)
-        """, columns: 15, " ON CONFLICT (id) DO NOTHING")
+            escrow_id, request_id, tenant_id, workspace_id, accepted, posted, bundle, line, requests)
+        """, columns: 18, " ON CONFLICT (id) DO NOTHING")
     private static let changing = RowsStatement(
         "WITH change (account, debited, credited, held) AS (", columns: 4,
         """
@@ -118,8 +126,9 @@ extension LedgerRows {
 
     /// Writes what was accepted as one posting. The guards stand in the updates' own conditions too: what was computed
     /// above them is not trusted.
+    /// - Parameter shares: that usage rows have in its bundles, in the order of their requests.
     /// - Returns: the alerts that were set off.
-    func write(_ posting: PostingSeal, _ tx: any Tx) throws -> [BudgetEvent] {
+    func write(_ posting: PostingSeal, shares: [BundleShare] = [], _ tx: any Tx) throws -> [BudgetEvent] {
         guard !accepted.isEmpty else { return [] }
         guard try tx.run(Self.inserting, block(of: posting.id, at: tx.now)) == accepted.count else {
             throw PostingRaced()
@@ -145,7 +154,7 @@ extension LedgerRows {
         guard try tx.run(Self.moving, moves) == moved.count else {
             throw DatabaseFailure.corrupt("an escrow's guard refused what its row allowed")
         }
-        let digest = LedgerChain.digest(of: posting.id, accepted, by: posting.sealer)
+        let digest = LedgerChain.digest(of: posting.id, accepted, shares: shares, by: posting.sealer)
         try tx.run(
             "INSERT INTO posting (id, transfers, digest, posted) VALUES ($1, $2, $3, $4)",
             [posting.id, accepted.count, Bytes(digest), tx.now])
@@ -192,6 +201,9 @@ extension LedgerRows {
             rows.add(owner.workspace)
             rows.add(transfer.accepted)
             rows.add(now)
+            rows.add(transfer.bundle.map { Int64($0.bundle) })
+            rows.add(transfer.bundle.map { Int64($0.line) })
+            rows.add(transfer.bundle.map { Int64($0.requests) })
         }
         return rows
     }

@@ -124,7 +124,7 @@ struct LedgerRows {
 
     /// What no state of the ledger makes right.
     private func fault(in transfer: Transfer, _ debit: Int?, _ credit: Int?) -> String? {
-        let id = transfer.id.text
+        var id: String { transfer.id.text }
         guard transfer.id.isWellFormed else { return "\(id.prefix(96)) is not an identifier of a transfer" }
         if let request = transfer.request, !transfer.id.isNamed(after: request) {
             return "\(id) is not named after \(request)"
@@ -180,22 +180,5 @@ extension LedgerRows.AccountRow {
         return sum(&sums.debits, debits) && sum(&sums.credits, credits) && sum(&sums.pending, pending)
             && sum(&change.debits, debits) && sum(&change.credits, credits) && sum(&change.pending, pending)
             && (debits == 0 && credits == 0 || !(sums.debits.subtractingReportingOverflow(sums.credits).overflow))
-    }
-}
-
-extension TransferID {
-    /// At most 96 bytes of `A-Z a-z 0-9 _ - / : .`.
-    var isWellFormed: Bool {
-        var text = text
-        return text.withUTF8 { bytes in
-            guard (1...96).contains(bytes.count) else { return false }
-            return bytes.allSatisfy { byte in
-                switch byte {
-                // `-`, `.`, `/`, digits, `:`; letters; `_`.
-                case 0x2D...0x3A, 0x41...0x5A, 0x61...0x7A, 0x5F: true
-                default: false
-                }
-            }
-        }
     }
 }

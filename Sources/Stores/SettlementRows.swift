@@ -12,21 +12,31 @@ struct UsageRows {
             is_stream, status, http_status, error_code, input_tokens, output_tokens, count_source, started, latency,
             first_token, tenant_id, user_id, tags, cached_tokens, reasoning_tokens, bill_state, price,
             price_currency, cost, cost_currency, umu, price_version, cost_version, only_provider, only_upstream,
-            only_cost_state, only_told, only_told_currency)
-        """, columns: 35, " ON CONFLICT (request_id) DO NOTHING")
+            only_cost_state, only_told, only_told_currency, posting_id, bundle, share_1, share_2, share_3, share_4,
+            share_5, share_6)
+        """, columns: 37 + BundleLine.most, " ON CONFLICT (request_id) DO NOTHING")
 
     private var usage: RowBlock
     private var attempts = AttemptRows()
     private var routes = RouteRows()
 
     /// In one order, so that two who insert the same rows wait for each other and do not lock each other out.
-    /// - Parameter row: what is to be stored at each place.
-    init(_ count: Int, _ row: (Int) -> (record: UsageRecord, bill: Bill)) {
+    /// - Parameters:
+    ///   - posting: that the shares are of.
+    ///   - shares: what some of the requests have in its bundles, in the order of the requests.
+    ///   - row: what is to be stored at each place.
+    init(
+        _ count: Int, _ posting: PostingID? = nil, shares: [BundleShare] = [],
+        _ row: (Int) -> (record: UsageRecord, bill: Bill)
+    ) {
         usage = Self.inserting.block(rows: count)
         let requests = (0..<count).map { row($0).record.request }
+        var rest = shares[...]
         for place in requests.indices.sorted(by: { requests[$0] < requests[$1] }) {
             let (record, bill) = row(place)
+            let isShared = rest.first?.request == record.request
             add(record, bill)
+            add(isShared ? rest.removeFirst() : nil, of: posting)
         }
     }
 
@@ -50,6 +60,15 @@ struct UsageRows {
         usage.add(only?.told?.currency.rawValue)
         if only == nil { attempts.add(record) }
         routes.add(record)
+    }
+
+    private mutating func add(_ share: BundleShare?, of posting: PostingID?) {
+        usage.add(share == nil ? nil : posting)
+        usage.add(share.map { Int64($0.bundle) })
+        for line in 0..<BundleLine.most {
+            let amounts = share?.amounts ?? []
+            usage.add(line < amounts.count ? amounts[line] : nil)
+        }
     }
 
     private mutating func addRequest(_ record: UsageRecord) {

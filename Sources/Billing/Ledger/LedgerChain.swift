@@ -13,21 +13,25 @@ package enum LedgerChain {
     /// What the seal before the first link is taken to be.
     package static let beginning = [UInt8](repeating: 0, count: 32)
 
-    /// A posting's digest: its version, and the seal of what its transfers say. The first version has no number before
-    /// it.
-    /// - Parameter transfers: in their places, from 0.
+    /// A posting's digest: the version of its form, and the seal of what its transfers and shares say. The first
+    /// version has no number before it.
+    /// - Parameters:
+    ///   - transfers: in their places, from 0.
+    ///   - shares: of requests in its bundles, in the order of the requests.
     package static func digest(
-        of posting: PostingID, _ transfers: [Transfer], by sealer: any LedgerSealer
+        of posting: PostingID, _ transfers: [Transfer], shares: [BundleShare] = [], by sealer: any LedgerSealer
     ) -> [UInt8] {
-        [PostingForm.version] + sealer.seal(PostingForm(posting, transfers).bytes)
+        let form = PostingForm(posting, transfers, shares: shares)
+        return [form.version] + sealer.seal(form.bytes)
     }
 
-    /// Whether a digest, of whatever version, is what these transfers have.
+    /// Whether a digest, of whatever version, is what these transfers and shares have.
     package static func holds(
-        _ digest: [UInt8], of posting: PostingID, _ transfers: [Transfer], by sealer: any LedgerSealer
+        _ digest: [UInt8], of posting: PostingID, _ transfers: [Transfer], shares: [BundleShare] = [],
+        by sealer: any LedgerSealer
     ) -> Bool {
-        digest == self.digest(of: posting, transfers, by: sealer)
-            || digest == sealer.seal(firstForm(posting: posting, transfers: transfers))
+        digest == self.digest(of: posting, transfers, shares: shares, by: sealer)
+            || shares.isEmpty && digest == sealer.seal(firstForm(posting: posting, transfers: transfers))
     }
 
     /// What the first version of a digest is the seal of.

@@ -105,6 +105,10 @@ package protocol LedgerView: AnyObject {
     func links(after: LinkRow?, limit: Int) throws -> [LinkRow]
     /// By request.
     func charges(after: ChargeRow?, limit: Int) throws -> [ChargeRow]
+    /// What usage rows have in bundles, by posting, then request.
+    func shares(after: ShareRow?, limit: Int) throws -> [ShareRow]
+    /// The transfers of one bundle, in their places.
+    func lines(of posting: String, bundle: Int64) throws -> [TransferRow]
     /// By request.
     func suspended(after: SuspendedRow?, limit: Int) throws -> [SuspendedRow]
     /// How many wait for their place in the chain, and those that are not there any more.

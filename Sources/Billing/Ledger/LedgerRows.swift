@@ -19,11 +19,12 @@ package struct TransferRow: Sendable, Hashable {
     package var workspace: String?
     package var accepted: Instant
     package var posted: Instant
+    package var bundle: BundleLine?
 
     package init(
         id: String, posting: String, place: Int64, kind: String, reason: String, debit: String, credit: String,
         asset: String, amount: Int64, escrow: String?, request: String?, tenant: String?, workspace: String?,
-        accepted: Instant, posted: Instant
+        accepted: Instant, posted: Instant, bundle: BundleLine? = nil
     ) {
         self.id = id
         self.posting = posting
@@ -40,6 +41,7 @@ package struct TransferRow: Sendable, Hashable {
         self.workspace = workspace
         self.accepted = accepted
         self.posted = posted
+        self.bundle = bundle
     }
 
     package init(
@@ -52,7 +54,7 @@ package struct TransferRow: Sendable, Hashable {
             asset: transfer.amount.asset.text, amount: transfer.amount.units,
             escrow: transfer.escrow.map { "\($0)" }, request: transfer.request.map { "\($0)" },
             tenant: tenant.map { "\($0)" }, workspace: workspace.map { "\($0)" }, accepted: transfer.accepted,
-            posted: posted)
+            posted: posted, bundle: transfer.bundle)
     }
 
     /// The transfer, when the row says exactly what one would have been stored as.
@@ -63,7 +65,7 @@ package struct TransferRow: Sendable, Hashable {
         let transfer = Transfer(
             id: TransferID(id), kind: kind, reason: reason, debit: debit, credit: credit,
             amount: Amount(units: amount, asset), escrow: escrow.flatMap { EscrowID($0) },
-            request: request.flatMap { RequestID($0) }, accepted: accepted)
+            request: request.flatMap { RequestID($0) }, accepted: accepted, bundle: bundle)
         guard "\(debit)" == self.debit, "\(credit)" == self.credit, transfer.escrow.map({ "\($0)" }) == escrow,
             transfer.request.map({ "\($0)" }) == request
         else { return nil }
@@ -173,10 +175,13 @@ package struct ChargeRow: Sendable, Hashable {
     package let costCurrency: String?
     package let tenant: String?
     package let workspace: String
+    /// What it has in a bundle.
+    package let share: ShareRow?
+    package let started: Instant
 
     package init(
         request: String, state: String, price: Int64?, currency: String?, cost: Int64?, costCurrency: String?,
-        tenant: String?, workspace: String
+        tenant: String?, workspace: String, share: ShareRow?, started: Instant
     ) {
         self.request = request
         self.state = state
@@ -186,6 +191,33 @@ package struct ChargeRow: Sendable, Hashable {
         self.costCurrency = costCurrency
         self.tenant = tenant
         self.workspace = workspace
+        self.share = share
+        self.started = started
+    }
+}
+
+/// What a usage row says that its request has in a bundle.
+package struct ShareRow: Sendable, Hashable {
+    package let request: String
+    package let posting: String
+    package let bundle: Int64
+    /// Line by line; nil where there is none. As many as a usage row has room for.
+    package let amounts: [Int64?]
+
+    package init(request: String, posting: String, bundle: Int64, amounts: [Int64?]) {
+        self.request = request
+        self.posting = posting
+        self.bundle = bundle
+        self.amounts = amounts
+    }
+
+    /// The share, when the row says exactly what one would have been stored as.
+    var share: BundleShare? {
+        let whole = amounts.prefix { $0 != nil }.compactMap { $0 }
+        guard let id = RequestID(request), "\(id)" == request, !whole.isEmpty,
+            amounts.dropFirst(whole.count).allSatisfy({ $0 == nil }), let bundle = Int(exactly: bundle)
+        else { return nil }
+        return BundleShare(request: id, bundle: bundle, amounts: whole)
     }
 }
 

@@ -38,6 +38,8 @@ package struct LedgerFinding: Sendable, Hashable, Codable {
         case escrowStale = "escrow_stale"
         /// A request's charges are not its price.
         case chargeDiffers = "charge_differs"
+        /// What one transfer carries for several requests is not what their usage rows have in it.
+        case bundleDiffers = "bundle_differs"
         /// What was booked as its cost is not what its usage row says.
         case costDiffers = "cost_differs"
         case settledTwice = "settled_twice"

@@ -1,6 +1,6 @@
 import Kernel
 
-/// Each posting beside its transfers.
+/// Each posting beside its transfers, and beside the shares that usage rows have in its bundles.
 struct PostingCheck {
     let sealer: any LedgerSealer
     let page: Int
@@ -8,7 +8,10 @@ struct PostingCheck {
     func run(over view: any LedgerView, _ counts: inout LedgerCounts, _ findings: inout LedgerFindings) throws {
         var postings = Pages(of: page, view.postings)
         var transfers = Pages(of: page) { try view.transfers(in: .posting, after: $0, limit: $1) }
-        while let id = try [postings.peek()?.id, transfers.peek()?.posting].compactMap({ $0 }).min() {
+        var usage = Pages(of: page, view.shares)
+        while let id = try [postings.peek()?.id, transfers.peek()?.posting, usage.peek()?.posting]
+            .compactMap({ $0 }).min()
+        {
             let posting = try postings.next { $0.id == id }
             // One more than there should be is enough to know.
             let most = (posting?.transfers ?? 0) + 1
@@ -20,14 +23,19 @@ struct PostingCheck {
                 note(row, posting, &findings)
             }
             counts.transfers += count
+            var shares: [ShareRow] = []
+            while let share = try usage.next(if: { $0.posting == id }) { shares.append(share) }
             guard let posting else {
+                let subjects = rows.prefix(16).map(\.id) + shares.prefix(16).map(\.request)
                 findings.add(
-                    .postingMissing, [id] + rows.prefix(16).map(\.id), expected: "a posting", found: "none",
-                    "Posting \(id), which \(Self.transfers(count)) name as theirs, is not there.")
+                    .postingMissing, [id] + subjects, expected: "a posting", found: "none",
+                    "Posting \(id), which \(Self.transfers(count)) and \(Self.requests(shares.count)) name as theirs, "
+                        + "is not there.")
                 continue
             }
             counts.postings += 1
-            check(posting, rows, count, &findings)
+            check(posting, rows, shares, count, &findings)
+            if rows.count == Int(count) { BundleCheck(posting: id, rows, shares).run(&findings) }
         }
         let waiting = try view.waiting()
         counts.waiting = Int64(waiting.count)
@@ -69,7 +77,8 @@ struct PostingCheck {
     }
 
     private func check(
-        _ posting: PostingRow, _ rows: [TransferRow], _ count: Int64, _ findings: inout LedgerFindings
+        _ posting: PostingRow, _ rows: [TransferRow], _ shares: [ShareRow], _ count: Int64,
+        _ findings: inout LedgerFindings
     ) {
         if !posting.isLinked, !posting.isWaiting {
             findings.add(
@@ -93,20 +102,22 @@ struct PostingCheck {
                     + "those at the places \(gaps.prefix(16).map(String.init).joined(separator: ", ")) are gone.")
             return
         }
-        guard !holds(posting, rows) else { return }
+        guard !holds(posting, rows, shares) else { return }
+        let parts = shares.isEmpty ? "" : ", what \(Self.requests(shares.count)) have in them,"
         findings.add(
             .postingChanged, [posting.id] + rows.prefix(16).map(\.id), expected: "what was sealed",
             found: "something else",
-            "The \(expected) of posting \(posting.id), or its digest, are not what was sealed: one was changed, or "
-                + "put in another's place.")
+            "The \(expected) of posting \(posting.id)\(parts) or its digest are not what was sealed: one was changed, "
+                + "or put in another's place.")
     }
 
-    private func holds(_ posting: PostingRow, _ rows: [TransferRow]) -> Bool {
+    private func holds(_ posting: PostingRow, _ rows: [TransferRow], _ usage: [ShareRow]) -> Bool {
         let transfers = rows.compactMap(\.transfer)
+        let shares = usage.compactMap(\.share)
         guard let id = PostingID(posting.id), "\(id)" == posting.id, transfers.count == rows.count,
-            rows.enumerated().allSatisfy({ $0.element.place == Int64($0.offset) })
+            shares.count == usage.count, rows.enumerated().allSatisfy({ $0.element.place == Int64($0.offset) })
         else { return false }
-        return LedgerChain.holds(posting.digest, of: id, transfers, by: sealer)
+        return LedgerChain.holds(posting.digest, of: id, transfers, shares: shares, by: sealer)
     }
 
     /// Those at places that were not there, or that are taken twice.
@@ -115,6 +126,8 @@ struct PostingCheck {
         return rows.filter { $0.place < 0 || $0.place >= count || !taken.insert($0.place).inserted }
             .prefix(16).map(\.id)
     }
+
+    private static func requests(_ count: Int) -> String { count == 1 ? "1 request" : "\(count) requests" }
 
     private static func transfers(_ count: Int64) -> String { count == 1 ? "1 transfer" : "\(count) transfers" }
 }

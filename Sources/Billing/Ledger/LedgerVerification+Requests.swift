@@ -11,12 +11,16 @@ struct RequestCheck {
         var charges = Pages(of: page, view.charges)
         var items = Pages(of: page, view.suspended)
         var transfers = Pages(of: page) { try view.transfers(in: .request, after: $0, limit: $1) }
+        var bundles = BundleLines()
         while let id = try nextID(&charges, &items, &transfers) {
             var rows: [TransferRow] = []
             while let row = try transfers.next(if: { $0.request == id }) {
                 if rows.count < Self.mostTransfers { rows.append(row) }
             }
             let usage = try charges.next { $0.request == id }
+            if let usage, let share = usage.share {
+                rows += share.rows(in: try bundles.lines(of: share, view), accepted: usage.started)
+            }
             let item = try items.next { $0.request == id }
             if usage != nil { counts.requests += 1 }
             checkOnce(id, rows, &findings)
@@ -148,6 +152,22 @@ struct RequestCheck {
                 .suspenseDiffers, [id], expected: should, found: has,
                 "Of request \(id) \(should) were put in suspense, and \(has) were taken out.")
         }
+    }
+}
+
+/// The transfers of the bundles that were looked at last. Requests of about the same time share the same few.
+private struct BundleLines {
+    private static let most = 64
+
+    private var known: [String: [TransferRow]] = [:]
+
+    mutating func lines(of share: ShareRow, _ view: any LedgerView) throws -> [TransferRow] {
+        let key = share.posting + "/" + String(share.bundle)
+        if let lines = known[key] { return lines }
+        if known.count == Self.most { known = [:] }
+        let lines = try view.lines(of: share.posting, bundle: share.bundle)
+        known[key] = lines
+        return lines
     }
 }
 

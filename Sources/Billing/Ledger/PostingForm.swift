@@ -1,23 +1,33 @@
 package import Kernel
 
-/// What the second version of a posting's digest is the seal of: every field of its transfers, in half the bytes of the
-/// first. Each field is of a fixed length or has its length before it, and a byte before each transfer says which of
-/// those are there that may be absent; so no two different lists of transfers have the same bytes.
+/// What a posting's digest is the seal of: every field of its transfers, and of the shares that requests have in those
+/// of bundles. Each field is of a fixed length or has its length before it, and a byte before each transfer says which
+/// of those are there that may be absent; so no two different postings have the same bytes.
+///
+/// A posting without bundles is of version 2, which says the same in half the bytes of the first; else of version 3.
 package struct PostingForm {
-    package static let version: UInt8 = 2
-
+    package let version: UInt8
     package let bytes: [UInt8]
 
-    package init(_ posting: PostingID, _ transfers: [Transfer]) {
-        let most = transfers.reduce(25) { $0 + 91 + $1.id.text.utf8.count + $1.amount.asset.text.utf8.count }
-        bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
+    /// - Parameter shares: in the order of their requests.
+    package init(_ posting: PostingID, _ transfers: [Transfer], shares: [BundleShare] = []) {
+        let isBundled = !shares.isEmpty || transfers.contains { $0.bundle != nil }
+        let version: UInt8 = isBundled ? 3 : 2
+        let most = transfers.reduce(25) { $0 + 107 + $1.id.length + $1.amount.asset.text.utf8.count }
+        let mostOfShares = shares.reduce(8) { $0 + 21 + $1.amounts.count * 8 }
+        bytes = [UInt8](unsafeUninitializedCapacity: most + mostOfShares) { buffer, count in
             var writer = FormWriter(UnsafeMutableRawBufferPointer(buffer))
-            writer.add(Self.version)
+            writer.add(version)
             writer.add(posting.ulid)
             writer.add(UInt64(transfers.count))
             for transfer in transfers { writer.add(transfer) }
+            if isBundled {
+                writer.add(UInt64(shares.count))
+                for share in shares { writer.add(share) }
+            }
             count = writer.count
         }
+        self.version = version
     }
 }
 
@@ -29,7 +39,9 @@ private struct FormWriter {
     init(_ buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
 
     mutating func add(_ transfer: Transfer) {
-        add(UInt8(transfer.escrow == nil ? 0 : 1) | (transfer.request == nil ? 0 : 2))
+        add(
+            UInt8(transfer.escrow == nil ? 0 : 1) | (transfer.request == nil ? 0 : 2)
+                | (transfer.bundle == nil ? 0 : 4))
         add(transfer.kind.sealed)
         add(transfer.reason.sealed)
         add(transfer.id.text)
@@ -40,6 +52,17 @@ private struct FormWriter {
         add(transfer.amount.asset.text)
         add(UInt64(bitPattern: transfer.amount.units))
         add(UInt64(bitPattern: transfer.accepted.microseconds))
+        guard let bundle = transfer.bundle else { return }
+        add(UInt32(clamping: bundle.bundle))
+        add(UInt32(clamping: bundle.line))
+        add(UInt64(clamping: bundle.requests))
+    }
+
+    mutating func add(_ share: BundleShare) {
+        add(share.request.ulid)
+        add(UInt32(clamping: share.bundle))
+        add(UInt8(clamping: share.amounts.count))
+        for amount in share.amounts { add(UInt64(bitPattern: amount)) }
     }
 
     mutating func add(_ id: ULID) {

@@ -4,17 +4,55 @@ package import Kernel
 /// conflict. At most 96 bytes of `A-Z a-z 0-9 _ - / : .`. Those of a request begin with its identifier and a `/`: by
 /// that they are found.
 package struct TransferID: Hashable, Sendable {
-    package let text: String
-    package init(_ text: String) { self.text = text }
+    /// Whose it is, where it was made from its parts; so the thousands of a batch need no text of their own.
+    private let request: RequestID?
+    /// What follows the request and its `/`; else all of it.
+    private let name: String
 
-    package func isNamed(after request: RequestID) -> Bool {
-        var text = text
-        return text.withUTF8 { text in
-            let length = RequestID.length
-            guard text.count > length + 1, text[length] == UInt8(ascii: "/") else { return false }
-            return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: length) { start in
-                request.write(to: start)
-                return text[..<length].elementsEqual(start)
+    package init(_ text: String) {
+        request = nil
+        name = text
+    }
+
+    /// `<request>/<name>`.
+    package init(_ request: RequestID, _ name: String) {
+        self.request = request
+        self.name = name
+    }
+
+    package var text: String { request.map { $0.description + "/" + name } ?? name }
+
+    /// Of the text, in bytes.
+    package var length: Int { request == nil ? name.utf8.count : RequestID.length + 1 + name.utf8.count }
+
+    package static func == (left: TransferID, right: TransferID) -> Bool {
+        if left.request == right.request { return left.name == right.name }
+        return (left.request == nil || right.request == nil) && left.text == right.text
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(text) }
+
+    package func isNamed(after request: RequestID) -> Bool { name(in: request) != nil }
+
+    /// What follows the request's identifier and a `/`; nil if it is not named after it.
+    package func name(in request: RequestID) -> String? {
+        if let own = self.request { return own == request && !name.isEmpty ? name : nil }
+        let stem = request.description + "/"
+        return name.hasPrefix(stem) && name.utf8.count > stem.utf8.count ? String(name.dropFirst(stem.count)) : nil
+    }
+
+    /// At most 96 bytes of `A-Z a-z 0-9 _ - / : .`.
+    package var isWellFormed: Bool {
+        var name = name
+        let most = request == nil ? 96 : 95 - RequestID.length
+        return name.withUTF8 { bytes in
+            guard (1...most).contains(bytes.count) else { return false }
+            return bytes.allSatisfy { byte in
+                switch byte {
+                // `-`, `.`, `/`, digits, `:`; letters; `_`.
+                case 0x2D...0x3A, 0x41...0x5A, 0x61...0x7A, 0x5F: true
+                default: false
+                }
             }
         }
     }
@@ -73,10 +111,12 @@ package struct Transfer: Sendable, Hashable {
     package let request: RequestID?
     /// When the request was accepted that it is for; else when it was made. Periods go by this.
     package let accepted: Instant
+    /// Of one that carries the shares of several requests. It names none of them, and is accepted as the first was.
+    package let bundle: BundleLine?
 
     package init(
         id: TransferID, kind: Kind = .posted, reason: Reason, debit: AccountID, credit: AccountID, amount: Amount,
-        escrow: EscrowID? = nil, request: RequestID? = nil, accepted: Instant
+        escrow: EscrowID? = nil, request: RequestID? = nil, accepted: Instant, bundle: BundleLine? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -87,6 +127,40 @@ package struct Transfer: Sendable, Hashable {
         self.escrow = escrow
         self.request = request
         self.accepted = accepted
+        self.bundle = bundle
+    }
+}
+
+/// A bundle is what several requests of one posting have in common: transfers that differ in amount alone. They are
+/// posted as one transfer for each line, and each request's usage row says its shares.
+package struct BundleLine: Hashable, Sendable {
+    /// So many shares a usage row has room for.
+    package static let most = 6
+
+    /// Which bundle of its posting, from 0.
+    package let bundle: Int
+    /// Which of the requests' shares it is the sum of, from 0.
+    package let line: Int
+    package let requests: Int
+
+    package init(bundle: Int, line: Int, requests: Int) {
+        self.bundle = bundle
+        self.line = line
+        self.requests = requests
+    }
+}
+
+/// What a request has in the transfers of a bundle.
+package struct BundleShare: Hashable, Sendable {
+    package let request: RequestID
+    package let bundle: Int
+    /// Line by line, at least one and at most `BundleLine.most`.
+    package let amounts: [Int64]
+
+    package init(request: RequestID, bundle: Int, amounts: [Int64]) {
+        self.request = request
+        self.bundle = bundle
+        self.amounts = amounts
     }
 }
 

@@ -35,8 +35,6 @@ struct SettlementRules {
     private let prices: PriceTable?
     private let costs: PriceTable?
     private let quantities: Quantities
-    /// Before the names of its transfers.
-    private let stem: String
     private var transfers: [Transfer] = []
     private var excess: Money?
     private var uncounted = 0
@@ -60,7 +58,6 @@ struct SettlementRules {
         self.prices = prices
         self.costs = costs
         quantities = ChargeRules.charged(record)
-        stem = record.request.description + "/"
     }
 
     private mutating func settle() -> Outcome {
@@ -186,7 +183,7 @@ struct SettlementRules {
     ) {
         transfers.append(
             Transfer(
-                id: TransferID(stem + name + Self.number(place)), kind: part.escrow == nil ? .posted : .post,
+                id: TransferID(record.request, name + Self.number(place)), kind: part.escrow == nil ? .posted : .post,
                 reason: reason, debit: part.account, credit: to, amount: Amount(units: amount, part.asset),
                 escrow: part.escrow, request: record.request, accepted: record.started))
     }
@@ -201,7 +198,7 @@ struct SettlementRules {
     ) {
         transfers.append(
             Transfer(
-                id: TransferID(stem + name), reason: reason, debit: from, credit: to, amount: amount,
+                id: TransferID(record.request, name), reason: reason, debit: from, credit: to, amount: amount,
                 request: record.request, accepted: record.started))
     }
 }

@@ -65,9 +65,24 @@ struct MoneyRows: Sendable {
     /// Places of concurrency that somebody still has. Those of a lost node end with its lease.
     let places: [NodeID: Int]
 
+    /// Every transfer, and in place of those of bundles what each request has in them.
+    private static let parts =
+        """
+        SELECT posting_id, place, id, kind, reason, debit_account, credit_account, amount, escrow_id, request_id,
+            accepted, posted
+        FROM transfer WHERE bundle IS NULL
+        UNION ALL
+        SELECT t.posting_id, t.place, t.id, t.kind, t.reason, t.debit_account, t.credit_account,
+            CASE t.line WHEN 0 THEN u.share_1 WHEN 1 THEN u.share_2 WHEN 2 THEN u.share_3 WHEN 3 THEN u.share_4
+                WHEN 4 THEN u.share_5 ELSE u.share_6 END,
+            t.escrow_id, u.request_id, u.started, t.posted
+        FROM transfer t JOIN usage u ON u.posting_id = t.posting_id AND u.bundle = t.bundle
+        ORDER BY posting_id, place
+        """
+
     init(_ tx: any Tx) throws {
         bills = try tx.rows("SELECT * FROM usage ORDER BY request_id").map(Bill.init(row:))
-        entries = try tx.rows("SELECT * FROM transfer ORDER BY posting_id, place").map(Entry.init(row:))
+        entries = try tx.rows(Self.parts).map(Entry.init(row:))
         integrity = try tx.row("PRAGMA integrity_check")?.value("integrity_check") ?? "no answer"
         places = Dictionary(
             try tx.rows("SELECT node_id, slots FROM rate_slot").map {

@@ -150,13 +150,14 @@ extension LedgerCommand {
             try terminal.list(lines, asJSON: false, none: "Nothing went in or out.") { rows in
                 Table(
                     [
-                        .init("POSTED"), .init("REASON"), .init("CHANGE", .right), .init("BALANCE", .right),
-                        .init("TRANSFER"),
+                        .init("POSTED"), .init("REASON"), .init("REQUESTS", .right), .init("CHANGE", .right),
+                        .init("BALANCE", .right), .init("TRANSFER"),
                     ],
                     rows: rows.map { row in
                         [
-                            row.posted.short, row.transfer.reason.rawValue, row.change.text, row.balance.text,
-                            row.transfer.id,
+                            row.posted.short, row.transfer.reason.rawValue,
+                            row.transfer.requests == 0 ? "" : "\(row.transfer.requests)", row.change.text,
+                            row.balance.text, row.transfer.id,
                         ]
                     })
             }

@@ -92,7 +92,8 @@ struct LedgerProofContract {
                     Forgery(
                         """
                         INSERT INTO transfer SELECT 'more', posting_id, 9, kind, reason, debit_account, credit_account,
-                            asset, amount, escrow_id, request_id, tenant_id, workspace_id, accepted, posted
+                            asset, amount, escrow_id, request_id, tenant_id, workspace_id, accepted, posted, bundle,
+                            line, requests
                         FROM transfer WHERE id = $1
                         """, charge)
                 ]
@@ -117,7 +118,7 @@ struct LedgerProofContract {
                         """
                         INSERT INTO transfer SELECT 'more', 'pst_01JZ0000000000000000000000', 0, kind, reason,
                             debit_account, credit_account, asset, amount, escrow_id, request_id, tenant_id,
-                            workspace_id, accepted, posted FROM transfer WHERE id = $1
+                            workspace_id, accepted, posted, bundle, line, requests FROM transfer WHERE id = $1
                         """, charge)
                 ]
             ),
@@ -287,7 +288,7 @@ struct LedgerProofContract {
                         """
                         INSERT INTO transfer SELECT id || '/more', posting_id, 9, kind, reason, debit_account,
                             credit_account, asset, amount, escrow_id, request_id, tenant_id, workspace_id,
-                            accepted, posted
+                            accepted, posted, bundle, line, requests
                         FROM transfer WHERE id = $1
                         """, scene.charge)
                 ]
@@ -298,7 +299,8 @@ struct LedgerProofContract {
                     Forgery(
                         """
                         INSERT INTO transfer SELECT 'more', posting_id, 9, kind, reason, debit_account, credit_account,
-                            asset, amount, escrow_id, request_id, tenant_id, workspace_id, accepted, posted
+                            asset, amount, escrow_id, request_id, tenant_id, workspace_id, accepted, posted, bundle,
+                            line, requests
                         FROM transfer WHERE id = $1
                         """, scene.charge)
                 ]

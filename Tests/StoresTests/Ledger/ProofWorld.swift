@@ -76,7 +76,9 @@ struct Forgery: Sendable {
     let sql: String
     let arguments: [any SQLRepresentable & Sendable]
 
-    init(_ sql: String, _ arguments: any SQLRepresentable & Sendable...) {
+    init(_ sql: String, _ arguments: any SQLRepresentable & Sendable...) { self.init(sql, all: arguments) }
+
+    init(_ sql: String, all arguments: [any SQLRepresentable & Sendable]) {
         self.sql = sql
         self.arguments = arguments
     }

@@ -108,6 +108,8 @@ package struct TransferView: Sendable, Codable, Equatable {
     package let amount: Amount
     @OrNull package var escrow: EscrowID?
     @OrNull package var request: RequestID?
+    /// How many requests it is of, where those of one batch share it; each one's part is an entry of that request.
+    package let requests: Int
     package let accepted: Instant
 
     package init(_ transfer: Transfer) {
@@ -120,11 +122,12 @@ package struct TransferView: Sendable, Codable, Equatable {
         accepted = transfer.accepted
         escrow = transfer.escrow
         request = transfer.request
+        requests = transfer.bundle?.requests ?? (transfer.request == nil ? 0 : 1)
     }
 
     private enum CodingKeys: String, CodingKey {
         case id, kind, reason, debit = "debit_account_id", credit = "credit_account_id", amount
-        case escrow = "escrow_id", request = "request_id", accepted
+        case escrow = "escrow_id", request = "request_id", requests, accepted
     }
 }
 
