@@ -144,6 +144,7 @@ final class LoopContext {
     let pool: UpstreamPool
     let sweeper = Sweeper()
     let metrics = GatewayMetrics()
+    var mutes = CountMutes()
 
     init(
         eventLoop: any EventLoop, limits: GatewayLimits, tls: UpstreamTLS, connector: any UpstreamConnector

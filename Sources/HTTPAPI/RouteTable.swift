@@ -39,6 +39,7 @@ extension ControlAPI {
         Route(.post, "/v1/completions", .permission(.inferenceExecute), .gateway),
         Route(.post, "/v1/embeddings", .permission(.inferenceExecute), .gateway),
         Route(.post, "/v1/messages", .permission(.inferenceExecute), .gateway),
+        Route(.post, "/v1/messages/count_tokens", .permission(.inferenceExecute), .gateway),
         Route(.post, "/v1/responses", .permission(.inferenceExecute), .gateway),
         Route(.get, "/v1/models", .permission(.modelRead), .gateway),
         Route(.get, "/v1/models/:id", .permission(.modelRead), .gateway),

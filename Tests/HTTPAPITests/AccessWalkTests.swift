@@ -147,6 +147,7 @@ struct AccessCase: Sendable {
             "DELETE /v1/auth/sessions/current": AccessCase(.session),
             "POST /v1/chat/completions": AccessCase(.gateway), "POST /v1/completions": AccessCase(.gateway),
             "POST /v1/embeddings": AccessCase(.gateway), "POST /v1/messages": AccessCase(.gateway),
+            "POST /v1/messages/count_tokens": AccessCase(.gateway),
             "POST /v1/responses": AccessCase(.gateway), "GET /v1/models": AccessCase(.gateway),
             "GET /v1/models/:id": AccessCase(.gateway),
         ],

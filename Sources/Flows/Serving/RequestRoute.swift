@@ -11,6 +11,8 @@ package struct RouteQuestion: Sendable {
     package let needs: Set<Capability>
     /// Tokens that the prompt has at least.
     package let leastInput: Int
+    /// Those are all that it has.
+    package let isCounted: Bool
     /// The caller's own cap.
     package let outputCap: Int?
     /// What it will likely consume.
@@ -21,13 +23,14 @@ package struct RouteQuestion: Sendable {
     package let priority: RequestPriority?
 
     package init(
-        model: String, operation: Operation, needs: Set<Capability>, leastInput: Int, outputCap: Int?,
-        likely: Quantities, seed: UInt64, priority: RequestPriority?
+        model: String, operation: Operation, needs: Set<Capability>, leastInput: Int, isCounted: Bool = false,
+        outputCap: Int?, likely: Quantities, seed: UInt64, priority: RequestPriority?
     ) {
         self.model = model
         self.operation = operation
         self.needs = needs
         self.leastInput = leastInput
+        self.isCounted = isCounted
         self.outputCap = outputCap
         self.likely = likely
         self.seed = seed
@@ -50,6 +53,7 @@ package struct RequestRoute: Sendable {
     package private(set) var decision: RoutingDecision
     private let costs: [Int64?]
     private let likelyInput: Int
+    private let isCounted: Bool
 
     init(
         _ question: RouteQuestion, to service: RoutedService, snapshot: UInt64, routing: WorkspaceRouting,
@@ -61,6 +65,7 @@ package struct RequestRoute: Sendable {
         self.routing = routing
         self.costs = costs
         likelyInput = Int(clamping: question.likely.input)
+        isCounted = question.isCounted
         priority = min(routing.priority, question.priority ?? routing.priority)
         facts = RoutingFacts(
             needs: question.needs.union([question.operation.capability]), inputTokens: question.leastInput,
@@ -150,7 +155,16 @@ package struct RequestRoute: Sendable {
     }
 
     private func tooLong(atLeast tokens: Int, limit: Int) -> Problem {
-        Problem(
+        if isCounted {
+            return Problem(
+                .contextLengthExceeded,
+                "The prompt has \(tokens) tokens, and the model's context holds \(limit). Nothing was cut.",
+                parameter: "messages",
+                hint: "Shorten the prompt by at least \(max(1, tokens - limit + 1)) tokens, "
+                    + "or use a model with a larger context.",
+                figures: [.init("prompt_tokens", tokens), .init("context_limit", limit)])
+        }
+        return Problem(
             .contextLengthExceeded,
             "The prompt has about \(likelyInput) tokens by an estimate, and at least \(tokens); the model's context "
                 + "holds \(limit). Nothing was cut.",

@@ -4,6 +4,8 @@ import NIOHTTP1
 /// Which requests the event loop answers itself.
 enum EdgeRoute: Equatable {
     case inference(Operation)
+    /// How many tokens a request of messages would have.
+    case countTokens
     case models
     case model(String)
     /// An inference path with a method that it does not have.
@@ -22,6 +24,7 @@ enum EdgeRoute: Equatable {
         case "/v1/completions": return posted(.completions, head)
         case "/v1/embeddings": return posted(.embeddings, head)
         case "/v1/messages": return posted(.messages, head)
+        case "/v1/messages/count_tokens": return head.method == .POST ? .countTokens : .wrongMethod(allowed: "POST")
         case "/v1/responses": return posted(.responses, head)
         case "/v1/models": return head.method == .GET ? .models : .wrongMethod(allowed: "GET")
         default:

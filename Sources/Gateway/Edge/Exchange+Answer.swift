@@ -40,7 +40,8 @@ extension Exchange {
             buffer.writeImmutableBuffer(bytes)
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
-        case .receiving, .claiming, .queued, .admitting, .pausing, .opening, .calling, .settling, .ended: break
+        case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling, .settling, .ended:
+            break
         }
     }
 
@@ -56,7 +57,7 @@ extension Exchange {
         case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
         case .streaming: callFailed(.broken, Problem(.upstreamTruncated))
         case .buffering(let status, let bytes): complete(status: status, bytes)
-        case .receiving, .claiming, .queued, .admitting, .pausing, .opening, .calling:
+        case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling:
             callFailed(.broken, invalid("it ended without a head", [:]))
         case .settling, .ended: break
         }

@@ -70,7 +70,7 @@ extension Exchange {
 
     /// Which version of Anthropic's API is spoken: the client's where it speaks it itself, else the one that
     /// translations are made for.
-    private func versionFields(_ operation: Operation) -> [UpstreamRequest.Shape.Field] {
+    func versionFields(_ operation: Operation) -> [UpstreamRequest.Shape.Field] {
         let usual = UpstreamRequest.Shape.Field(name: "anthropic-version", value: "2023-06-01")
         guard operation == .messages else { return [usual] }
         let own = ["anthropic-version", "anthropic-beta"].compactMap { name in

@@ -88,6 +88,8 @@ extension Exchange {
         verificationLimit = nil
         admissionWait?.cancel()
         admissionWait = nil
+        counter?.cancel()
+        counter = nil
         call = nil
         letGoOfBody()
     }

@@ -55,7 +55,7 @@ extension Exchange {
     /// Anthropic's clients send the key in a field of its own.
     private var bearerToken: Substring? {
         if let header = head.headers.first(name: "authorization") { return Self.bearerToken(in: header) }
-        guard case .inference(.messages) = route else { return nil }
+        guard operation == .messages else { return nil }
         return head.headers.first(name: "x-api-key").flatMap { $0.isEmpty ? nil : $0[...] }
     }
 
@@ -161,6 +161,7 @@ extension Exchange {
             case .model(let name):
                 try answer(ModelListing.body(of: core.flow.model(named: name, for: principal, in: context)))
             case .inference(let operation): try prepare(operation)
+            case .countTokens: try countForClient()
             case .wrongMethod, .preflight, .cold: throw Problem(.notFound)
             }
         } catch {

@@ -35,6 +35,7 @@ extension Exchange {
         likely.output = Int64(bounds.expectedOutput)
         return RouteQuestion(
             model: facts.model, operation: operation, needs: facts.needs, leastInput: bounds.leastInput,
+            isCounted: facts.countedInput != nil,
             outputCap: operation == .embeddings ? nil : facts.outputCap, likely: likely, seed: request.ulid.low,
             priority: try RequestPriorityField.read(head.headers))
     }
@@ -43,6 +44,7 @@ extension Exchange {
     func start(_ route: RequestRoute, _ operation: Operation) throws(Problem) {
         if let refusal = core.flow.journal.refusal { throw refusal }
         guard core.hasRoom(for: route.priority) else { throw Problem(.overloaded, retryAfter: 1) }
+        guard !counts(route, operation) else { return }
         route.service.state.didBegin(at: core.flow.clock.uptime)
         if route.service.state.isAhead(of: route.priority) { return try wait(inLineOf: route) }
         try enter(route, operation)

@@ -25,6 +25,8 @@ final class Exchange {
         case receiving
         /// The store is asked whether this request was carried out before.
         case claiming
+        /// Who will serve the prompt is asked how many tokens it has.
+        case counting
         /// All deployments are full, and the request waits for a place.
         case queued
         /// Budgets and limits are asked whether the request may run.
@@ -80,6 +82,9 @@ final class Exchange {
     var verificationLimit: Scheduled<Void>?
     var facts = RequestFacts()
     var hasPlace = false
+    /// At work while `counting`.
+    var counter: TokenCounter?
+    var wasCounted = false
 
     // Who is asked; see `Exchange+Route.swift`.
     var chosen: RequestRoute?
@@ -157,7 +162,11 @@ final class Exchange {
     }
 
     var operation: Operation? {
-        if case .inference(let operation) = route { operation } else { nil }
+        switch route {
+        case .inference(let operation): operation
+        case .countTokens: .messages
+        case .models, .model, .wrongMethod, .preflight, .cold: nil
+        }
     }
 
     /// In whose words the client is answered.
@@ -177,7 +186,9 @@ final class Exchange {
     var isEnded: Bool {
         switch phase {
         case .settling, .ended: true
-        case .receiving, .claiming, .queued, .admitting, .pausing, .opening, .calling, .buffering, .streaming: false
+        case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling, .buffering,
+            .streaming:
+            false
         }
     }
 
@@ -216,6 +227,7 @@ final class Exchange {
             let waits = keyed?.waitsForTwin == true
             if !waits { log(.error, "the store of idempotency keys is silent", [:]) }
             end(for: waits ? .twinStillRuns : Problem(.storageUnavailable, retryAfter: 1))
+        case .counting: giveUpCounting()
         case .queued:
             loop.metrics.didShed(chosen?.priority ?? .normal)
             end(for: Problem(.overloaded, "No deployment became free in time.", parameter: "model", retryAfter: 1))

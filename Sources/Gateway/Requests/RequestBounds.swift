@@ -43,6 +43,7 @@ package struct RequestBounds: Sendable {
 
     /// No token has less than a byte, so that bytes bound the prompt; a known context does too.
     private var input: Int {
+        if let counted = facts.countedInput { return counted }
         let frame = facts.offersTools ? Self.template : 0
         let byBytes = facts.hasUnseenParts ? Self.unbounded : textBytes + frame
         let byContext = contextLimit.map { Self.product($0, facts.prompts) } ?? byBytes
@@ -50,7 +51,13 @@ package struct RequestBounds: Sendable {
     }
 
     /// No tokenizer has fewer for a text that somebody wrote: it would need words of eight bytes throughout.
-    package var leastInput: Int { textBytes / 8 }
+    package var leastInput: Int { facts.countedInput ?? textBytes / 8 }
+
+    /// Whether it is open if the prompt fits into a context. Few texts have more tokens than half their bytes.
+    package func mayExceed(_ limit: Int) -> Bool {
+        let most = textBytes / 2 + Self.product(facts.images, Self.likelyTokensOfImage)
+        return facts.countedInput == nil && most > limit && leastInput <= limit
+    }
 
     /// What an answer likely has.
     package var expectedOutput: Int {
@@ -59,6 +66,7 @@ package struct RequestBounds: Sendable {
 
     /// About four bytes a token in the languages that models are trained on most.
     package var likelyInput: Int {
+        if let counted = facts.countedInput { return counted }
         let likely = textBytes / 4 + Self.product(facts.images, Self.likelyTokensOfImage)
         return contextLimit.map { min(likely, Self.product($0, facts.prompts)) } ?? likely
     }

@@ -29,6 +29,8 @@ package struct RequestFacts: Sendable, Equatable {
     package var hasUnseenParts = false
     /// Whether a client of messages asked the model to think.
     package var wantsThinking = false
+    /// Tokens of the prompt, where who serves it has counted them.
+    package var countedInput: Int?
     /// Where the body's first member begins, just after the opening brace.
     package var firstMember = 0
 

@@ -5,17 +5,21 @@ package import NIOCore
 /// Reads a request's body once: checks all of it, and picks out what the gateway needs.
 package struct RequestReader {
     let operation: Operation
+    private let isCounted: Bool
     var facts = RequestFacts()
     private var seen = SeenNames()
     private var problem: Problem?
 
+    /// - Parameter isCounted: its tokens are to be counted, and no answer is made: it needs no cap.
     /// - Returns: the facts of a well-formed request.
     /// - Throws: `VALIDATION_ERROR` with the parameter that is wrong and what would be right.
-    package static func read(_ body: ByteBuffer, for operation: Operation) throws(Problem) -> RequestFacts {
+    package static func read(
+        _ body: ByteBuffer, for operation: Operation, isCounted: Bool = false
+    ) throws(Problem) -> RequestFacts {
         guard body.readableBytes > 0 else {
             throw Problem(.validationError, "The body is empty.", hint: "Send a JSON object.")
         }
-        var reader = RequestReader(operation: operation)
+        var reader = RequestReader(operation: operation, isCounted: isCounted)
         let fault: JSONFault? = body.withUnsafeReadableBytes { bytes in
             do throws(JSONFault) {
                 try reader.scan(bytes)
@@ -34,8 +38,9 @@ package struct RequestReader {
         return reader.facts
     }
 
-    private init(operation: Operation) {
+    private init(operation: Operation, isCounted: Bool) {
         self.operation = operation
+        self.isCounted = isCounted
         // Their answers tell it in any case, and know no option for it.
         facts.wantsUsage = operation == .messages || operation == .responses
     }
@@ -215,6 +220,7 @@ package struct RequestReader {
 
     private mutating func checkPresence() {
         for name in BodyRule.required(in: operation) where !seen.contains(name) {
+            if isCounted, name == "max_tokens" { continue }
             let words = BodyRule.rule(for: name, in: operation)?.words ?? "it"
             complain(name, "`\(name)` is missing.", "Send \(words).")
         }

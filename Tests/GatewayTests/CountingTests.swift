@@ -1,0 +1,101 @@
+import Gateway
+import Inference
+import Kernel
+import NIOCore
+import Testing
+
+/// A prompt that may be too long is counted before its call. `PromptCountTests` has what is asked.
+@Suite struct CountingTests {
+    /// 5,000 bytes for a context of 2,048 tokens.
+    private static let body: String = {
+        let text = String(repeating: "word ", count: 1000)
+        return #"{"model":"\#(GatewayFixture.model)","messages":[{"role":"user","content":"\#(text)"}]}"#
+    }()
+    private static let request = GatewayFixture.request(body: body)
+
+    private func paths(of upstream: ScriptedUpstream) -> [String] {
+        upstream.seen.requests.map { String($0.split(separator: " ")[1]) }
+    }
+
+    @Test("what is counted to be too long is refused with its count, and not called")
+    func tooLong() async throws {
+        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(#"{"count":2048}"#)])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let answer = try await gateway.send(Self.request)
+            #expect(answer.status == 400)
+            #expect(answer.body.contains(#""code":"CONTEXT_LENGTH_EXCEEDED""#))
+            #expect(answer.body.contains("The prompt has 2048 tokens, and the model's context holds 2048."))
+            #expect(gateway.journal.records.isEmpty)
+        }
+        #expect(paths(of: upstream) == ["/tokenize"])
+        try await upstream.stop()
+    }
+
+    @Test("what is counted and fits is called")
+    func fits() async throws {
+        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(#"{"count":2047,"choices":[]}"#)])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            #expect(try await gateway.send(Self.request).status == 200)
+            #expect(try await gateway.records().count == 1)
+        }
+        #expect(paths(of: upstream) == ["/tokenize", "/v1/chat/completions"])
+        try await upstream.stop()
+    }
+
+    @Test("who cannot count is asked once, and what surely fits is not counted")
+    func cannot() async throws {
+        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json("{}", status: "404 Not Found")])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            _ = try await gateway.chat()
+            #expect(paths(of: upstream) == ["/v1/chat/completions"])
+            let both = GatewayFixture.request(body: Self.body, closes: false) + Self.request
+            _ = try await gateway.send(both)
+        }
+        let chat = "/v1/chat/completions"
+        #expect(paths(of: upstream) == [chat, "/tokenize", chat, chat])
+        try await upstream.stop()
+    }
+
+    @Test("who is silent, or closes, is called without a count", arguments: [true, false])
+    func silent(isSilent: Bool) async throws {
+        let upstream = try await ScriptedUpstream.start([isSilent ? .silence : .close])
+        var limits = GatewayLimits()
+        limits.firstByteTimeout = .seconds(1)
+        try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
+            #expect(try await gateway.send(Self.request).status == (isSilent ? 504 : 502))
+            #expect(try await gateway.records().count == 1)
+        }
+        #expect(paths(of: upstream).prefix(2) == ["/tokenize", "/v1/chat/completions"])
+        try await upstream.stop()
+    }
+
+    @Test("a client that leaves ends the count, and leaves no row")
+    func leaves() async throws {
+        let upstream = try await ScriptedUpstream.start([.silence])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            try await RawClient.connect(to: gateway.port).leave(after: Self.request) {
+                try await eventually { upstream.seen.requests.count == 1 }
+            }
+            try await eventually { upstream.seen.closed.count == 1 }
+            #expect(gateway.journal.records.isEmpty)
+        }
+        #expect(paths(of: upstream) == ["/tokenize"])
+        try await upstream.stop()
+    }
+
+    @Test("a client's own question is answered with the count alone")
+    func question() async throws {
+        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(#"{"count":7}"#)])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let body = #"{"model":"\#(GatewayFixture.model)","messages":[{"role":"user","content":"hello"}]}"#
+            let answer = try await gateway.send(
+                GatewayFixture.request("POST", "/v1/messages/count_tokens", body: body))
+            #expect(answer.status == 200 && answer.body == #"{"input_tokens":7}"#)
+            let wrong = try await gateway.send(GatewayFixture.request("GET", "/v1/messages/count_tokens"))
+            #expect(wrong.status == 405)
+            #expect(gateway.journal.records.isEmpty)
+        }
+        #expect(paths(of: upstream) == ["/tokenize"])
+        try await upstream.stop()
+    }
+}
