@@ -4,7 +4,8 @@ import NIOCore
 import Testing
 
 @Suite struct PromptCountTests {
-    private static let chat = #"{"model":"m","stream":true,"messages":[{"role":"user","content":"é\"\n"}],"tools":[{}],"n":2}"#
+    private static let chat =
+        #"{"model":"m","stream":true,"messages":[{"role":"user","content":"é\"\n"}],"tools":[{}],"n":2}"#
 
     private func count(_ body: String, _ operation: Operation) -> (PromptCount, PromptCount.Step) {
         var count = PromptCount(ByteBuffer(string: body), asked: operation)
@@ -29,7 +30,8 @@ import Testing
             step
                 == asks(
                     "/tokenize",
-                    #"{"model":"m","messages":[{"role":"user","content":"é\"\n"}],"tools":[{}],"add_generation_prompt":true}"#
+                    #"{"model":"m","messages":[{"role":"user","content":"é\"\n"}],"tools":[{}],"#
+                        + #""add_generation_prompt":true}"#
                 ))
         let answer = #"{"count":9,"max_model_len":100,"tokens":[1,2,3,4,5,6,7,8,9]}"#
         #expect(count.next(status: 200, ByteBuffer(string: answer)) == .counted(9))
