@@ -35,7 +35,8 @@ import Testing
     func fits() async throws {
         let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(#"{"count":2047,"choices":[]}"#)])
         try await GatewayFixture.run(upstream: upstream.port) { gateway in
-            #expect(try await gateway.send(Self.request).status == 200)
+            let answer = try await gateway.send(Self.request)
+            #expect(answer.status == 200)
             #expect(try await gateway.records().count == 1)
         }
         #expect(paths(of: upstream) == ["/tokenize", "/v1/chat/completions"])
@@ -62,7 +63,8 @@ import Testing
         var limits = GatewayLimits()
         limits.firstByteTimeout = .seconds(1)
         try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
-            #expect(try await gateway.send(Self.request).status == (isSilent ? 504 : 502))
+            let answer = try await gateway.send(Self.request)
+            #expect(answer.status == (isSilent ? 504 : 502))
             #expect(try await gateway.records().count == 1)
         }
         #expect(paths(of: upstream).prefix(2) == ["/tokenize", "/v1/chat/completions"])

@@ -65,7 +65,7 @@ extension Exchange {
     /// Whether nothing is carried out yet.
     var isAdmitting: Bool {
         switch phase {
-        case .queued, .admitting: true
+        case .counting, .queued, .admitting: true
         case .receiving, .claiming, .pausing, .opening, .calling, .buffering, .streaming, .settling, .ended: false
         }
     }

@@ -69,13 +69,12 @@ extension Exchange {
 
     // MARK: Asking
 
-    /// Whether it may be able to count. Providers of OpenAI's protocol are not known to, and runtimes of our own do not
-    /// count what is not in the body, or pictures.
+    /// Whether it may be able to count. Who speaks OpenAI's protocol counts neither pictures nor what is not in the body.
     private func mayAsk(_ deployment: Deployment, _ operation: Operation) -> Bool {
         switch deployment.wire {
         case .echo: return false
         case .anthropic: break
-        case .openAI: if deployment.provider != nil || facts.images > 0 || facts.hasUnseenParts { return false }
+        case .openAI: if facts.images > 0 || facts.hasUnseenParts { return false }
         }
         return loop.mutes.allows(deployment.id, at: loop.eventLoop.now)
     }

@@ -51,7 +51,7 @@ package struct PromptCount: Sendable {
             return step("/tokenize", body)
         case .completions, .embeddings:
             asked = .rendered
-            let body = picked { writer, root in
+            let body = made { writer, root in
                 guard let text = root.string(operation == .completions ? "prompt" : "input") else { return false }
                 writer.add("model", of: root)
                 // By either name, for either runtime.
@@ -134,17 +134,18 @@ package struct PromptCount: Sendable {
         body.map { .ask(path: path, body: $0) } ?? .unknown(isLasting: false)
     }
 
+    /// An object of some members of the request.
     private func picked(_ write: (inout JSONWriter, JSONNode) -> Void) -> ByteBuffer? {
-        picked { writer, root in
+        made { writer, root in
             write(&writer, root)
             return true
         }
     }
 
     /// - Returns: nil where there is nothing to count.
-    private func picked(_ write: (inout JSONWriter, JSONNode) -> Bool) -> ByteBuffer? {
+    private func made(_ write: (inout JSONWriter, JSONNode) -> Bool) -> ByteBuffer? {
         var tape = JSONTape()
-        let made = request.withUnsafeReadableBytes { bytes in
+        let body = request.withUnsafeReadableBytes { bytes in
             tape.read(bytes) { root -> ByteBuffer? in
                 var writer = JSONWriter(ByteBuffer())
                 writer.beginObject()
@@ -153,7 +154,7 @@ package struct PromptCount: Sendable {
                 return writer.buffer
             }
         }
-        return made ?? nil
+        return body ?? nil
     }
 }
 

@@ -43,7 +43,6 @@ package struct RequestBounds: Sendable {
 
     /// No token has less than a byte, so that bytes bound the prompt; a known context does too.
     private var input: Int {
-        if let counted = facts.countedInput { return counted }
         let frame = facts.offersTools ? Self.template : 0
         let byBytes = facts.hasUnseenParts ? Self.unbounded : textBytes + frame
         let byContext = contextLimit.map { Self.product($0, facts.prompts) } ?? byBytes
