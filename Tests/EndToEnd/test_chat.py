@@ -2,6 +2,7 @@
 
 import json
 
+import anthropic
 import openai
 import pytest
 
@@ -43,6 +44,21 @@ def test_usage_equals_what_the_runtime_counts(platform):
     assert through.usage.completion_tokens == past.usage.completion_tokens
     assert through.usage.total_tokens == past.usage.total_tokens
     assert through.choices[0].message.content == past.choices[0].message.content
+
+
+def test_the_count_before_an_answer_is_what_the_runtime_counts_for_it(platform):
+    client = anthropic.Anthropic(base_url=platform.url, api_key=platform.key, max_retries=0, timeout=120)
+    asked = {"model": "default", "messages": QUESTION, "system": "Be short. \u0633\u0644\u0627\u0645"}
+    counted = client.messages.count_tokens(**asked).input_tokens
+    usage = client.messages.create(max_tokens=1, **asked).usage
+    assert counted == usage.input_tokens + usage.cache_read_input_tokens > 10
+
+
+def test_a_prompt_just_beyond_the_context_is_counted_and_refused(platform):
+    with pytest.raises(openai.BadRequestError) as refusal:
+        ask(platform, messages=[{"role": "user", "content": "1 2 3 4 5 6 7 8 9 " * 400}])
+    error = refusal.value.body
+    assert error["code"] == "CONTEXT_LENGTH_EXCEEDED" and error["prompt_tokens"] > error["context_limit"]
 
 
 def test_the_usage_row_says_the_same_as_the_answer(platform):
