@@ -15,9 +15,6 @@ struct Bundles {
         var isTooMuch = false
     }
 
-    /// Fewer are booked one by one: a statement then tells each request, and there is little to save.
-    static let fewest = 8
-
     /// What most lines differ in first: who pays, and out of which escrow.
     private struct Payer: Hashable {
         let debit: AccountID
@@ -44,10 +41,10 @@ struct Bundles {
         }
     }
 
-    /// Accepts each bundle of `fewest` requests or more, as one transfer for each line. What of it finds no place leaves the
+    /// Accepts each bundle that has enough requests, as one transfer for each line. What of it finds no place leaves the
     /// whole bundle out: its requests are booked one by one.
-    mutating func post(to rows: inout LedgerRows, as posting: PostingID) {
-        for candidate in candidates where candidate.members.count >= Self.fewest && !candidate.isTooMuch {
+    mutating func post(to rows: inout LedgerRows, as posting: PostingID, atLeast fewest: Int) {
+        for candidate in candidates where candidate.members.count >= fewest && !candidate.isTooMuch {
             let lines = candidate.transfers(posting, number: count)
             guard !lines.isEmpty, rows.add(group: lines) == nil else { continue }
             for place in candidate.members { numbers[place] = count }

@@ -8,9 +8,9 @@ extension DatabaseLedger: SettlementStore {
     package func settle(_ settlements: [Settlement]) async throws -> SettlementReport {
         guard !settlements.isEmpty else { return SettlementReport() }
         let posting = PostingSeal(id: ids.next(), sealer: sealer)
-        return try await raced { [database] isRepeated in
+        return try await raced { [self] isRepeated in
             try await database.guarding(.system) { tx in
-                try Self.settle(settlements, looksBack: isRepeated, posting, tx)
+                try settle(settlements, looksBack: isRepeated, posting, tx)
             }
         }
     }
@@ -19,22 +19,22 @@ extension DatabaseLedger: SettlementStore {
 
     /// - Parameter looksBack: whether to look for what is there already: usage rows, and transfers of requests without
     ///   one. There is nothing, unless a batch is sent again; then an insertion told so.
-    private static func settle(
+    private func settle(
         _ settlements: [Settlement], looksBack: Bool, _ posting: PostingSeal, _ tx: any Tx
     ) throws -> SettlementReport {
         var report = SettlementReport()
         var seen = Set<RequestID>(minimumCapacity: settlements.count)
         let unique = settlements.filter { seen.insert($0.record.request).inserted }
-        let there = looksBack ? try counted.rows(unique.map(\.record.request), tx) : []
+        let there = looksBack ? try Self.counted.rows(unique.map(\.record.request), tx) : []
         let known = Set(try there.map { try $0.value("request_id", as: RequestID.self) })
         let fresh = known.isEmpty ? unique : unique.filter { !known.contains($0.record.request) }
         report.repeated = settlements.count - fresh.count
         guard !fresh.isEmpty else { return report }
         var bundles = Bundles(of: fresh)
-        let posted = looksBack ? try Transfer.known(identifiers(of: fresh), tx) : [:]
+        let posted = looksBack ? try Transfer.known(Self.identifiers(of: fresh), tx) : [:]
         var bookings = Bookings(rows: try LedgerRows(for: bundles.naming, tx), known: posted)
         // What is there without its usage row is looked at one by one.
-        if posted.isEmpty { bundles.post(to: &bookings.rows, as: posting.id) }
+        if posted.isEmpty { bundles.post(to: &bookings.rows, as: posting.id, atLeast: bundled) }
         let booked = try fresh.enumerated().map { place, settlement in
             bundles.numbers[place] == nil ? try bookings.book(settlement, tx) : settlement
         }

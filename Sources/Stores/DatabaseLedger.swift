@@ -8,12 +8,16 @@ package struct DatabaseLedger: Ledger {
     let database: any Database
     let sealer: any LedgerSealer
     let ids: IDSource
+    /// So many requests make a bundle. Fewer are booked one by one: a statement then tells each, and there is little to
+    /// save.
+    let bundled: Int
     private let queue: PostingQueue
 
-    package init(_ database: any Database, sealing sealer: any LedgerSealer, ids: IDSource) {
+    package init(_ database: any Database, sealing sealer: any LedgerSealer, ids: IDSource, bundling bundled: Int = 8) {
         self.database = database
         self.sealer = sealer
         self.ids = ids
+        self.bundled = bundled
         queue = PostingQueue { groups in
             let posting = PostingSeal(id: ids.next(), sealer: sealer)
             return try await database.guarded(.system) { tx in try Self.post(groups, posting, tx) }

@@ -125,7 +125,8 @@ final class MoneyNode: @unchecked Sendable {
         let (simulation, bug) = (process.simulation, world.bug)
         let database = RemoteDatabase(world: world, process: process, node: record.index, bug: bug)
         let ids = IDSource(clock: clock, random: simulation.streams.stream("ids " + process.name))
-        let ledger = DatabaseLedger(database, sealing: PlainLedgerSealer(), ids: ids)
+        // A node of a simulation rarely has more to settle at once.
+        let ledger = DatabaseLedger(database, sealing: PlainLedgerSealer(), ids: ids, bundling: 2)
         let prices = DatabasePriceStore(database, sealing: PlainSealer())
         let books = PriceBooks(store: bug?.prices(prices) ?? prices, clock: clock)
         let life = NodeLife(
