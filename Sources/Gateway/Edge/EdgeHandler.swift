@@ -37,6 +37,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     let cold: EventLoopPromise<EdgeChannel.ColdChannel?>
     private var phase = Phase.idle
     var isWoken = false
+    var credential = CredentialMemo()
     /// Whether a client that only stops sending may stay, as Hummingbird wants it.
     private var allowsHalfClosure = false
     private var isFirst = true
