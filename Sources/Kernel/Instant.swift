@@ -30,35 +30,52 @@ package struct Instant: Hashable, Sendable, Comparable {
 extension Instant: CustomStringConvertible {
     /// RFC 3339 in UTC with milliseconds: `2026-11-21T08:30:00.125Z`.
     package var description: String {
+        String(unsafeUninitializedCapacity: longestText) { write(to: $0) }
+    }
+
+    /// Of a year that has another number of digits than four.
+    private func unusual(_ date: (year: Int64, month: Int64, day: Int64), _ second: Int64, _ rest: Int64) -> String {
+        "\(date.year)-\(padded(date.month))-\(padded(date.day))T\(padded(second / 3600)):"
+            + "\(padded(second / 60 % 60)):\(padded(second % 60)).\(padded(rest, 3))Z"
+    }
+}
+
+extension Instant: TextWritable {
+    /// Years have at most six digits and a sign.
+    package var longestText: Int { 28 }
+
+    /// Every line of the log has one: without a text in between.
+    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let milliseconds = floorDivide(microseconds, by: 1000)
         let seconds = floorDivide(milliseconds, by: 1000)
         let days = floorDivide(seconds, by: 86_400)
         let date = civilDate(daysSince1970: days)
         let second = seconds - days * 86_400
+        var place = 0
         guard (0...9999).contains(date.year) else {
-            return "\(date.year)-\(padded(date.month))-\(padded(date.day))T\(padded(second / 3600)):"
-                + "\(padded(second / 60 % 60)):\(padded(second % 60)).\(padded(milliseconds - seconds * 1000, 3))Z"
-        }
-        return String(unsafeUninitializedCapacity: 24) { buffer in
-            var place = 0
-            func put(_ value: Int64, _ width: Int, then mark: Unicode.Scalar) {
-                var rest = value
-                for digit in stride(from: place + width - 1, through: place, by: -1) {
-                    buffer[digit] = UInt8(ascii: "0") + UInt8(rest % 10)
-                    rest /= 10
-                }
-                buffer[place + width] = UInt8(ascii: mark)
-                place += width + 1
+            for byte in unusual(date, second, milliseconds - seconds * 1000).utf8 {
+                buffer[place] = byte
+                place += 1
             }
-            put(date.year, 4, then: "-")
-            put(date.month, 2, then: "-")
-            put(date.day, 2, then: "T")
-            put(second / 3600, 2, then: ":")
-            put(second / 60 % 60, 2, then: ":")
-            put(second % 60, 2, then: ".")
-            put(milliseconds - seconds * 1000, 3, then: "Z")
             return place
         }
+        func put(_ value: Int64, _ width: Int, then mark: Unicode.Scalar) {
+            var rest = value
+            for digit in stride(from: place + width - 1, through: place, by: -1) {
+                buffer[digit] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            }
+            buffer[place + width] = UInt8(ascii: mark)
+            place += width + 1
+        }
+        put(date.year, 4, then: "-")
+        put(date.month, 2, then: "-")
+        put(date.day, 2, then: "T")
+        put(second / 3600, 2, then: ":")
+        put(second / 60 % 60, 2, then: ":")
+        put(second % 60, 2, then: ".")
+        put(milliseconds - seconds * 1000, 3, then: "Z")
+        return place
     }
 }
 

@@ -1,20 +1,40 @@
 /// An error that a caller may see: a code of the catalog, and words that hold nothing internal.
 ///
 /// What an operator needs beside it goes to the log, never in here.
+///
+/// One reference, since everything that may fail hands one on, mostly none.
 package struct Problem: Error, Sendable, Equatable {
-    package let code: ErrorCode
+    private struct Members: Equatable {
+        let code: ErrorCode
+        let message: String
+        let parameter: String?
+        let hint: String
+        let retryAfter: Int?
+        let figures: [Figure]
+        let members: [String: String]
+    }
+
+    private final class Shared: Sendable {
+        let members: Members
+
+        init(_ members: Members) { self.members = members }
+    }
+
+    private let shared: Shared
+
+    package var code: ErrorCode { shared.members.code }
     /// One sentence, in the caller's terms.
-    package let message: String
+    package var message: String { shared.members.message }
     /// The field or header that is wrong, as a path: `messages[0].role`.
-    package let parameter: String?
+    package var parameter: String? { shared.members.parameter }
     /// What the caller can do now. The catalog's own remedy stands in when there is none.
-    package let hint: String
+    package var hint: String { shared.members.hint }
     /// Whole seconds after which another try makes sense.
-    package let retryAfter: Int?
+    package var retryAfter: Int? { shared.members.retryAfter }
     /// Figures that belong to the error, such as token counts.
-    package let figures: [Figure]
+    package var figures: [Figure] { shared.members.figures }
     /// Texts that belong to it, such as the identifier of what a repeated request made before.
-    package let members: [String: String]
+    package var members: [String: String] { shared.members.members }
 
     package struct Figure: Sendable, Equatable {
         package let name: String
@@ -35,14 +55,13 @@ package struct Problem: Error, Sendable, Equatable {
         figures: [Figure] = [],
         members: [String: String] = [:]
     ) {
-        self.code = code
-        self.message = message ?? code.meaning
-        self.parameter = parameter
-        self.hint = hint ?? code.remedy
-        self.retryAfter = retryAfter
-        self.figures = figures
-        self.members = members
+        shared = Shared(
+            Members(
+                code: code, message: message ?? code.meaning, parameter: parameter, hint: hint ?? code.remedy,
+                retryAfter: retryAfter, figures: figures, members: members))
     }
+
+    package static func == (left: Problem, right: Problem) -> Bool { left.shared.members == right.shared.members }
 
     package var status: Int { code.status }
 }

@@ -49,6 +49,28 @@ package struct TextBytes: Sendable {
     }
 }
 
+/// Writes one piece behind the other into memory that has room for all of them.
+package struct TextCursor {
+    private let buffer: UnsafeMutableBufferPointer<UInt8>
+    package private(set) var count = 0
+
+    package init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
+
+    package mutating func put(_ text: StaticString) {
+        put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    package mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
+        _ = UnsafeMutableBufferPointer(rebasing: buffer[count...]).update(fromContentsOf: bytes)
+        count += bytes.count
+    }
+
+    package mutating func put(_ value: some TextWritable) {
+        // A number is written from the end of its room.
+        count += value.write(to: UnsafeMutableBufferPointer(rebasing: buffer[count..<count + value.longestText]))
+    }
+}
+
 /// What has a text form of bounded length that is written where it belongs.
 package protocol TextWritable {
     /// Bytes that the text form takes at most.

@@ -41,8 +41,8 @@ struct Bundles {
         }
     }
 
-    /// Accepts each bundle that has enough requests, as one transfer for each line. What of it finds no place leaves the
-    /// whole bundle out: its requests are booked one by one.
+    /// Accepts each bundle that has enough requests, as one transfer for each line. A line that finds no place
+    /// leaves the whole bundle out: its requests are booked one by one.
     mutating func post(to rows: inout LedgerRows, as posting: PostingID, atLeast fewest: Int) {
         for candidate in candidates where candidate.members.count >= fewest && !candidate.isTooMuch {
             let lines = candidate.transfers(posting, number: count)

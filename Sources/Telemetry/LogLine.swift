@@ -35,6 +35,35 @@ package struct LogLine: Sendable {
         }
     }
 
+    /// The begin of a line that every request has, in one piece.
+    /// - Parameters:
+    ///   - level: printable ASCII without what JSON escapes, like the others.
+    ///   - detail: goes on with the message.
+    package init(
+        _ format: LogFormat, at now: Instant, level: StaticString, label: StaticString, message: StaticString,
+        plain detail: String
+    ) {
+        self.format = format
+        guard format == .json else {
+            put(String(now.description.dropFirst(11).prefix(8)))
+            put(" \(level) \(message)\(detail)")
+            return
+        }
+        let known = 96 + level.utf8CodeUnitCount + label.utf8CodeUnitCount + message.utf8CodeUnitCount
+        put(detail, beside: known + now.longestText) { cursor, detail in
+            cursor.put("{\"time\":\"")
+            cursor.put(now)
+            cursor.put("\",\"level\":\"")
+            cursor.put(level)
+            cursor.put("\",\"message\":\"")
+            cursor.put(message)
+            cursor.put(detail)
+            cursor.put("\",\"logger\":\"")
+            cursor.put(label)
+            cursor.put("\"")
+        }
+    }
+
     package mutating func add(named name: String, _ text: String) {
         begin(named: name)
         putValue(text)
@@ -59,24 +88,56 @@ package struct LogLine: Sendable {
     }
 
     package mutating func add(_ name: StaticString, _ number: Int) {
-        begin(name)
-        bytes.put(most: number.longestText) { number.write(to: $0) }
+        let format = format
+        bytes.put(most: name.utf8CodeUnitCount + number.longestText + Self.aroundField) { buffer in
+            var cursor = TextCursor(buffer)
+            cursor.begin(name, format)
+            cursor.put(number)
+            return cursor.count
+        }
     }
 
     /// - Parameter value: its text is printable ASCII, without what JSON escapes.
     package mutating func add(_ name: StaticString, _ value: some TextWritable) {
-        begin(name)
-        if format == .json { bytes.put(UInt8(ascii: "\"")) }
-        bytes.put(most: value.longestText) { value.write(to: $0) }
-        if format == .json { bytes.put(UInt8(ascii: "\"")) }
+        let format = format
+        bytes.put(most: name.utf8CodeUnitCount + value.longestText + Self.aroundField) { buffer in
+            var cursor = TextCursor(buffer)
+            cursor.begin(name, format)
+            if format == .json { cursor.put("\"") }
+            cursor.put(value)
+            if format == .json { cursor.put("\"") }
+            return cursor.count
+        }
     }
 
     /// - Parameter text: printable ASCII, without what JSON escapes.
     package mutating func add(_ name: StaticString, plain text: String) {
-        begin(name)
-        if format == .json { bytes.put(UInt8(ascii: "\"")) }
-        bytes.put(text: text)
-        if format == .json { bytes.put(UInt8(ascii: "\"")) }
+        let format = format
+        put(text, beside: name.utf8CodeUnitCount + Self.aroundField) { cursor, text in
+            cursor.begin(name, format)
+            if format == .json { cursor.put("\"") }
+            cursor.put(text)
+            if format == .json { cursor.put("\"") }
+        }
+    }
+
+    /// What stands around a field's name and value, at most.
+    private static let aroundField = 8
+
+    /// - Parameters:
+    ///   - most: bytes that are put beside the text.
+    ///   - body: puts the text and what stands beside it.
+    private mutating func put(
+        _ text: String, beside most: Int, _ body: (inout TextCursor, UnsafeBufferPointer<UInt8>) -> Void
+    ) {
+        var text = text
+        text.withUTF8 { utf8 in
+            bytes.put(most: most + utf8.count) { buffer in
+                var cursor = TextCursor(buffer)
+                body(&cursor, utf8)
+                return cursor.count
+            }
+        }
     }
 
     private mutating func begin(_ name: StaticString) {
@@ -173,6 +234,22 @@ package struct LogLine: Sendable {
             guard utf8.count <= Self.maximumValue, utf8.allSatisfy(mayStand) else { return false }
             bytes.put(UnsafeRawBufferPointer(utf8))
             return true
+        }
+    }
+}
+
+extension TextCursor {
+    /// The begin of a field, to its value.
+    fileprivate mutating func begin(_ name: StaticString, _ format: LogFormat) {
+        switch format {
+        case .json:
+            put(",\"")
+            put(name)
+            put("\":")
+        case .text:
+            put(" ")
+            put(name)
+            put("=")
         }
     }
 }

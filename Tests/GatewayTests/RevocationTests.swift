@@ -1,4 +1,5 @@
 import Flows
+import Foundation
 import Gateway
 import Inference
 import Kernel
@@ -70,6 +71,43 @@ import Testing
             #expect(record.usage.outputTokens == 1)
         }
     }
+
+    @Test("a connection that has shown a good key remembers no verdict: revoked, the key is refused on it")
+    func keptConnection() async throws {
+        try await run([Self.answer]) { world in
+            let client = try await RawClient.connect(to: world.gateway.port)
+            let text = try await client.converse(
+                request(0) + request(0) + request(0), until: { count("200 OK", in: $0) == 3 },
+                then: request(0, closes: true)
+            ) {
+                world.keys.replace(KnownKeys.facts(revoked: true))
+                world.list.add(.key(KnownKeys.facts().key.id))
+                try await world.follower.didRevoke()
+            }
+            #expect(count("200 OK", in: text) == 3)
+            #expect(count("401 Unauthorized", in: text) == 1)
+        }
+    }
+
+    @Test("on one connection each request is its own key's")
+    func keysInTurn() async throws {
+        try await run([Self.answer]) { world in
+            let client = try await RawClient.connect(to: world.gateway.port)
+            let wrong = GatewayFixture.request(body: GatewayFixture.chat(), token: KnownKeys.wrong(0, 1))
+            let text = try await client.send([0, 1, 1, 0, 0].map { request($0) }.joined() + wrong)
+            #expect(count("200 OK", in: text) == 5)
+            #expect(count("401 Unauthorized", in: text) == 1)
+            #expect(try await world.gateway.records(5).map(\.key.ulid.low) == [0, 1, 1, 0, 0])
+        }
+    }
+
+    private static let answer = ScriptedUpstream.json(#"{"choices":[]}"#)
+
+    private func request(_ number: Int, closes: Bool = false) -> String {
+        GatewayFixture.request(body: GatewayFixture.chat(), token: KnownKeys.token(number), closes: closes)
+    }
+
+    private func count(_ word: String, in text: String) -> Int { text.components(separatedBy: word).count - 1 }
 
     @Test("a request that was not answered yet is answered with 401")
     func unansweredIsCut() async throws {

@@ -64,6 +64,8 @@ import Testing
             other.add(named: "request_id", id.description)
             other.add(named: "model", "a\"b")
             #expect(own.end { Array($0) } == other.end { Array($0) })
+            let known = LogLine(format, at: now, level: "info", label: "l", message: "request ", plain: "ended")
+            #expect(known.end { Array($0) } == line(format, "request ended").end { Array($0) })
         }
     }
 

@@ -11,7 +11,7 @@ struct RequestLog: AccessLog {
 
     func ended(_ entry: AccessEntry) {
         var line = LogLine(
-            format, at: clock.now, level: "info", label: "volery", message: "request ", detail: entry.outcome.text)
+            format, at: clock.now, level: "info", label: "volery", message: "request ", plain: entry.outcome.text)
         if let code = entry.code { line.add("code", plain: code.rawValue) }
         if let usage = entry.usage { line.add("input_tokens", usage.inputTokens) }
         line.add("latency_ms", Int(entry.latency.microseconds / 1000))

@@ -2,14 +2,15 @@ package import Kernel
 import Synchronization
 
 /// One version of a book, ready to be asked for every request: what a model costs is worked out once.
+/// One reference, since a request hands it on a few times.
 package struct PriceTable: Sendable {
-    package let book: PriceBook
     private let compiled: Compiled
 
-    package init(_ book: PriceBook) {
-        self.book = book
-        compiled = Compiled(book.content)
-    }
+    package var book: PriceBook { compiled.book }
+    package var version: Int { compiled.book.version }
+    package var effective: Instant { compiled.book.effective }
+
+    package init(_ book: PriceBook) { compiled = Compiled(book) }
 
     /// - Returns: nil where nothing in the book prices it, also not by its UMU.
     package func rates(for subject: PricedSubject) -> ModelRates? { compiled.answer(for: subject).rates }
@@ -30,9 +31,11 @@ private final class Compiled: Sendable {
     /// Subjects are made of names that operators chose and of sizes that callers choose.
     private static let mostAnswers = 10_000
 
-    private let content: PriceBook.Content
+    let book: PriceBook
     private let exchange: Exchange
     private let known = Mutex(Known())
+
+    private var content: PriceBook.Content { book.content }
 
     private struct Known {
         var answers: [PricedSubject: Answer] = [:]
@@ -47,9 +50,9 @@ private final class Compiled: Sendable {
         }
     }
 
-    init(_ content: PriceBook.Content) {
-        self.content = content
-        exchange = Exchange(content.rates)
+    init(_ book: PriceBook) {
+        self.book = book
+        exchange = Exchange(book.content.rates)
     }
 
     func answer(for subject: PricedSubject) -> Answer {

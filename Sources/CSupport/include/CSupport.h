@@ -24,6 +24,10 @@ uint32_t volery_crc32c_table(uint32_t seed, const void *bytes, size_t count);
 /// The first occurrence of `needle` in `haystack`, or NULL. An empty needle is found at the start.
 const void *volery_memmem(const void *haystack, size_t haystack_count, const void *needle, size_t needle_count);
 
+/// How many bytes of `text`, from its first on, may stand in a JSON string as they are and need no look: printable ASCII
+/// but for `"` and `\`.
+size_t volery_plain_length(const void *text, size_t count);
+
 /// Whether something keeps the machine's clock in step: 1 or 0, and -1 where the kernel does not say.
 int volery_clock_is_synchronized(void);
 

@@ -49,12 +49,15 @@ package protocol AdmissionTicket: AnyObject, Sendable {
     ///   - record: nil when nothing was begun: no journal record names the hold.
     /// - Returns: what the tenant pays, in its currency; nil for what has no price.
     func end(_ record: UsageRecord?) -> Money?
+    /// The same for what was begun, without a record that might not be there: that would be copied.
+    func end(with record: UsageRecord) -> Money?
     /// The record that `end` got stands in the journal. Until then, or until the ticket is gone, what was set aside is
     /// not taken for settled.
     func close()
 }
 
 extension AdmissionTicket {
+    package func end(with record: UsageRecord) -> Money? { end(record) }
     package func close() {}
 }
 

@@ -9,6 +9,8 @@ struct AdmissionCapture {
     private(set) var amounts: [Int64]
     /// What the tenant pays; nil for what has no price.
     private(set) var price: Money?
+    /// What the quantities cost, before walls and credit have their say: worked out once.
+    private var counted: Money?
 
     init(of record: UsageRecord, from hold: Hold, _ pricing: AdmissionPricing) {
         amounts = [Int64](repeating: 0, count: hold.parts.count)
@@ -22,7 +24,7 @@ struct AdmissionCapture {
             price = try? charge(quantities, hold, rates, in: purse ?? rates.currency)
         }
         for (place, part) in hold.parts.enumerated() where part.role == .budget && part.escrow != nil {
-            guard let quantity = Self.quantity(of: part.asset, quantities, pricing) else { continue }
+            guard let quantity = quantity(of: part.asset, quantities, pricing) else { continue }
             amounts[place] = Capture.count(quantity, in: part)
         }
     }
@@ -31,16 +33,18 @@ struct AdmissionCapture {
         _ quantities: Quantities, _ hold: Hold, _ rates: ModelRates, in currency: Currency
     ) throws(PricingFailure) -> Money {
         let price = try rates.amount(of: quantities, in: currency)
-        let payable = try hold.payable(price, for: quantities, at: rates)
+        counted = Money(units: price, currency)
+        let payable = try hold.payable(price, in: currency, for: quantities, at: rates)
         let (paid, rest) = Capture.pay(payable, from: hold.parts)
         amounts = paid
         return Money(units: payable - rest, currency)
     }
 
-    private static func quantity(
+    private func quantity(
         of asset: Asset, _ quantities: Quantities, _ pricing: AdmissionPricing
     ) -> Int64? {
         if let quantity = quantities[asset] { return quantity }
+        if let counted, counted.currency == asset.currency { return counted.units }
         if let currency = asset.currency { return try? pricing.rates?.amount(of: quantities, in: currency) }
         return pricing.table?.umu(of: quantities, for: pricing.subject)?.millionths
     }

@@ -28,8 +28,8 @@ extension AdmissionFlow {
         let subject = books.subject(of: request.deployment, operation: request.operation)
         let table = books.table(.price, at: request.accepted)
         let pricing = AdmissionPricing(
-            subject: subject, table: table, rates: table?.rates(for: subject), prices: table?.book.version ?? 0,
-            costs: books.table(.cost, at: request.accepted)?.book.version ?? 0)
+            subject: subject, table: table, rates: table?.rates(for: subject), prices: table?.version ?? 0,
+            costs: books.table(.cost, at: request.accepted)?.version ?? 0)
         var demand = SpendingDemand()
         if !rules.rules.budgets.isEmpty { try addBudgets(of: rules, for: request, pricing, to: &demand) }
         if table != nil { try addPurse(of: rules, for: request, pricing, to: &demand) }

@@ -12,7 +12,7 @@ package final class PriceBooks: Sendable {
 
     private struct State {
         /// By the time from which they are in force; of equals the higher version last.
-        var tables: [PriceBook.Kind: [PriceTable]] = [:]
+        var tables = Tables()
         var heads: [PriceBook.Kind: Int]?
         var old: [Version: PriceTable] = [:]
         var providers: [ProviderID: String] = [:]
@@ -20,6 +20,27 @@ package final class PriceBooks: Sendable {
         /// Changes that are known to have been made, and those that were certainly read.
         var changes = 1
         var read = 0
+    }
+
+    /// Asked for every request: by name, and not looked up.
+    private struct Tables {
+        private var price: [PriceTable] = []
+        private var cost: [PriceTable] = []
+
+        subscript(kind: PriceBook.Kind) -> [PriceTable] {
+            get {
+                switch kind {
+                case .price: price
+                case .cost: cost
+                }
+            }
+            set {
+                switch kind {
+                case .price: price = newValue
+                case .cost: cost = newValue
+                }
+            }
+        }
     }
 
     private struct Version: Hashable {
@@ -63,11 +84,11 @@ package final class PriceBooks: Sendable {
     /// The version that was in force at a time of this node's clock that is not long over. Nil where there was none:
     /// nothing is priced. A clock that was set far back finds the one in force by the ledger's clock: it opens no wall.
     package func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
-        let tables = state.withLock { $0.tables[kind] } ?? []
+        let tables = state.withLock { $0.tables[kind] }
         if tables.isEmpty { return nil }
-        if let table = tables.last(where: { $0.book.effective <= time }) { return table }
+        if let table = tables.last(where: { $0.effective <= time }) { return table }
         let now = now
-        return time < now - Self.memory ? tables.last { $0.book.effective <= now } : nil
+        return time < now - Self.memory ? tables.last { $0.effective <= now } : nil
     }
 
     /// It must be read from the database first.
@@ -96,7 +117,7 @@ package final class PriceBooks: Sendable {
 
     private func known(_ kind: PriceBook.Kind, _ version: Int) -> PriceTable? {
         state.withLock {
-            $0.tables[kind]?.first { $0.book.version == version } ?? $0.old[Version(kind: kind, number: version)]
+            $0.tables[kind].first { $0.version == version } ?? $0.old[Version(kind: kind, number: version)]
         }
     }
 
@@ -120,7 +141,7 @@ package final class PriceBooks: Sendable {
         if isKnown { return }
         // By both clocks.
         let since = min(now, clock.now) - Self.memory
-        var tables: [PriceBook.Kind: [PriceTable]] = [:]
+        var tables = Tables()
         for kind in PriceBook.Kind.allCases {
             let books = try await store.current(kind, at: since).sorted {
                 ($0.effective, $0.version) < ($1.effective, $1.version)
@@ -131,8 +152,8 @@ package final class PriceBooks: Sendable {
         state.withLock { state in
             // Somebody who asked later may have been faster.
             guard heads.allSatisfy({ $1 >= state.heads?[$0] ?? 0 }) else { return }
-            for table in state.tables.values.joined() {
-                state.old[Version(kind: table.book.kind, number: table.book.version)] = table
+            for kind in PriceBook.Kind.allCases {
+                for table in state.tables[kind] { state.old[Version(kind: kind, number: table.version)] = table }
             }
             if state.old.count > Self.mostOld { state.old.removeAll() }
             state.tables = tables

@@ -43,14 +43,13 @@ final class SpendingTicket: AdmissionTicket {
     }
 
     func end(_ record: UsageRecord?) -> Money? {
-        let next = record == nil ? Self.closed : Self.ended
-        let (isFirst, _) = state.compareExchange(
-            expected: Self.running, desired: next, ordering: .acquiringAndReleasing)
-        guard isFirst else { return nil }
-        guard let record else {
-            giveBack()
-            return nil
-        }
+        if let record { return end(with: record) }
+        if leaveRunning(for: Self.closed) { giveBack() }
+        return nil
+    }
+
+    func end(with record: UsageRecord) -> Money? {
+        guard leaveRunning(for: Self.ended) else { return nil }
         let capture = AdmissionCapture(of: record, from: hold, pricing)
         desk.life.end(spending, captured: capture.amounts)
         left.withLock { $0 = spending.remaining(after: capture.amounts) }
@@ -59,6 +58,11 @@ final class SpendingTicket: AdmissionTicket {
             desk.counters.end(place, tokens: overflow ? .max : Int64(tokens))
         }
         return capture.price
+    }
+
+    /// - Returns: whether nobody did before.
+    private func leaveRunning(for next: UInt8) -> Bool {
+        state.compareExchange(expected: Self.running, desired: next, ordering: .acquiringAndReleasing).exchanged
     }
 
     func close() {

@@ -83,17 +83,18 @@ package final class InferenceFlow: Sendable {
         _ question: RouteQuestion, holder: KeyHolder, in context: AccessContext
     ) throws(Problem) -> RequestRoute {
         let snapshot = registry.snapshot
-        let routing = snapshot.routing(of: holder.workspace) ?? .usual
-        let service = try service(question, snapshot, routing, holder, context)
-        let needsCosts = routing.policy.needsCosts
-        let costs = service.deployments.map { deployment in
-            needsCosts
-                ? self.costs.cost(
-                    of: question.likely, on: deployment, operation: question.operation, at: context.now) : nil
+        let prepared = snapshot.preparedRouting(of: holder.workspace) ?? .usual
+        let service = try service(question, snapshot, prepared.routing, holder, context)
+        var costs: [Int64?] = []
+        if prepared.routing.policy.needsCosts {
+            costs = service.deployments.map { deployment in
+                self.costs.cost(
+                    of: question.likely, on: deployment, operation: question.operation, at: context.now)
+            }
         }
         return RequestRoute(
-            question, to: service, snapshot: snapshot.number, routing: routing,
-            affinity: affinity(routing.sticky, holder), costs: costs, at: clock.uptime)
+            question, to: service, snapshot: snapshot.number, by: prepared,
+            affinity: affinity(prepared.routing.sticky, holder), costs: costs, at: clock.uptime)
     }
 
     private func service(
@@ -203,6 +204,23 @@ extension Operation {
         case .embeddings: .embeddings
         case .responses: .responses
         }
+    }
+
+    /// The same as all that is needed, made once for all requests.
+    var needs: Set<Capability> {
+        switch self {
+        case .chat, .messages: OwnNeeds.chat
+        case .completions: OwnNeeds.completions
+        case .embeddings: OwnNeeds.embeddings
+        case .responses: OwnNeeds.responses
+        }
+    }
+
+    private enum OwnNeeds {
+        static let chat: Set<Capability> = [.chat]
+        static let completions: Set<Capability> = [.completions]
+        static let embeddings: Set<Capability> = [.embeddings]
+        static let responses: Set<Capability> = [.responses]
     }
 }
 

@@ -38,57 +38,62 @@ package struct RouteQuestion: Sendable {
     }
 }
 
-/// A request's way to a deployment: who can answer, and in which order they are asked.
-package struct RequestRoute: Sendable {
+/// A request's way to a deployment: who can answer, and in which order they are asked. Used on one event loop.
+package final class RequestRoute {
     /// Beyond it all answers are equally far away. Bounded, since a caller's numbers are multiplied with times.
     private static let mostOutput = 1 << 22
 
     package let asked: String
     package let snapshot: UInt64
     package let service: RoutedService
-    package let routing: WorkspaceRouting
+    private let prepared: PreparedRouting
     package let priority: RequestPriority
     package let facts: RoutingFacts
     package private(set) var signals: [RoutingSignal]
     package private(set) var decision: RoutingDecision
+    /// One for each candidate; none at all where nobody asks for them.
     private let costs: [Int64?]
     private let likelyInput: Int
     private let isCounted: Bool
 
     init(
-        _ question: RouteQuestion, to service: RoutedService, snapshot: UInt64, routing: WorkspaceRouting,
+        _ question: RouteQuestion, to service: RoutedService, snapshot: UInt64, by prepared: PreparedRouting,
         affinity: UInt64?, costs: [Int64?], at uptime: Duration
     ) {
         asked = question.model
         self.snapshot = snapshot
         self.service = service
-        self.routing = routing
+        self.prepared = prepared
         self.costs = costs
         likelyInput = Int(clamping: question.likely.input)
         isCounted = question.isCounted
-        priority = min(routing.priority, question.priority ?? routing.priority)
+        let own = prepared.routing.priority
+        priority = min(own, question.priority ?? own)
+        let operation = question.operation
         facts = RoutingFacts(
-            needs: question.needs.union([question.operation.capability]), inputTokens: question.leastInput,
+            needs: question.needs.isEmpty ? operation.needs : question.needs.union(operation.needs),
+            inputTokens: question.leastInput,
             outputCap: question.outputCap, likelyOutput: min(Int(clamping: question.likely.output), Self.mostOutput),
-            affinity: affinity,
-            seed: question.seed)
+            affinity: affinity, seed: question.seed)
         signals = Self.signals(of: service, costs, at: uptime)
-        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: routing.policy)
+        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared.routing.policy)
     }
+
+    package var routing: WorkspaceRouting { prepared.routing }
 
     private static func signals(of service: RoutedService, _ costs: [Int64?], at uptime: Duration) -> [RoutingSignal] {
         service.state.judge(service.states, at: uptime)
         return service.states.enumerated().map { place, state in
             var signal = state.signal(at: uptime)
-            signal.cost = costs[place]
+            if !costs.isEmpty { signal.cost = costs[place] }
             return signal
         }
     }
 
     /// Anew, by how the deployments do now.
-    package mutating func decide(at uptime: Duration) {
+    package func decide(at uptime: Duration) {
         signals = Self.signals(of: service, costs, at: uptime)
-        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: routing.policy)
+        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared.routing.policy)
     }
 
     /// What the decision was made from, and what it was, as `RoutingRecordCoding` writes it; empty where there are too
@@ -97,7 +102,7 @@ package struct RequestRoute: Sendable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(96 + 64 * signals.count)
         RoutingRecordCoding.encode(
-            snapshot: snapshot, asked: asked, facts: facts, policy: EncodedPolicy(routing.policy),
+            snapshot: snapshot, asked: asked, facts: facts, policy: prepared.encodedPolicy,
             targets: service.encoded, signals: signals, order: decision.order, into: &bytes)
         return bytes
     }

@@ -35,9 +35,7 @@ package struct StreamFilter: Sendable {
     /// - Parameter model: the name that the client sees; nil leaves the upstream's.
     package init(wantsUsage: Bool, model: String?) {
         self.wantsUsage = wantsUsage
-        var quoted = ByteBuffer()
-        if let model { quoted.writeJSONString(model) }
-        name = Array(quoted.readableBytesView)
+        name = model.map { JSONString.quoted($0) } ?? []
     }
 
     /// Takes what a whole answer, one that is no stream, says of itself.

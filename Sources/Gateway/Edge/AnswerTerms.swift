@@ -25,32 +25,45 @@ enum AnswerTerms {
 
     static let names = ([cost, remaining] + requests.all + tokens.all).map { "\($0)" }
 
+    /// Bytes of one of the lines, at most.
+    private static let longestLine = 96
+
     static func add(price: Money?, remaining: Amount?, rates: [RateState], to lines: inout FieldLines) {
-        if let price { lines.add(cost, price) }
-        if let remaining { lines.add(Self.remaining, remaining) }
-        add(.requestsPerMinute, as: requests, of: rates, to: &lines)
-        add(.tokensPerMinute, as: tokens, of: rates, to: &lines)
+        let (requests, tokens) = (least(of: .requestsPerMinute, rates), least(of: .tokensPerMinute, rates))
+        let amounts = (price == nil ? 0 : 1) + (remaining == nil ? 0 : 1)
+        let count = amounts + (requests == nil ? 0 : 3) + (tokens == nil ? 0 : 3)
+        guard count > 0 else { return }
+        lines.add(most: count * longestLine) { cursor in
+            if let price { cursor.line(cost, price) }
+            if let remaining { cursor.line(Self.remaining, remaining) }
+            if let requests { put(rates[requests], as: Self.requests, to: &cursor) }
+            if let tokens { put(rates[tokens], as: Self.tokens, to: &cursor) }
+        }
     }
 
     /// Of several limits the one that has least left.
-    private static func add(
-        _ quantity: RateLimit.Quantity, as names: RateNames, of rates: [RateState],
-        to lines: inout FieldLines
-    ) {
+    private static func least(of quantity: RateLimit.Quantity, _ rates: [RateState]) -> Int? {
         var least: Int?
-        for (place, state) in rates.enumerated() where state.limit.quantity == quantity {
-            if let least, rates[least].remaining <= state.remaining { continue }
+        for place in rates.indices where rates[place].limit.quantity == quantity {
+            if let least, rates[least].remaining <= rates[place].remaining { continue }
             least = place
         }
-        guard let least else { return }
-        lines.add(names.limit, Int(clamping: rates[least].limit.amount))
-        lines.add(names.remaining, Int(clamping: max(0, rates[least].remaining)))
-        let milliseconds = milliseconds(of: rates[least].reset)
+        return least
+    }
+
+    private static func put(_ state: RateState, as names: RateNames, to cursor: inout TextCursor) {
+        cursor.line(names.limit, Int(clamping: state.limit.amount))
+        cursor.line(names.remaining, Int(clamping: max(0, state.remaining)))
+        let milliseconds = milliseconds(of: state.reset)
         // As a rule, and without a text in between: every answer has two of them.
         if (1..<1000).contains(milliseconds) {
-            lines.add(names.reset, milliseconds, unit: "ms")
+            cursor.line(names.reset, milliseconds, unit: "ms")
         } else {
-            lines.add(names.reset, text(milliseconds: milliseconds))
+            var text = text(milliseconds: milliseconds)
+            cursor.put(names.reset)
+            cursor.put(": ")
+            text.withUTF8 { cursor.put($0) }
+            cursor.put("\r\n")
         }
     }
 

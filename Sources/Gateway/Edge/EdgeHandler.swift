@@ -37,6 +37,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     let cold: EventLoopPromise<EdgeChannel.ColdChannel?>
     private var phase = Phase.idle
     var isWoken = false
+    var credential = CredentialMemo()
     /// Whether a client that only stops sending may stay, as Hummingbird wants it.
     private var allowsHalfClosure = false
     private var isFirst = true
@@ -117,7 +118,11 @@ final class EdgeHandler: ChannelDuplexHandler {
         isTaking = true
         defer { isTaking = false }
         do throws(MessageFault) {
-            while mayTake, let event = try parser.next() { handle(event, context: context) }
+            while mayTake {
+                let event = try parser.next()
+                if case .incomplete = event { return }
+                handle(event, context: context)
+            }
         } catch {
             isBroken = true
             requestIsBroken(error)
@@ -136,7 +141,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     private func handle(_ event: RequestParser.Event, context: ChannelHandlerContext) {
         switch (phase, event) {
         case (.idle, .head(let head)): begin(head, context: context)
-        case (.idle, _), (.closing, _): break
+        case (.idle, _), (.closing, _), (_, .incomplete): break
         case (.hot(let exchange), .body(let bytes)): exchange.receive(bytes)
         case (.hot(let exchange), .end): exchange.receiveEnd()
         case (.cold, .body(let bytes)): context.fireChannelRead(wrapInboundOut(.body(bytes)))

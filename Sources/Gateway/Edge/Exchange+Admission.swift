@@ -162,17 +162,23 @@ extension Exchange {
             operation: operation, wire: deployment.wire,
             form: AnswerForm(
                 wantsUsage: facts.wantsUsage, shownModel: isOwnName ? nil : deployment.model.text,
-                created: started.seconds, fallbackID: request.description, showsThinking: facts.wantsThinking))
+                created: started.seconds, fallbackID: requestText, showsThinking: facts.wantsThinking))
     }
 
     // MARK: After
 
     /// Gives back what was not used, and learns the price.
-    /// - Parameter record: nil when nothing was opened.
-    func endTicket(_ record: UsageRecord?) {
+    func endTicket(with record: UsageRecord) {
         guard let ticket, !isTicketEnded else { return }
         isTicketEnded = true
-        price = ticket.end(record)
+        price = ticket.end(with: record)
+    }
+
+    /// The same where nothing was opened.
+    func endTicket() {
+        guard let ticket, !isTicketEnded else { return }
+        isTicketEnded = true
+        price = ticket.end(nil)
     }
 
     /// What the answer's head says of cost and limits.

@@ -69,7 +69,8 @@ extension Exchange {
 
     // MARK: Asking
 
-    /// Whether it may be able to count. Who speaks OpenAI's protocol counts neither pictures nor what is not in the body.
+    /// Whether it may be able to count. Who speaks OpenAI's protocol counts neither pictures nor what is not in the
+    /// body.
     private func mayAsk(_ deployment: Deployment, _ operation: Operation) -> Bool {
         switch deployment.wire {
         case .echo: return false

@@ -45,20 +45,22 @@ extension Exchange {
         leaveLine()
         phase = .settling(answer: answer)
         letGoOfUpstream()
-        // Written before the client can know that it has everything: a complete answer without a row cannot be.
-        let record = makeRecord(status, problem: problem)
-        if let record, status == .succeeded { notePace(record.usage) }
-        leavePlace(outcome(status, problem))
-        endTicket(record)
-        if let record {
-            core.flow.journal.close(record)
-            ticket?.close()
-            loop.metrics.finished(record)
-        } else if let problem {
-            loop.metrics.refused(problem.code)
-            keepRoute()
+        var used: Usage?
+        var latency: Duration?
+        // Without an attempt nothing was opened, and nothing is closed.
+        if attempt > 0, let principal, let deployment, let operation {
+            let record = makeRecord(status, problem, principal, deployment, operation)
+            (used, latency) = (record.usage, record.latency)
+            close(record, problem)
+        } else {
+            leavePlace(outcome(status, problem))
+            endTicket()
+            if let problem {
+                loop.metrics.refused(problem.code)
+                keepRoute()
+            }
         }
-        let waits = record != nil && waitsForDisk(problem)
+        let waits = used != nil && waitsForDisk(problem)
         if let keyed {
             keep(keyed, problem: problem, answer: answer, waitsForDisk: waits)
         } else if waits {
@@ -66,7 +68,17 @@ extension Exchange {
         } else {
             conclude(problem, answer: answer)
         }
-        logEnd(status, problem: problem, record: record)
+        logEnd(used == nil ? .refused : .ended(status), problem, latency: latency, usage: used)
+    }
+
+    /// Written before the client can know that it has everything: a complete answer without a row cannot be.
+    private func close(_ record: UsageRecord, _ problem: Problem?) {
+        if record.status == .succeeded { notePace(record.usage) }
+        leavePlace(outcome(record.status, problem))
+        endTicket(with: record)
+        core.flow.journal.close(record)
+        ticket?.close()
+        loop.metrics.finished(record)
     }
 
     /// The last step of every exchange that had a body: tells the client, if it is still there.
@@ -186,9 +198,10 @@ extension Exchange {
 
     // MARK: Record
 
-    private func makeRecord(_ status: RequestStatus, problem: Problem?) -> UsageRecord? {
-        // Without an attempt nothing was opened, and nothing is closed.
-        guard attempt > 0, let principal, let deployment, let operation else { return nil }
+    private func makeRecord(
+        _ status: RequestStatus, _ problem: Problem?, _ principal: KeyHolder, _ deployment: Deployment,
+        _ operation: Operation
+    ) -> UsageRecord {
         let seenStatus: Int =
             if isHeadWritten { 200 } else if !isClientThere { 0 } else { problem?.status ?? 200 }
         return UsageRecord(
@@ -234,7 +247,7 @@ extension Exchange {
     func lastAttempt(_ status: RequestStatus, of deployment: Deployment) -> Attempt {
         let own = ["x-request-id", "request-id"].lazy.compactMap { [upstreamHeaders] in upstreamHeaders.first(name: $0)
         }
-        let upstream = filter.upstreamID ?? own.first { $0 != request.description }
+        let upstream = filter.upstreamID ?? own.first { $0 != requestText }
         return Attempt(
             number: attempt, deployment: deployment.id, provider: deployment.provider, upstream: upstream,
             cost: cost(status), told: told)
@@ -285,14 +298,16 @@ extension Exchange {
         return metadata
     }
 
-    private func logEnd(_ status: RequestStatus, problem: Problem?, record: UsageRecord?) {
+    /// - Parameters:
+    ///   - latency: nil where nothing was called.
+    ///   - usage: likewise.
+    private func logEnd(_ outcome: AccessEntry.Outcome, _ problem: Problem?, latency: Duration?, usage: Usage?) {
         guard let accessLog = core.accessLog else { return }
         accessLog.ended(
             AccessEntry(
-                request: requestText, outcome: record == nil ? .refused : .ended(status),
-                workspace: principal?.workspace, model: deployment?.model.text, route: deployment?.idText,
-                operation: operation?.rawValue ?? "models", code: problem?.code,
-                latency: record?.latency ?? core.flow.clock.uptime - startedUptime, price: price,
-                usage: record?.usage))
+                request: requestText, outcome: outcome, workspace: principal?.workspace,
+                model: deployment?.model.text, route: deployment?.idText, operation: operation?.rawValue ?? "models",
+                code: problem?.code, latency: latency ?? core.flow.clock.uptime - startedUptime, price: price,
+                usage: usage))
     }
 }

@@ -16,23 +16,10 @@ extension Exchange {
         } catch {
             return end(for: error)
         }
-        guard let token = bearerToken else {
-            return end(for: Problem(.authenticationRequired, parameter: "Authorization"))
-        }
-        let keys = core.flow.keys
-        if let known = keys.cached(token) {
-            if known.wantsRenewal {
-                let text = String(token)
-                // Nobody waits for it: its outcome is in the cache, for the next request.
-                core.startTask { _ = try? await keys.verify(text) }
-            }
-            if case .refused = known.verdict { return end(for: keys.refusal(from: client)) }
-            return didVerify(.success(known.verdict))
-        }
-        verify(String(token))
+        checkKey()
     }
 
-    private func verify(_ text: String) {
+    func verify(_ text: String) {
         mustVerifyAgain = false
         let keys = core.flow.keys
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
@@ -52,37 +39,21 @@ extension Exchange {
         }
     }
 
-    /// Anthropic's clients send the key in a field of its own.
-    private var bearerToken: Substring? {
-        if let header = head.headers.first(name: "authorization") { return Self.bearerToken(in: header) }
-        guard operation == .messages else { return nil }
-        return head.headers.first(name: "x-api-key").flatMap { $0.isEmpty ? nil : $0[...] }
-    }
-
-    private static func bearerToken(in header: String) -> Substring? {
-        let bytes = header.utf8
-        // By bytes: characters of a text cost more than all the rest of the check.
-        guard bytes.count > 7, zip(bytes, "bearer ".utf8).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) else {
-            return nil
-        }
-        let token = bytes.dropFirst(7).drop { $0 == UInt8(ascii: " ") }
-        return token.isEmpty ? nil : Substring(token)
-    }
-
     private func checkHead() throws(Problem) {
         if case .wrongMethod(let allowed) = route {
             throw Problem(.methodNotAllowed, "\(head.method) is not possible here.", hint: "Use \(allowed).")
         }
-        for name in ["authorization", "x-api-key", "content-type"] where head.headers.count(name: name) > 1 {
-            throw Problem(
-                .validationError, "The header `\(name)` stands more than once.", parameter: name, hint: "Send it once.")
-        }
+        let headers = head.headers
+        if headers.repeats("authorization") { throw .repeated("authorization") }
+        if headers.repeats("x-api-key") { throw .repeated("x-api-key") }
+        if headers.repeats("content-type") { throw .repeated("content-type") }
         guard operation != nil else { return }
         guard !core.isDraining else { throw Problem(.shuttingDown, retryAfter: 1) }
-        if let type = head.headers.first(name: "content-type"), !Self.mayBeJSON(type) {
+        // Without a text of it, as a rule.
+        if headers.withFirst("content-type", { Self.isJSON($0) || Self.mayBeJSON($0) }) == false {
             throw Problem(.unsupportedMediaType, parameter: "Content-Type")
         }
-        if head.headers.contains(name: "content-encoding") {
+        if headers.contains(name: "content-encoding") {
             throw Problem(
                 .unsupportedMediaType, "A compressed body cannot be read here.", parameter: "Content-Encoding",
                 hint: "Send the body as it is.")
@@ -92,9 +63,11 @@ extension Exchange {
         }
     }
 
+    private static func isJSON(_ type: UnsafeRawBufferPointer) -> Bool { FieldText.isSame(type, "application/json") }
+
     /// Whether a body of this type may be JSON. Besides JSON's own that is what `curl -d` says of any body by itself.
-    private static func mayBeJSON(_ type: String) -> Bool {
-        if type == "application/json" { return true }
+    private static func mayBeJSON(_ type: UnsafeRawBufferPointer) -> Bool {
+        let type = String(decoding: type, as: UTF8.self)
         let essence = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         return ["application/json", "application/x-www-form-urlencoded", "text/plain"].contains(essence)
             || essence.hasSuffix("+json")
@@ -127,7 +100,7 @@ extension Exchange {
         proceed()
     }
 
-    private func didVerify(_ result: Result<KeyVerifier.Verdict, any Error>) {
+    func didVerify(_ result: Result<KeyVerifier.Verdict, any Error>) {
         // The first verdict counts: another may come after this one was given up waiting for.
         guard !isEnded, principal == nil else { return }
         verificationLimit?.cancel()
@@ -143,11 +116,6 @@ extension Exchange {
             log(.error, "a key could not be checked", ["error": "\(error)"])
             end(for: Problem(.internalError))
         }
-    }
-
-    /// The key's token, as far as the request carries one of the right form.
-    var token: KeyToken? {
-        bearerToken.flatMap { KeyToken($0) }
     }
 
     var context: AccessContext { AccessContext(now: started, address: client) }
@@ -176,5 +144,11 @@ extension Exchange {
         let route = try choose(operation)
         guard try !claims(operation) else { return }
         try start(route, operation)
+    }
+}
+
+extension Problem {
+    fileprivate static func repeated(_ name: String) -> Problem {
+        Problem(.validationError, "The header `\(name)` stands more than once.", parameter: name, hint: "Send it once.")
     }
 }

@@ -112,7 +112,7 @@ extension Exchange {
     }
 
     private func turnDidCome(_ turn: ServiceState.Turn) {
-        guard case .queued = phase, var route = chosen, let operation else {
+        guard case .queued = phase, let route = chosen, let operation else {
             // It left meanwhile: the place is the next one's.
             if turn == .mayEnter { chosen?.service.state.wakeNext() }
             return

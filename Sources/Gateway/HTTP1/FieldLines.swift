@@ -16,24 +16,22 @@ struct FieldLines {
         value.withUTF8 { add(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), $0) }
     }
 
-    /// - Parameter unit: goes behind the value.
-    mutating func add(_ name: StaticString, _ value: some TextWritable, unit: StaticString = "") {
-        let most = name.utf8CodeUnitCount + value.longestText + unit.utf8CodeUnitCount + 4
-        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { target in
-            var end = Self.put(name, in: target, at: 0)
-            end = Self.put(": ", in: target, at: end)
-            let room = UnsafeMutableRawBufferPointer(rebasing: target[end..<end + value.longestText])
-            end += room.withMemoryRebound(to: UInt8.self) { value.write(to: $0) }
-            end = Self.put(unit, in: target, at: end)
-            return Self.put("\r\n", in: target, at: end)
-        }
+    mutating func add(_ name: StaticString, _ value: some TextWritable) {
+        add(most: name.utf8CodeUnitCount + value.longestText + 4) { $0.line(name, value) }
     }
 
-    /// - Returns: where it ends.
-    private static func put(_ text: StaticString, in target: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
-        let text = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: text)
-        return start + text.count
+    /// Lines whose names and values are ours, with one look at the room for all of them.
+    /// - Parameters:
+    ///   - most: bytes that they take at most.
+    ///   - body: puts them.
+    mutating func add(most: Int, _ body: (inout TextCursor) -> Void) {
+        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { target in
+            target.withMemoryRebound(to: UInt8.self) { target in
+                var cursor = TextCursor(target)
+                body(&cursor)
+                return cursor.count
+            }
+        }
     }
 
     mutating func add(_ lines: FieldLines) { bytes.writeImmutableBuffer(lines.bytes) }
@@ -65,5 +63,16 @@ struct FieldLines {
             target[count - 1] = UInt8(ascii: "\n")
             return count
         }
+    }
+}
+
+extension TextCursor {
+    /// - Parameter unit: goes behind the value.
+    mutating func line(_ name: StaticString, _ value: some TextWritable, unit: StaticString = "") {
+        put(name)
+        put(": ")
+        put(value)
+        put(unit)
+        put("\r\n")
     }
 }

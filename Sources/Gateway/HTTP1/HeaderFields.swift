@@ -44,17 +44,6 @@ package struct HeaderFields: Sendable, Equatable {
         return isThere
     }
 
-    /// Lines with the name.
-    /// - Parameter name: in lower case.
-    func count(name: String) -> Int {
-        var count = 0
-        search(for: name) { _ in
-            count += 1
-            return true
-        }
-        return count
-    }
-
     /// Every line's value, as it stands: lists are not taken apart.
     /// - Parameter name: in lower case.
     package subscript(name: String) -> [String] {
@@ -64,6 +53,31 @@ package struct HeaderFields: Sendable, Equatable {
             return true
         }
         return found
+    }
+
+    /// Whether more than one line has the name.
+    func repeats(_ name: StaticString) -> Bool {
+        let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        guard names.mayRepeat(name) else { return false }
+        var count = 0
+        search(for: name) { _ in
+            count += 1
+            return count < 2
+        }
+        return count > 1
+    }
+
+    /// - Parameters:
+    ///   - name: in lower case.
+    ///   - body: gets the first line's value where it stands.
+    /// - Returns: nil where there is no such line.
+    func withFirst<Answer>(_ name: StaticString, _ body: (UnsafeRawBufferPointer) -> Answer) -> Answer? {
+        var answer: Answer?
+        search(for: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)) { value in
+            answer = body(value)
+            return false
+        }
+        return answer
     }
 
     /// All fields in their order.
@@ -83,17 +97,18 @@ package struct HeaderFields: Sendable, Equatable {
     /// - Parameter body: gets each value; says whether to go on.
     private func search(for name: String, _ body: (UnsafeRawBufferPointer) -> Bool) {
         var name = name
-        name.withUTF8 { name in
-            let name = UnsafeRawBufferPointer(name)
-            guard names.mayHave(name) else { return }
-            lines.withUnsafeBytes { bytes in
-                eachLine(of: bytes) { line in
-                    // The colon first: it alone tells most lines apart.
-                    guard line.count > name.count, line[name.count] == UInt8(ascii: ":"),
-                        FieldText.isSame(UnsafeRawBufferPointer(rebasing: line[..<name.count]), lowercased: name)
-                    else { return true }
-                    return body(FieldText.value(of: line, after: name.count))
-                }
+        name.withUTF8 { search(for: UnsafeRawBufferPointer($0), body) }
+    }
+
+    private func search(for name: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Bool) {
+        guard names.mayHave(name) else { return }
+        lines.withUnsafeBytes { bytes in
+            eachLine(of: bytes) { line in
+                // The colon first: it alone tells most lines apart.
+                guard line.count > name.count, line[name.count] == UInt8(ascii: ":"),
+                    FieldText.isSame(UnsafeRawBufferPointer(rebasing: line[..<name.count]), lowercased: name)
+                else { return true }
+                return body(FieldText.value(of: line, after: name.count))
             }
         }
     }
@@ -112,9 +127,18 @@ package struct HeaderFields: Sendable, Equatable {
 /// One bit for each name, by its length and its first and last byte.
 struct NameMarks: Sendable, Equatable {
     private var bits: UInt64 = 0
+    /// Those that were noted more than once.
+    private var repeated: UInt64 = 0
 
     /// - Parameter name: in any case, and not empty.
-    mutating func note(_ name: UnsafeRawBufferPointer) { bits |= Self.bit(of: name) }
+    mutating func note(_ name: UnsafeRawBufferPointer) {
+        let bit = Self.bit(of: name)
+        repeated |= bits & bit
+        bits |= bit
+    }
+
+    /// - Returns: false only where no such name was noted twice.
+    func mayRepeat(_ name: UnsafeRawBufferPointer) -> Bool { repeated & Self.bit(of: name) != 0 }
 
     /// - Returns: false only where no such name was noted.
     func mayHave(_ name: UnsafeRawBufferPointer) -> Bool { bits & Self.bit(of: name) != 0 }

@@ -11,6 +11,8 @@ struct RequestParser {
         /// A part of the body, without any framing.
         case body(ByteBuffer)
         case end
+        /// More bytes are needed for the next one.
+        case incomplete
     }
 
     private enum Stage {
@@ -37,24 +39,24 @@ struct RequestParser {
         input.writeImmutableBuffer(bytes)
     }
 
-    /// - Returns: nil when more bytes are needed. After a fault the parser is of no use any more.
-    mutating func next() throws(MessageFault) -> Event? {
+    /// After a fault the parser is of no use any more.
+    mutating func next() throws(MessageFault) -> Event {
         let event = try read()
         // The memory of the last read goes back to the channel.
-        if event == nil, !hasMore { input = ByteBuffer() }
+        if case .incomplete = event, !hasMore { input = ByteBuffer() }
         return event
     }
 
-    private mutating func read() throws(MessageFault) -> Event? {
+    private mutating func read() throws(MessageFault) -> Event {
         while true {
             switch stage {
             case .start:
-                guard let line = try readStart() else { return nil }
+                guard let line = try readStart() else { return .incomplete }
                 stage = .fields(line, FieldReader(limits))
             case .fields(let line, var reader):
                 guard let fields = try reader.next(&input) else {
                     stage = .fields(line, reader)
-                    return nil
+                    return .incomplete
                 }
                 return .head(try begin(line, reader.framing, fields))
             case .body(var reader):
@@ -63,7 +65,7 @@ struct RequestParser {
                 switch piece {
                 case .bytes(let bytes): return .body(bytes)
                 case .end: return .end
-                case nil: return nil
+                case nil: return .incomplete
                 }
             }
         }

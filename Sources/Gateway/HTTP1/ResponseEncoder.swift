@@ -125,13 +125,13 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     private func pass(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>) {
         let rest = gathered ?? ByteBuffer()
         gathered = nil
-        context.write(Self.wrapOutboundOut(.byteBuffer(rest)), promise: promise)
+        context.write(NIOAny(rest), promise: promise)
     }
 
     private func pass(_ context: ChannelHandlerContext) {
         guard let bytes = gathered else { return }
         gathered = nil
-        context.write(Self.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+        context.write(NIOAny(bytes), promise: nil)
     }
 
     private func gather(_ context: ChannelHandlerContext, _ size: Int, _ body: (inout ByteBuffer) -> Void) {

@@ -10,6 +10,8 @@ struct ResponseParser {
         /// A part of the body, without any framing.
         case body(ByteBuffer)
         case end
+        /// More bytes are needed for the next one.
+        case incomplete
     }
 
     private enum Stage {
@@ -44,17 +46,17 @@ struct ResponseParser {
         input.writeImmutableBuffer(bytes)
     }
 
-    /// - Returns: nil when more bytes are needed. After a fault the parser is of no use any more.
-    mutating func next() throws(MessageFault) -> Event? {
+    /// After a fault the parser is of no use any more.
+    mutating func next() throws(MessageFault) -> Event {
         while true {
             switch stage {
             case .start:
-                guard let line = try readStart() else { return nil }
+                guard let line = try readStart() else { return .incomplete }
                 stage = .fields(line, FieldReader(limits))
             case .fields(let line, var reader):
                 guard let fields = try reader.next(&input) else {
                     stage = .fields(line, reader)
-                    return nil
+                    return .incomplete
                 }
                 guard let head = try begin(line, reader.framing, fields) else { continue }
                 return .head(head)
@@ -67,7 +69,7 @@ struct ResponseParser {
                 case nil:
                     // The memory of the last read goes back to the channel.
                     if !hasMore { input = ByteBuffer() }
-                    return nil
+                    return .incomplete
                 }
             }
         }

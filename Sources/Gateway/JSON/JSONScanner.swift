@@ -1,3 +1,5 @@
+import CSupport
+
 /// What is wrong with a JSON text, and at which byte.
 package struct JSONFault: Error, Equatable {
     package enum Reason: String, Sendable {
@@ -109,7 +111,25 @@ package struct JSONScanner {
         skipSpace()
         let start = offset
         try number()
-        return Int(String(decoding: bytes[start..<offset], as: UTF8.self))
+        return Self.whole(UnsafeBufferPointer(rebasing: bytes[start..<offset]))
+    }
+
+    /// - Parameter text: a number of JSON's.
+    /// - Returns: nil for one that is no whole one, or does not fit.
+    private static func whole(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+        let isNegative = text.first == UInt8(ascii: "-")
+        var value = 0
+        for place in (isNegative ? 1 : 0)..<text.count {
+            guard text[place] &- 0x30 < 10 else { return nil }
+            let digit = Int(text[place] &- 0x30)
+            let (tens, isOver) = value.multipliedReportingOverflow(by: 10)
+            // Away from zero, since there is one more number below it than above.
+            let (next, isAbove) =
+                isNegative ? tens.subtractingReportingOverflow(digit) : tens.addingReportingOverflow(digit)
+            guard !isOver, !isAbove else { return nil }
+            value = next
+        }
+        return value
     }
 
     /// A number as it stands there.
@@ -163,22 +183,10 @@ package struct JSONScanner {
         throw fault(.unexpectedEnd)
     }
 
-    /// Moves past what needs no look inside a string, eight bytes at a time: printable ASCII but for `"` and `\`. Stops
-    /// at the first other byte, or where less than eight are left.
+    /// Moves past what needs no look inside a string: printable ASCII but for `"` and `\`.
     private mutating func skipPlain() {
-        let (ones, highs): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
-        let raw = UnsafeRawBufferPointer(bytes)
-        while raw.count - offset >= 8 {
-            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
-            let escapes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-            // A byte's high bit is set where it is zero, or below 0x20; a borrow can only add bits behind the first.
-            let special =
-                (quotes &- ones) & ~quotes | (escapes &- ones) & ~escapes | (word &- ones &* 0x20) & ~word | word
-            let found = special & highs
-            guard found == 0 else { return offset += found.trailingZeroBitCount / 8 }
-            offset += 8
-        }
+        guard let base = bytes.baseAddress else { return }
+        offset += volery_plain_length(base + offset, bytes.count - offset)
     }
 
     private mutating func escape() throws(JSONFault) {

@@ -1,3 +1,4 @@
+import CSupport
 import NIOCore
 
 /// The content of a JSON string between its quotes, still escaped. Valid only as long as the scanned bytes.
@@ -23,10 +24,16 @@ package struct JSONString {
     }
 
     /// Whether the string is this word. Escapes are resolved, so that no spelling of a name goes unnoticed.
+    @inline(__always)
     package static func == (string: JSONString, word: StaticString) -> Bool {
+        // Most names are told apart by their lengths, which costs no call.
         guard !string.isEscaped else { return string.text == "\(word)" }
-        guard string.content.count == word.utf8CodeUnitCount else { return false }
-        for index in 0..<string.content.count where string.content[index] != word.utf8Start[index] { return false }
+        return string.content.count == word.utf8CodeUnitCount && string.hasBytes(of: word)
+    }
+
+    /// - Parameter word: as long as the string.
+    private func hasBytes(of word: StaticString) -> Bool {
+        for index in 0..<content.count where content[index] != word.utf8Start[index] { return false }
         return true
     }
 
@@ -68,6 +75,7 @@ package struct JSONString {
 extension ByteBuffer {
     /// Writes a text as a JSON string, quotes included.
     package mutating func writeJSONString(_ text: String) {
+        if writePlainJSONString(text) { return }
         writeInteger(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
@@ -84,4 +92,45 @@ extension ByteBuffer {
         }
         writeInteger(UInt8(ascii: "\""))
     }
+
+    /// - Returns: false, with nothing written, for a text in which something must be escaped.
+    private mutating func writePlainJSONString(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { utf8 in
+            guard isPlain(utf8) else { return false }
+            writeWithUnsafeMutableBytes(minimumWritableBytes: utf8.count + 2) { target in
+                target[0] = UInt8(ascii: "\"")
+                UnsafeMutableRawBufferPointer(rebasing: target[1...]).copyMemory(from: UnsafeRawBufferPointer(utf8))
+                target[utf8.count + 1] = UInt8(ascii: "\"")
+                return utf8.count + 2
+            }
+            return true
+        }
+    }
+}
+
+extension JSONString {
+    /// A text as a JSON string, quotes included.
+    static func quoted(_ text: String) -> [UInt8] {
+        var text = text
+        let plain: [UInt8]? = text.withUTF8 { utf8 in
+            guard isPlain(utf8) else { return nil }
+            return Array(unsafeUninitializedCapacity: utf8.count + 2) { target, count in
+                count = utf8.count + 2
+                target[0] = UInt8(ascii: "\"")
+                _ = UnsafeMutableBufferPointer(rebasing: target[1...]).update(fromContentsOf: utf8)
+                target[count - 1] = UInt8(ascii: "\"")
+            }
+        }
+        if let plain { return plain }
+        var quoted = ByteBuffer()
+        quoted.writeJSONString(text)
+        return Array(buffer: quoted)
+    }
+}
+
+/// Whether all of a text may stand in a JSON string as it is.
+private func isPlain(_ utf8: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let base = utf8.baseAddress else { return true }
+    return volery_plain_length(base, utf8.count) == utf8.count
 }

@@ -19,6 +19,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private let endpoint: Endpoint
     /// Takes the connection back when it can serve again.
     private weak var pool: UpstreamPool?
+    /// Its place there.
+    var shelf: UpstreamPool.Shelf
     private var context: ChannelHandlerContext?
     private var parser = ResponseParser()
     /// Of the last request's shape; most connections send one kind only.
@@ -32,11 +34,14 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// When it became idle, by the loop's clock.
     private(set) var idleSince = NIODeadline.distantPast
 
-    init(channel: any Channel, serial: UInt64, endpoint: Endpoint, pool: UpstreamPool) {
+    init(
+        channel: any Channel, serial: UInt64, endpoint: Endpoint, pool: UpstreamPool, shelf: UpstreamPool.Shelf
+    ) {
         self.channel = channel
         self.serial = serial
         self.endpoint = endpoint
         self.pool = pool
+        self.shelf = shelf
     }
 
     /// Only on a connection that the pool gave out. The receiver hears nothing before this returns, unless the request
@@ -65,7 +70,11 @@ final class UpstreamConnection: ChannelInboundHandler {
         parser.feed(unwrapInboundIn(data))
         do throws(MessageFault) {
             // What is delivered may end this call, and begin the next one on this connection.
-            while receiver != nil, let event = try parser.next() { deliver(event) }
+            while receiver != nil {
+                let event = try parser.next()
+                if case .incomplete = event { return }
+                deliver(event)
+            }
         } catch {
             fail(.invalid("\(error)"))
             context.close(promise: nil)
@@ -84,6 +93,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         case .end:
             release()
             receiver.upstreamDidEnd()
+        case .incomplete: break
         }
     }
 

@@ -8,10 +8,17 @@ final class UpstreamPool {
     private let limits: GatewayLimits
     private let tls: UpstreamTLS
     private let connector: any UpstreamConnector
-    private var idle: [Endpoint: [UpstreamConnection]] = [:]
+    private var shelves: [Endpoint: Shelf] = [:]
     /// Connections whose answer was complete for its client but has not ended, and until when it must.
     private var ending: [UInt64: (connection: UpstreamConnection, deadline: NIODeadline)] = [:]
     private var lastSerial: UInt64 = 0
+
+    /// The idle connections to one endpoint. A connection knows its own, and need not look it up when it comes back.
+    final class Shelf {
+        fileprivate var idle: [UpstreamConnection] = []
+        /// Whether the pool has it; one that became empty is let go of.
+        fileprivate var isListed = false
+    }
 
     init(
         eventLoop: any EventLoop, limits: GatewayLimits, tls: UpstreamTLS, connector: any UpstreamConnector
@@ -24,10 +31,19 @@ final class UpstreamPool {
 
     /// An idle connection that was used last, since that one is the least likely to be closing; nil when there is none.
     func idleConnection(to endpoint: Endpoint) -> UpstreamConnection? {
-        while let connection = idle[endpoint]?.popLast() {
+        guard let shelf = shelves[endpoint] else { return nil }
+        while let connection = shelf.idle.popLast() {
             if connection.channel.isActive { return connection }
         }
         return nil
+    }
+
+    private func shelf(of endpoint: Endpoint) -> Shelf {
+        if let shelf = shelves[endpoint] { return shelf }
+        let shelf = Shelf()
+        shelf.isListed = true
+        shelves[endpoint] = shelf
+        return shelf
     }
 
     func connect(to endpoint: Endpoint) -> EventLoopFuture<UpstreamConnection> {
@@ -49,7 +65,8 @@ final class UpstreamPool {
 
     private func makeConnection(of channel: any Channel, to endpoint: Endpoint) -> UpstreamConnection {
         lastSerial += 1
-        return UpstreamConnection(channel: channel, serial: lastSerial, endpoint: endpoint, pool: self)
+        return UpstreamConnection(
+            channel: channel, serial: lastSerial, endpoint: endpoint, pool: self, shelf: shelf(of: endpoint))
     }
 
     private static func tlsHandler(_ tls: UpstreamTLS, _ endpoint: Endpoint) throws -> NIOSSLClientHandler {
@@ -60,17 +77,25 @@ final class UpstreamPool {
 
     /// - Returns: false when there are enough; the caller closes the connection then.
     func keep(_ connection: UpstreamConnection, of endpoint: Endpoint) -> Bool {
-        ending[connection.serial] = nil
-        guard idle[endpoint, default: []].count < limits.idleConnections else { return false }
-        idle[endpoint, default: []].append(connection)
+        endingIsOver(of: connection)
+        if !connection.shelf.isListed { connection.shelf = shelf(of: endpoint) }
+        guard connection.shelf.idle.count < limits.idleConnections else { return false }
+        connection.shelf.idle.append(connection)
         return true
     }
 
     func forget(_ connection: UpstreamConnection, of endpoint: Endpoint) {
-        ending[connection.serial] = nil
-        guard let index = idle[endpoint]?.lastIndex(where: { $0 === connection }) else { return }
-        idle[endpoint]?.remove(at: index)
-        if idle[endpoint]?.isEmpty == true { idle[endpoint] = nil }
+        endingIsOver(of: connection)
+        let shelf = connection.shelf
+        guard let index = shelf.idle.lastIndex(where: { $0 === connection }) else { return }
+        shelf.idle.remove(at: index)
+        guard shelf.idle.isEmpty else { return }
+        shelf.isListed = false
+        shelves[endpoint] = nil
+    }
+
+    private func endingIsOver(of connection: UpstreamConnection) {
+        if !ending.isEmpty { ending[connection.serial] = nil }
     }
 
     /// Gives a connection a little time to end an answer that nobody waits for any more.
@@ -85,14 +110,16 @@ final class UpstreamPool {
         }
         let limit = TimeAmount(limits.idleConnectionTimeout)
         // Closing takes each out of the pool by `forget`.
-        for connection in Self.inOrder(idle.values.joined().filter { now - $0.idleSince > limit }) {
+        for connection in Self.inOrder(idleConnections.filter { now - $0.idleSince > limit }) {
             connection.channel.close(promise: nil)
         }
     }
 
     func closeAll() {
-        for connection in Self.inOrder(Array(idle.values.joined())) { connection.channel.close(promise: nil) }
+        for connection in Self.inOrder(idleConnections) { connection.channel.close(promise: nil) }
     }
+
+    private var idleConnections: [UpstreamConnection] { shelves.values.flatMap(\.idle) }
 
     /// The tables' own order differs from run to run.
     private static func inOrder(_ connections: [UpstreamConnection]) -> [UpstreamConnection] {

@@ -27,7 +27,7 @@ package struct RegistrySnapshot: Sendable {
     /// Models of this machine that cannot run until somebody mends something.
     package let broken: Set<ModelName>
     private let services: [ServiceKey: ModelService]
-    private let routings: [WorkspaceID: WorkspaceRouting]
+    private let routings: [WorkspaceID: PreparedRouting]
 
     private struct ServiceKey: Hashable {
         let model: ModelName
@@ -48,7 +48,7 @@ package struct RegistrySnapshot: Sendable {
             .sorted { ($0.model, $0.id) < ($1.model, $1.id) }
         self.loading = loading
         self.broken = broken
-        self.routings = routings
+        self.routings = routings.mapValues(PreparedRouting.init)
         services = Self.services(of: self.deployments)
     }
 
@@ -111,5 +111,8 @@ package struct RegistrySnapshot: Sendable {
     }
 
     /// What the workspace has set; nil where it has set nothing.
-    package func routing(of workspace: WorkspaceID) -> WorkspaceRouting? { routings[workspace] }
+    package func routing(of workspace: WorkspaceID) -> WorkspaceRouting? { routings[workspace]?.routing }
+
+    /// The same for who serves its requests.
+    package func preparedRouting(of workspace: WorkspaceID) -> PreparedRouting? { routings[workspace] }
 }

@@ -42,6 +42,20 @@ package struct WorkspaceRouting: Sendable, Hashable {
     }
 }
 
+/// A workspace's routing as its requests have it: one reference for all of them, with what each would work out.
+package final class PreparedRouting: Sendable {
+    package static let usual = PreparedRouting(.usual)
+
+    package let routing: WorkspaceRouting
+    /// Of its policy, for the records of decisions.
+    package let encodedPolicy: EncodedPolicy
+
+    package init(_ routing: WorkspaceRouting) {
+        self.routing = routing
+        encodedPolicy = EncodedPolicy(routing.policy)
+    }
+}
+
 /// Where more is asked than can be answered, the lower wait, and are refused, before the higher.
 package enum RequestPriority: String, Sendable, Codable, CaseIterable, Comparable {
     case low, normal, high

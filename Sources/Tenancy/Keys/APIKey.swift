@@ -102,7 +102,9 @@ package struct KeyFacts: Sendable, Hashable {
 }
 
 /// Whoever holds a verified key. Every workspace-scoped operation on its behalf takes its workspace from here.
-package struct KeyHolder: Sendable, Hashable {
+///
+/// A class, since every request hands it on many times, and all that is in it would be copied each time.
+package final class KeyHolder: Sendable, Hashable {
     package let tenant: TenantID
     package let workspace: WorkspaceID
     package let key: KeyID
@@ -116,4 +118,12 @@ package struct KeyHolder: Sendable, Hashable {
         environment = facts.key.environment
         principal = facts.principal
     }
+
+    package static func == (left: KeyHolder, right: KeyHolder) -> Bool {
+        left === right
+            || left.key == right.key && left.tenant == right.tenant && left.workspace == right.workspace
+                && left.environment == right.environment && left.principal == right.principal
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }

@@ -84,13 +84,16 @@ package final class KeyVerifier: Sendable {
     }
 
     /// The verdict when it is known and holds: no waiting, no I/O. The hot path asks here first.
-    package func cached(_ text: Substring) -> Cached? {
-        let digest = digests.digest(of: text)
+    package func cached(_ text: String) -> Cached? { cached(digest(of: text[...])) }
+
+    /// The same for whoever has seen the token before, and has kept its digest.
+    package func cached(_ digest: Digest256) -> Cached? {
         let uptime = clock.uptime
         return state.withLock { $0.cache.look(up: digest, at: uptime) }
     }
 
-    package func cached(_ text: String) -> Cached? { cached(text[...]) }
+    /// By which verdicts are kept: the same for the same token, as long as the process lives.
+    package func digest(of text: Substring) -> Digest256 { digests.digest(of: text) }
 
     /// The same as `verify(_:)` for a request: counts what is wrong, and looks at no new token from an address that was
     /// wrong too often.

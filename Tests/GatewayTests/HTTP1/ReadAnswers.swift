@@ -27,7 +27,7 @@ struct ReadAnswers: Equatable {
             for end in splits + [bytes.readableBytes] where end >= start {
                 parser.feed(bytes.getSlice(at: bytes.readerIndex + start, length: end - start) ?? ByteBuffer())
                 start = end
-                while !isClosed, let event = try parser.next() { note(event) }
+                while !isClosed, let event = try parser.whole() { note(event) }
             }
             isWithin = parser.isWithin
             if ends, let event = parser.finish() { note(event) }
@@ -43,6 +43,15 @@ struct ReadAnswers: Equatable {
         case .end:
             answers[answers.count - 1].isWhole = true
             isClosed = answers.last?.head.isPersistent == false
+        case .incomplete: break
         }
+    }
+}
+
+extension ResponseParser {
+    /// - Returns: nil when more bytes are needed.
+    mutating func whole() throws(MessageFault) -> Event? {
+        let event = try next()
+        return event == .incomplete ? nil : event
     }
 }

@@ -25,7 +25,7 @@ struct ReadRequests: Equatable {
             for end in splits + [bytes.readableBytes] where end >= start {
                 parser.feed(bytes.getSlice(at: bytes.readerIndex + start, length: end - start) ?? ByteBuffer())
                 start = end
-                while !isClosed, let event = try parser.next() { note(event) }
+                while !isClosed, let event = try parser.whole() { note(event) }
             }
             isWithin = parser.isWithin
         } catch {
@@ -40,6 +40,15 @@ struct ReadRequests: Equatable {
         case .end:
             requests[requests.count - 1].isWhole = true
             isClosed = requests.last?.head.isKeepAlive == false
+        case .incomplete: break
         }
+    }
+}
+
+extension RequestParser {
+    /// - Returns: nil when more bytes are needed.
+    mutating func whole() throws(MessageFault) -> Event? {
+        let event = try next()
+        return event == .incomplete ? nil : event
     }
 }

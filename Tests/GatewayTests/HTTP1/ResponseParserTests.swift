@@ -169,7 +169,7 @@ struct ResponseParserTests {
         parser.feed(ByteBuffer(string: Self.ok + "content-length: 1\r\n\r\n12"))
         #expect(parser.isWithin)
         var events: [ResponseParser.Event] = []
-        while events.last != .end, let event = try parser.next() { events.append(event) }
+        while events.last != .end, let event = try parser.whole() { events.append(event) }
         #expect(events.last == .end)
         #expect(parser.hasMore)
     }
