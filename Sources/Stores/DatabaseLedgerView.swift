@@ -102,7 +102,8 @@ final class DatabaseLedgerView: LedgerView {
 
     func lines(of posting: String, bundle: Int64) throws -> [TransferRow] {
         try tx.rows(
-            "SELECT * FROM transfer WHERE posting_id = $1 AND bundle = $2 ORDER BY place, id", [posting, bundle]
+            "SELECT * FROM transfer WHERE posting_id = $1 AND bundle = $2 ORDER BY place, id LIMIT $3",
+            [posting, bundle, BundleLine.most + 1]
         ).map(TransferRow.init(row:))
     }
 

@@ -96,7 +96,10 @@ extension Transfer {
 extension BundleLine {
     init?(row: Row) throws {
         guard let bundle: Int = try row.value("bundle", as: Int?.self) else { return nil }
-        self.init(bundle: bundle, line: try row.value("line"), requests: try row.value("requests"))
+        // What is missing is found out by verification, and stops nobody from reading.
+        self.init(
+            bundle: bundle, line: try row.value("line", as: Int?.self) ?? -1,
+            requests: try row.value("requests", as: Int?.self) ?? -1)
     }
 }
 

@@ -85,6 +85,65 @@ import Testing
         try await upstream.stop()
     }
 
+    private static func question(words: Int = 1) -> String {
+        let text = String(repeating: "word ", count: words)
+        let body = #"{"model":"\#(GatewayFixture.model)","messages":[{"role":"user","content":"\#(text)"}]}"#
+        return GatewayFixture.request("POST", "/v1/messages/count_tokens", body: body)
+    }
+
+    @Test("a client is told the count of what is far too long for an answer")
+    func longQuestion() async throws {
+        let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(#"{"count":20000}"#)])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let answer = try await gateway.send(Self.question(words: 20_000))
+            #expect(answer.status == 200 && answer.body == #"{"input_tokens":20000}"#)
+        }
+        try await upstream.stop()
+    }
+
+    @Test("a client's mistake is told in the words of who was asked, and keeps nobody else from asking")
+    func mistake() async throws {
+        let fault = ScriptedUpstream.json(#"{"error":{"message":"tools.0: bad"}}"#, status: "400 Bad Request")
+        let upstream = try await ScriptedUpstream.start([fault])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            for _ in 0..<2 {
+                let answer = try await gateway.send(Self.question())
+                #expect(answer.status == 400 && answer.body.contains("tools.0: bad"))
+            }
+        }
+        #expect(paths(of: upstream) == ["/tokenize", "/tokenize"])
+        try await upstream.stop()
+    }
+
+    @Test("a failure is told as one, so that a client tries again")
+    func failure() async throws {
+        let upstream = try await ScriptedUpstream.start([
+            ScriptedUpstream.json("{}", status: "503 Service Unavailable")
+        ])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            for _ in 0..<2 {
+                let answer = try await gateway.send(Self.question())
+                #expect(answer.status >= 500 && answer.headers["retry-after"] != nil, "\(answer)")
+            }
+        }
+        #expect(paths(of: upstream) == ["/tokenize", "/tokenize"])
+        try await upstream.stop()
+    }
+
+    @Test("a connection that was closed while it was idle is no failure")
+    func idleClose() async throws {
+        let upstream = try await ScriptedUpstream.start([.closeIfReused, ScriptedUpstream.json(#"{"count":7}"#)])
+        try await GatewayFixture.run(upstream: upstream.port) { gateway in
+            let client = try await RawClient.connect(to: gateway.port)
+            let first = GatewayFixture.request(
+                "POST", "/v1/messages/count_tokens", body: GatewayFixture.chat(), closes: false)
+            // The second one finds the first one's connection, which is about to be closed.
+            let both = try await client.send(first + Self.question())
+            #expect(both.components(separatedBy: #"{"input_tokens":7}"#).count == 3, "\(both)")
+        }
+        try await upstream.stop()
+    }
+
     @Test("a client's own question is answered with the count alone")
     func question() async throws {
         let upstream = try await ScriptedUpstream.start([ScriptedUpstream.json(#"{"count":7}"#)])

@@ -55,14 +55,19 @@ import Testing
                 asks("/tokenize", body), .counted(0),
             ])
         #expect(steps(#"{"model":"m","prompt":["a","b"]}"#, .completions) == [.unknown(isLasting: false)])
-        #expect(steps(#"{"model":"m","input":"a"}"#, .responses) == [.unknown(isLasting: true)])
+        #expect(steps(#"{"model":"m","input":"a"}"#, .responses) == [.unknown(isLasting: false)])
     }
 
     @Test(
         "who cannot count is not asked again, and who fails now may be",
-        arguments: [(404, true), (405, true), (501, true), (400, true), (429, false), (500, false), (503, false)])
+        arguments: [(404, true), (405, true), (501, true), (401, false), (429, false), (500, false), (503, false)])
     func refusals(status: Int, isLasting: Bool) {
         #expect(steps(Self.chat, .chat, (status, "no")).last == .unknown(isLasting: isLasting))
+    }
+
+    @Test("a request that is no good says nothing of who was asked", arguments: [400, 413, 422])
+    func badRequests(status: Int) {
+        #expect(steps(Self.chat, .chat, (status, "no")).last == .refused)
     }
 
     @Test(

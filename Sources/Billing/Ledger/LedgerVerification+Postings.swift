@@ -23,8 +23,11 @@ struct PostingCheck {
                 note(row, posting, &findings)
             }
             counts.transfers += count
+            let mostShares = Self.shares(of: rows)
             var shares: [ShareRow] = []
-            while let share = try usage.next(if: { $0.posting == id }) { shares.append(share) }
+            while let share = try usage.next(if: { $0.posting == id }) {
+                if shares.count < mostShares { shares.append(share) }
+            }
             guard let posting else {
                 let subjects = rows.prefix(16).map(\.id) + shares.prefix(16).map(\.request)
                 findings.add(
@@ -126,6 +129,18 @@ struct PostingCheck {
         return rows.filter { $0.place < 0 || $0.place >= count || !taken.insert($0.place).inserted }
             .prefix(16).map(\.id)
     }
+
+    /// How many shares a posting's bundles have, and a few more, which are enough to know that there are too many.
+    private static func shares(of rows: [TransferRow]) -> Int {
+        var most: [Int: Int] = [:]
+        for line in rows.lazy.compactMap(\.bundle) {
+            most[line.bundle] = max(most[line.bundle] ?? 0, min(line.requests, mostRequests))
+        }
+        return min(most.values.reduce(0, +), mostRequests) + 16
+    }
+
+    /// No batch has as many.
+    private static let mostRequests = 100_000
 
     private static func requests(_ count: Int) -> String { count == 1 ? "1 request" : "\(count) requests" }
 

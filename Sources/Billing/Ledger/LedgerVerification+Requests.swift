@@ -155,9 +155,10 @@ struct RequestCheck {
     }
 }
 
-/// The transfers of the bundles that were looked at last. Requests of about the same time share the same few.
+/// The transfers of bundles that were looked at before. Requests of about the same time share the same ones.
 private struct BundleLines {
-    private static let most = 64
+    /// Some six rows each.
+    private static let most = 2000
 
     private var known: [String: [TransferRow]] = [:]
 

@@ -13,8 +13,8 @@ package struct PostingForm {
     package init(_ posting: PostingID, _ transfers: [Transfer], shares: [BundleShare] = []) {
         let isBundled = !shares.isEmpty || transfers.contains { $0.bundle != nil }
         let version: UInt8 = isBundled ? 3 : 2
-        let most = transfers.reduce(25) { $0 + 107 + $1.id.length + $1.amount.asset.text.utf8.count }
-        let mostOfShares = shares.reduce(8) { $0 + 21 + $1.amounts.count * 8 }
+        let most = transfers.reduce(25) { $0 + 115 + $1.id.length + $1.amount.asset.text.utf8.count }
+        let mostOfShares = shares.reduce(8) { $0 + 25 + $1.amounts.count * 8 }
         bytes = [UInt8](unsafeUninitializedCapacity: most + mostOfShares) { buffer, count in
             var writer = FormWriter(UnsafeMutableRawBufferPointer(buffer))
             writer.add(version)
@@ -53,14 +53,14 @@ private struct FormWriter {
         add(UInt64(bitPattern: transfer.amount.units))
         add(UInt64(bitPattern: transfer.accepted.microseconds))
         guard let bundle = transfer.bundle else { return }
-        add(UInt32(clamping: bundle.bundle))
-        add(UInt32(clamping: bundle.line))
-        add(UInt64(clamping: bundle.requests))
+        add(UInt64(bitPattern: Int64(bundle.bundle)))
+        add(UInt64(bitPattern: Int64(bundle.line)))
+        add(UInt64(bitPattern: Int64(bundle.requests)))
     }
 
     mutating func add(_ share: BundleShare) {
         add(share.request.ulid)
-        add(UInt32(clamping: share.bundle))
+        add(UInt64(bitPattern: Int64(share.bundle)))
         add(UInt8(clamping: share.amounts.count))
         for amount in share.amounts { add(UInt64(bitPattern: amount)) }
     }

@@ -109,7 +109,7 @@ package struct Transfer: Sendable, Hashable {
     /// Of every kind but `posted`.
     package let escrow: EscrowID?
     package let request: RequestID?
-    /// When the request was accepted that it is for; else when it was made. Periods go by this.
+    /// When the request was accepted that it is for; of a bundle the first one; else when it was made.
     package let accepted: Instant
     /// Of one that carries the shares of several requests. It names none of them, and is accepted as the first was.
     package let bundle: BundleLine?

@@ -33,3 +33,9 @@ struct CredentialMemo {
         self.digest = digest
     }
 }
+
+/// It holds a key: nobody sees it by printing what has one.
+extension CredentialMemo: CustomStringConvertible, CustomReflectable {
+    var description: String { "<redacted>" }
+    var customMirror: Mirror { Mirror(self, children: [:]) }
+}

@@ -18,11 +18,11 @@ extension Exchange {
         let deployment = route.service.deployments[place]
         guard let limit = deployment.contextLimit,
             RequestBounds(facts, bytes: requestBytes, operation: operation, deployment: nil).mayExceed(limit),
-            mayAsk(deployment, operation)
+            canCount(deployment, operation), loop.mutes.allows(deployment.id, at: loop.eventLoop.now)
         else { return false }
         wasCounted = true
         return ask(deployment, operation) { exchange, count in
-            exchange.facts.countedInput = count
+            if case .tokens(let number) = count { exchange.facts.countedInput = number }
             exchange.goOnCounted(operation)
         }
     }
@@ -37,59 +37,79 @@ extension Exchange {
 
     // MARK: For a client of messages
 
-    /// `/v1/messages/count_tokens`: the first deployment that can, counts.
+    /// `/v1/messages/count_tokens`: the first deployment that can, counts; also what is too long to be answered.
     func countForClient() throws(Problem) {
         requestBytes = body.readableBytes
         facts = try RequestReader.read(body, for: .messages, isCounted: true)
-        guard !core.isDraining else { throw Problem(.shuttingDown, retryAfter: 1) }
-        let route = try choose(.messages)
-        try count(route, route.decision.order[...])
+        let route = try choose(.messages, isCounting: true)
+        guard core.hasRoom(for: route.priority), core.enter() else { throw Problem(.overloaded, retryAfter: 1) }
+        hasPlace = true
+        guard !route.decision.order.isEmpty else {
+            throw Problem(
+                .overloaded, "All deployments of `\(facts.model)` are busy.", parameter: "model", retryAfter: 1)
+        }
+        try count(route, route.decision.order[...], after: nil)
     }
 
-    private func count(_ route: RequestRoute, _ places: ArraySlice<Int>) throws(Problem) {
+    /// - Parameter failure: of who was asked before.
+    private func count(
+        _ route: RequestRoute, _ places: ArraySlice<Int>, after failure: Problem?
+    ) throws(Problem) {
         var rest = places
         while let place = rest.popFirst() {
             let deployment = route.service.deployments[place]
-            guard mayAsk(deployment, .messages) else { continue }
+            guard canCount(deployment, .messages), loop.mutes.isAble(deployment.id, at: loop.eventLoop.now) else {
+                continue
+            }
             let others = rest
             let isAsked = ask(deployment, .messages) { exchange, count in
-                if let count { return exchange.answer(TokenCountAnswer.body(count)) }
-                do throws(Problem) {
-                    try exchange.count(route, others)
-                } catch {
-                    exchange.end(for: error)
+                switch count {
+                case .tokens(let number): exchange.answer(TokenCount.body(number))
+                case .refused(let problem): exchange.end(for: problem)
+                case .unable: exchange.countElsewhere(route, others, after: failure)
+                case .failed(let problem): exchange.countElsewhere(route, others, after: problem)
                 }
             }
             if isAsked { return }
         }
+        if let failure { throw failure }
         throw Problem(
-            .capabilityUnsupported, "Nobody who serves `\(facts.model)` counts tokens now.", parameter: "model",
+            .capabilityUnsupported, "Nobody who serves `\(facts.model)` counts tokens.", parameter: "model",
             hint: "Anthropic, vLLM and llama.cpp count. Every answer tells what its prompt had.")
+    }
+
+    private func countElsewhere(_ route: RequestRoute, _ places: ArraySlice<Int>, after failure: Problem?) {
+        do throws(Problem) {
+            try count(route, places, after: failure)
+        } catch {
+            end(for: error)
+        }
     }
 
     // MARK: Asking
 
-    /// Whether it may be able to count. Who speaks OpenAI's protocol counts neither pictures nor what is not in the
-    /// body.
-    private func mayAsk(_ deployment: Deployment, _ operation: Operation) -> Bool {
+    /// Whether it may be able to count. Of those that speak OpenAI's protocol a prompt goes to no other address of a
+    /// provider's than the one that it is registered for; runtimes on one's own network are asked, for what they count:
+    /// no pictures, and nothing that is not in the body.
+    private func canCount(_ deployment: Deployment, _ operation: Operation) -> Bool {
         switch deployment.wire {
-        case .echo: return false
-        case .anthropic: break
-        case .openAI: if facts.images > 0 || facts.hasUnseenParts { return false }
+        case .echo: false
+        case .anthropic: operation == .chat || operation == .messages
+        case .openAI:
+            operation != .responses && facts.images == 0 && !facts.hasUnseenParts
+                && (deployment.provider == nil || deployment.endpoint.isOwnNetwork)
         }
-        return loop.mutes.allows(deployment.id, at: loop.eventLoop.now)
     }
 
-    /// - Parameter then: gets nil where it did not tell.
     /// - Returns: false where there is nothing to ask.
     private func ask(
-        _ deployment: Deployment, _ operation: Operation, then: @escaping (Exchange, Int?) -> Void
+        _ deployment: Deployment, _ operation: Operation, then: @escaping (Exchange, TokenCount) -> Void
     ) -> Bool {
         guard let outgoing = try? countedBody(for: deployment, operation) else { return false }
         let count = PromptCount(outgoing, asked: operation.asked(over: deployment.wire))
         phase = .counting
         wait(atMost: GatewayLimits.countTimeout)
-        let counter = TokenCounter(self, deployment, count, then: then)
+        let counter = TokenCounter(self, deployment, operation, count, then: then)
         self.counter = counter
         counter.begin()
         return true
@@ -109,130 +129,7 @@ extension Exchange {
 
     /// Nobody waits for the count any more.
     func giveUpCounting() {
-        guard let counter else { return }
         log(.warning, "a prompt's tokens were not counted in time", [:])
-        counter.end(with: nil)
+        counter?.fail(Problem(.upstreamTimeout, "The count did not come in time.", retryAfter: 1))
     }
-}
-
-/// One count for one exchange: asks the deployment what `PromptCount` wants to know.
-final class TokenCounter {
-    private let exchange: Exchange
-    private let deployment: Deployment
-    private var count: PromptCount
-    private let then: (Exchange, Int?) -> Void
-    private var connection: UpstreamConnection?
-    private var status = 0
-    private var answer = ByteBuffer()
-    private var isOver = false
-
-    init(
-        _ exchange: Exchange, _ deployment: Deployment, _ count: PromptCount,
-        then: @escaping (Exchange, Int?) -> Void
-    ) {
-        self.exchange = exchange
-        self.deployment = deployment
-        self.count = count
-        self.then = then
-    }
-
-    func begin() { take(count.begin()) }
-
-    /// Nothing is called any more; the exchange has ended.
-    func cancel() {
-        isOver = true
-        connection?.cancel()
-        connection = nil
-    }
-
-    func end(with number: Int?) {
-        guard !isOver else { return }
-        cancel()
-        exchange.counter = nil
-        then(exchange, number)
-    }
-
-    private func take(_ step: PromptCount.Step) {
-        switch step {
-        case .counted(let number): end(with: number)
-        case .unknown(let isLasting):
-            if isLasting { exchange.loop.mutes.mute(deployment.id, at: exchange.loop.eventLoop.now) }
-            end(with: nil)
-        case .ask(let path, let body): ask(path, body)
-        }
-    }
-
-    private func ask(_ path: String, _ body: ByteBuffer) {
-        (status, answer) = (0, ByteBuffer())
-        if let connection = exchange.loop.pool.idleConnection(to: deployment.endpoint) {
-            return send(path, body, on: connection)
-        }
-        let bound = NIOLoopBound(self, eventLoop: exchange.loop.eventLoop)
-        exchange.loop.pool.connect(to: deployment.endpoint).assumeIsolated().whenComplete { result in
-            let counter = bound.value
-            switch result {
-            case .success(let connection) where counter.isOver: connection.cancel()
-            case .success(let connection): counter.send(path, body, on: connection)
-            case .failure: counter.end(with: nil)
-            }
-        }
-    }
-
-    private func send(_ path: String, _ body: ByteBuffer, on connection: UpstreamConnection) {
-        self.connection = connection
-        let credential = exchange.core.flow.credentials.credential(for: deployment)
-        let extra = deployment.wire == .anthropic ? exchange.versionFields(.messages) : []
-        connection.send(
-            UpstreamRequest(
-                shape: UpstreamRequest.Shape(path: path, accept: "application/json", extra: extra),
-                requestID: exchange.requestText,
-                credential: credential.map { .init(name: $0.field, value: $0.value) }),
-            body: body, to: self)
-    }
-}
-
-extension TokenCounter: UpstreamReceiver {
-    func upstreamDidReceive(status: Int, headers: HeaderFields) { self.status = status }
-
-    func upstreamDidReceive(_ bytes: ByteBuffer) {
-        guard answer.readableBytes + bytes.readableBytes <= exchange.core.limits.maximumAnswer else {
-            return end(with: nil)
-        }
-        answer.writeImmutableBuffer(bytes)
-    }
-
-    func upstreamDidFinishReading() {}
-
-    func upstreamDidEnd() {
-        connection = nil
-        guard !isOver else { return }
-        take(count.next(status: status, answer))
-    }
-
-    func upstreamDidFail(_ failure: UpstreamFailure) {
-        connection = nil
-        end(with: nil)
-    }
-}
-
-/// Which deployments are not asked to count for a while, since they said that they cannot.
-struct CountMutes {
-    /// A runtime that is replaced by one that can is noticed after so long.
-    private static let time = TimeAmount.minutes(10)
-
-    private var until: [DeploymentID: NIODeadline] = [:]
-
-    func allows(_ deployment: DeploymentID, at now: NIODeadline) -> Bool {
-        until[deployment].map { $0 <= now } ?? true
-    }
-
-    mutating func mute(_ deployment: DeploymentID, at now: NIODeadline) {
-        // Those that are gone are forgotten with the others.
-        until = until.filter { $0.value > now }
-        until[deployment] = now + Self.time
-    }
-}
-
-enum TokenCountAnswer {
-    static func body(_ count: Int) -> ByteBuffer { ByteBuffer(string: #"{"input_tokens":\#(count)}"#) }
 }

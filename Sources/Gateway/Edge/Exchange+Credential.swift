@@ -27,7 +27,10 @@ extension Exchange {
             // Nobody waits for it: its outcome is in the cache, for the next request.
             core.startTask { _ = try? await keys.verify(text) }
         }
-        if case .refused = known.verdict { return end(for: keys.refusal(from: client)) }
+        if case .refused = known.verdict {
+            edge.credential = CredentialMemo()
+            return end(for: keys.refusal(from: client))
+        }
         didVerify(.success(known.verdict))
     }
 

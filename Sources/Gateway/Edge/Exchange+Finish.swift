@@ -34,6 +34,7 @@ extension Exchange {
         if let writer = edge.writer { answer.write(to: writer, closes: !keepsAlive, end: end) } else { end?.succeed() }
         if !keepsAlive { edge.closeWhenWritten() }
         letGoOfUpstream()
+        leave()
         edge.exchangeDidEnd()
     }
 

@@ -19,24 +19,26 @@ extension Exchange {
     // MARK: Choosing
 
     /// Who could answer, as far as the key may use it. Nothing is taken yet.
-    func choose(_ operation: Operation) throws(Problem) -> RequestRoute {
+    /// - Parameter isCounting: nothing is to be answered, so that it fits everywhere.
+    func choose(_ operation: Operation, isCounting: Bool = false) throws(Problem) -> RequestRoute {
         guard let principal else { throw Problem(.authenticationRequired) }
-        let route = try core.flow.route(question(operation), holder: principal, in: context)
+        let route = try core.flow.route(question(operation, isCounting), holder: principal, in: context)
         self.chosen = route
         guard !route.decision.order.isEmpty || route.isFull else { throw route.refusal }
         return route
     }
 
-    private func question(_ operation: Operation) throws(Problem) -> RouteQuestion {
+    private func question(_ operation: Operation, _ isCounting: Bool) throws(Problem) -> RouteQuestion {
         let bounds = RequestBounds(facts, bytes: requestBytes, operation: operation, deployment: nil)
         var likely = Quantities()
         likely.requests = 1
         likely.input = Int64(bounds.likelyInput)
         likely.output = Int64(bounds.expectedOutput)
         return RouteQuestion(
-            model: facts.model, operation: operation, needs: facts.needs, leastInput: bounds.leastInput,
-            isCounted: facts.countedInput != nil,
-            outputCap: operation == .embeddings ? nil : facts.outputCap, likely: likely, seed: request.ulid.low,
+            model: facts.model, operation: operation, needs: facts.needs,
+            leastInput: isCounting ? 0 : bounds.leastInput, isCounted: facts.countedInput != nil,
+            outputCap: operation == .embeddings || isCounting ? nil : facts.outputCap, likely: likely,
+            seed: request.ulid.low,
             priority: try RequestPriorityField.read(head.headers))
     }
 

@@ -17,6 +17,8 @@ package struct PromptCount: Sendable {
     package enum Step: Sendable, Equatable {
         case ask(path: String, body: ByteBuffer)
         case counted(Int)
+        /// The request is no good, as whoever was asked says.
+        case refused
         /// - Parameter isLasting: it cannot count at all, and need not be asked again soon.
         case unknown(isLasting: Bool)
     }
@@ -61,7 +63,8 @@ package struct PromptCount: Sendable {
                 return true
             }
             return step("/tokenize", body)
-        case .responses: return .unknown(isLasting: true)
+        // Their items have no form that a tokenizer takes; the same deployment may count chats.
+        case .responses: return .unknown(isLasting: false)
         }
     }
 
@@ -69,8 +72,11 @@ package struct PromptCount: Sendable {
     ///   - status: of the answer to the last question.
     ///   - body: the whole of it.
     package mutating func next(status: Int, _ body: ByteBuffer) -> Step {
-        guard status == 200 else {
-            return .unknown(isLasting: [400, 404, 405, 422, 501].contains(status))
+        switch status {
+        case 200: break
+        case 400, 413, 422: return .refused
+        case 404, 405, 501: return .unknown(isLasting: true)
+        default: return .unknown(isLasting: false)
         }
         var tape = JSONTape()
         let asked = asked

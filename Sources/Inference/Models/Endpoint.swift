@@ -76,3 +76,21 @@ extension Endpoint: CustomStringConvertible {
         scheme == .builtIn ? "builtin://\(host)" : "\(scheme.rawValue)://\(authority)\(basePath)"
     }
 }
+
+extension Endpoint {
+    private static let ownRanges = [
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "::1/128", "fc00::/7",
+        "fe80::/10",
+    ].compactMap { AddressRange($0) }
+    private static let ownEndings = [
+        ".local", ".localhost", ".internal", ".svc", ".cluster.local", ".lan", ".home.arpa",
+    ]
+
+    /// Whether its host is on a network of one's own, as far as its address or name tells: RFC 1918, RFC 4193,
+    /// RFC 6762, RFC 8375, a name without a dot.
+    package var isOwnNetwork: Bool {
+        if let address = IPAddress(host) { return Self.ownRanges.contains { $0.contains(address) } }
+        let name = host.lowercased()
+        return !name.contains(".") || Self.ownEndings.contains { name.hasSuffix($0) }
+    }
+}

@@ -180,6 +180,12 @@ import Testing
                     "an amount", [.postingChanged, .bundleDiffers, .sumsDiffer],
                     [line("amount = amount + 1", where: "line = 0")]
                 ),
+                ("no line", [.postingChanged, .bundleDiffers], [line("line = NULL", where: "line = 0")]),
+                ("no number", [.postingChanged, .bundleDiffers], [line("requests = NULL", where: "line = 0")]),
+                (
+                    "every row in one bundle", [.postingChanged, .bundleDiffers],
+                    [Forgery("UPDATE usage SET posting_id = (SELECT MAX(posting_id) FROM usage), bundle = 0")]
+                ),
                 ("a line", [.postingChanged], [line("line = 1 - line", where: "line < 2")]),
                 (
                     "a transfer that is no bundle's any more", [.postingChanged, .chargeDiffers],

@@ -42,6 +42,26 @@ import Testing
     }
 
     @Test(
+        "a bundle is stored whole or not at all, killed at every statement", arguments: StoreAdapter.databases)
+    func bundling(adapter: StoreAdapter) async throws {
+        let world = try await LedgerWorld.open(adapter)
+        let desk = try await SettlementDesk.open(world)
+        let settlements = (10...19).map { desk.settlement(price: $0) }
+        try await killed(world, atLeast: 8) { ledger in
+            let report = try await ledger.settle(settlements)
+            #expect(report == SettlementReport())
+        }
+        #expect(try await world.ledger.settle(settlements).repeated == 10)
+        #expect(try await world.sums(desk.budget).debits == 145)
+        for settlement in settlements {
+            #expect(try await world.ledger.transfers(of: settlement.record.request) == settlement.transfers)
+        }
+        let lines = try await world.ledger.transfers(of: desk.budget, page: PageRequest()).data
+        #expect(lines.compactMap(\.bundle).map(\.requests) == [10])
+        try await world.expectSound()
+    }
+
+    @Test(
         "taking, giving back and writing off are whole or not at all, killed at every statement",
         arguments: StoreAdapter.databases)
     func slices(adapter: StoreAdapter) async throws {

@@ -86,7 +86,7 @@ private struct History {
     private var world: LedgerWorld { proof.base }
 
     init(_ adapter: StoreAdapter, seed: UInt64) async throws {
-        proof = try await ProofWorld.open(adapter)
+        proof = try await ProofWorld.open(adapter, bundling: 2)
         random = SeededRandom(seed: seed)
         budget = try await proof.base.budget(limit: 50_000)
         soft = try await proof.base.budget(limit: nil)

@@ -17,17 +17,20 @@ struct LedgerWorld: Sendable {
     let database: any Database
     let ledger: DatabaseLedger
     let home: Workspace
+    /// So many requests make a bundle.
+    let bundling: Int
 
     var samples: Samples { stores.samples }
     var clock: ManualClock { stores.samples.clock }
 
-    static func open(_ adapter: StoreAdapter) async throws -> LedgerWorld {
+    static func open(_ adapter: StoreAdapter, bundling: Int = 8) async throws -> LedgerWorld {
         let stores = try await adapter.open()
         let database = try #require(stores.database)
         let world = LedgerWorld(
             stores: stores, database: database,
-            ledger: DatabaseLedger(database, sealing: TestLedgerSealer(), ids: stores.samples.ids),
-            home: try await stores.workspace())
+            ledger: DatabaseLedger(
+                database, sealing: TestLedgerSealer(), ids: stores.samples.ids, bundling: bundling),
+            home: try await stores.workspace(), bundling: bundling)
         try await world.ledger.openPlatformAccounts()
         return world
     }
@@ -35,12 +38,12 @@ struct LedgerWorld: Sendable {
     /// What another node sees: the same rows through connections of its own.
     func otherNode() async throws -> DatabaseLedger {
         let database = try #require(try await stores.otherNode().database)
-        return DatabaseLedger(database, sealing: TestLedgerSealer(), ids: stores.samples.ids)
+        return DatabaseLedger(database, sealing: TestLedgerSealer(), ids: stores.samples.ids, bundling: bundling)
     }
 
     /// The same rows, through a database that fails as it is told.
     func ledger(over database: any Database) -> DatabaseLedger {
-        DatabaseLedger(database, sealing: TestLedgerSealer(), ids: stores.samples.ids)
+        DatabaseLedger(database, sealing: TestLedgerSealer(), ids: stores.samples.ids, bundling: bundling)
     }
 
     // MARK: - Accounts

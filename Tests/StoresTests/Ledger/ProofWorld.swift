@@ -35,8 +35,8 @@ struct ProofWorld: Sendable {
 
     static let grace = Duration.seconds(4000)
 
-    static func open(_ adapter: StoreAdapter) async throws -> ProofWorld {
-        let base = try await LedgerWorld.open(adapter)
+    static func open(_ adapter: StoreAdapter, bundling: Int = 8) async throws -> ProofWorld {
+        let base = try await LedgerWorld.open(adapter, bundling: bundling)
         if adapter == .sqlite {
             // What stops accidents does not stop the owner of the file.
             for table in ["transfer", "posting", "ledger_link"] {
