@@ -61,7 +61,8 @@ import Testing
         "an address or a name tells whether it is on one's own network",
         arguments: [
             ("http://127.0.0.1:8080", true), ("http://10.1.2.3", true), ("http://172.31.0.9", true),
-            ("http://192.168.7.7:1", true), ("http://[::1]:80", true), ("http://[fd00::7]", true), ("http://vllm", true),
+            ("http://192.168.7.7:1", true), ("http://[::1]:80", true), ("http://[fd00::7]", true),
+            ("http://vllm", true),
             ("http://vllm.models.svc", true), ("http://a.models.svc.cluster.local", true), ("http://GPU.LOCAL", true),
             ("https://api.openai.com", false), ("http://172.32.0.9", false), ("http://8.8.8.8", false),
             ("http://[2001:db8::7]", false), ("http://local.example.org", false), ("http://svc.example", false),
