@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Gateway
 import Inference
 import Kernel

@@ -1,3 +1,4 @@
+import Flows
 import Inference
 import Kernel
 import NIOCore

@@ -1,6 +1,7 @@
 import Billing
 import Database
 import Flows
+import Inference
 import Kernel
 import Stores
 import Synchronization
