@@ -69,7 +69,8 @@ import Testing
         arguments: DatabaseAdapter.postgres, [CuttingProxy.Fault.cutBefore, .cutAfter, .mute])
     func beforeCommit(adapter: DatabaseAdapter, fault: CuttingProxy.Fault) async throws {
         // A server that falls silent is given up a little after the statement's own time-out.
-        let statement = fault == .mute ? Duration.seconds(3) : patientLimits.statement
+        // Connections are opened within it too, beside all other tests.
+        let statement = fault == .mute ? Duration.seconds(10) : patientLimits.statement
         try await withProxy(adapter, statement: statement) { database, proxy in
             try await add(1, "before", database)
             proxy.arm("cut here", fault)
