@@ -180,12 +180,13 @@ def test_a_prompt_that_is_too_long_is_refused_with_numbers_and_never_cut(platfor
         ask(platform, messages=[{"role": "user", "content": "word " * (limit + 500)}], stream=stream)
     error = caught.value
     assert error.code == "CONTEXT_LENGTH_EXCEEDED"
-    figures = [value for value in error.body.values() if isinstance(value, int)]
-    assert limit in figures, error.body
-    assert any(figure > limit for figure in figures), error.body
-    row = platform.usage_of(error.body["request_id"])
-    assert (row["input_tokens"], row["output_tokens"]) == (0, 0)
-    assert row["error_code"] == "CONTEXT_LENGTH_EXCEEDED"
+    assert error.body["context_limit"] == limit < error.body["prompt_tokens"], error.body
+    # It was counted and not called: what is asked after it has a row, and it has none.
+    after = platform.client().chat.completions.with_raw_response.create(
+        model="default", messages=QUESTION, max_tokens=1
+    )
+    platform.usage_of(after.headers["x-request-id"])
+    assert error.body["request_id"] not in [row["request_id"] for row in platform.usage_rows()]
 
 
 def runtime_context(platform) -> int:
