@@ -15,7 +15,7 @@ from providers.stage import TOOLS, Stage, Stream
 from providers.turns import PICTURE
 
 CLAUDE = Anthropic()
-LIMITS = {"VOLERY_UPSTREAM_FIRST_BYTE_TIMEOUT": "2s", "VOLERY_UPSTREAM_IDLE_TIMEOUT": "2s"}
+LIMITS = {"VOLERY_UPSTREAM_FIRST_BYTE_TIMEOUT": "4s", "VOLERY_UPSTREAM_IDLE_TIMEOUT": "2s"}
 ASKED = {"stream_options": {"include_usage": True}}
 #: Scenarios whose request has a counterpart in both dialects; a schema has its own test.
 CARRIED = [name for name in TURNS if name != "schema"]

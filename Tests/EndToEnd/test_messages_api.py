@@ -15,7 +15,7 @@ from providers.stage import Stage
 from providers.turns import PICTURE
 
 LIMITS = {
-    "VOLERY_UPSTREAM_FIRST_BYTE_TIMEOUT": "2s",
+    "VOLERY_UPSTREAM_FIRST_BYTE_TIMEOUT": "4s",
     "VOLERY_UPSTREAM_IDLE_TIMEOUT": "2s",
     "VOLERY_FAILED_CREDENTIAL_LIMIT": "0",
 }

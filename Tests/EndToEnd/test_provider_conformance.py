@@ -16,7 +16,7 @@ from providers.stage import TOOLS, Stage, Stream
 
 #: Seconds that an upstream may be silent. Longer than `slow`, short enough to wait for.
 LIMITS = {
-    "VOLERY_UPSTREAM_FIRST_BYTE_TIMEOUT": "2s",
+    "VOLERY_UPSTREAM_FIRST_BYTE_TIMEOUT": "4s",
     "VOLERY_UPSTREAM_IDLE_TIMEOUT": "2s",
     "VOLERY_UPSTREAM_CONNECT_TIMEOUT": "2s",
 }
