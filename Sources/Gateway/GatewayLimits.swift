@@ -60,12 +60,13 @@ package struct GatewayLimits: Sendable {
     package static let progressInterval = Duration.milliseconds(250)
     /// What a strict journal has to reach its disk. A hundred times a slow disk's sync: beyond it the disk hangs.
     static let syncTimeout = Duration.seconds(10)
-    /// What a deployment has to count a prompt's tokens.
-    static let countTimeout = Duration.seconds(3)
     /// What the store of idempotency keys has to say whose turn it is.
     package static let claimTimeout = Duration.seconds(10)
     /// What it has to take an answer: longer than `IdempotencyFlow.Limits.keeping`, for a store that hangs.
     static let keepTimeout = Duration.seconds(12)
+
+    /// What a deployment has to count a prompt's tokens.
+    package var countTimeout = Duration.seconds(3)
 
     package init() {}
 }

@@ -62,13 +62,45 @@ import Testing
     func silent(isSilent: Bool) async throws {
         let upstream = try await ScriptedUpstream.start([isSilent ? .silence : .close])
         var limits = GatewayLimits()
-        if isSilent { limits.firstByteTimeout = .seconds(1) }
+        if isSilent { (limits.countTimeout, limits.firstByteTimeout) = (.seconds(1), .seconds(1)) }
         try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
             let answer = try await gateway.send(Self.request)
             #expect(answer.status == (isSilent ? 504 : 502))
             #expect(try await gateway.records().count == 1)
         }
         #expect(paths(of: upstream).prefix(2) == ["/tokenize", "/v1/chat/completions"])
+        try await upstream.stop()
+    }
+
+    @Test("who cannot be reached to count is called, and the call says so")
+    func unreachable() async throws {
+        try await GatewayFixture.run(upstream: 1) { gateway in
+            let answer = try await gateway.send(Self.request)
+            #expect(answer.status == 502 && answer.body.contains("UPSTREAM_UNREACHABLE"))
+            let count = try await gateway.send(Self.question())
+            #expect(count.status == 502 && count.body.contains("api_error") && count.headers["retry-after"] == "1")
+        }
+    }
+
+    @Test("a client's question takes a place among the requests in work, and gives it back")
+    func places() async throws {
+        let hold = ScriptedUpstream.Hold()
+        let upstream = try await ScriptedUpstream.start([.hold(hold), ScriptedUpstream.json(#"{"count":7}"#)])
+        var limits = GatewayLimits()
+        limits.maximumRequests = 1
+        limits.countTimeout = .seconds(60)
+        try await GatewayFixture.run(upstream: upstream.port, limits: limits) { gateway in
+            async let first = gateway.send(Self.question())
+            try await eventually { hold.waiting == 1 }
+            let second = try await gateway.send(Self.question())
+            #expect(second.status >= 429 && second.headers["retry-after"] == "1", "\(second)")
+            hold.open()
+            let answered = try await first
+            #expect(answered.body == #"{"input_tokens":7}"#)
+            let third = try await gateway.send(Self.question())
+            #expect(third.body == #"{"input_tokens":7}"#)
+        }
+        #expect(paths(of: upstream) == ["/tokenize", "/tokenize"])
         try await upstream.stop()
     }
 

@@ -4,8 +4,8 @@ import Kernel
 ///
 /// It walks over the transfers four times, in the order of postings, of debited accounts, of credited accounts and of
 /// requests, each time beside what is to agree with them. So it holds a page of each of the tables it walks over, the
-/// sums of one account and its escrows, one posting's or one request's transfers, and the findings, whatever the size
-/// of the ledger.
+/// sums of one account and its escrows, one posting's transfers and shares or one request's transfers, the lines of
+/// some bundles, and the findings, whatever the size of the ledger.
 package struct LedgerVerification: Sendable {
     private let postings: any LedgerSealer
     private let links: any LedgerSealer

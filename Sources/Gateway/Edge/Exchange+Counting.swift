@@ -108,7 +108,7 @@ extension Exchange {
         guard let outgoing = try? countedBody(for: deployment, operation) else { return false }
         let count = PromptCount(outgoing, asked: operation.asked(over: deployment.wire))
         phase = .counting
-        wait(atMost: GatewayLimits.countTimeout)
+        wait(atMost: core.limits.countTimeout)
         let counter = TokenCounter(self, deployment, operation, count, then: then)
         self.counter = counter
         counter.begin()
