@@ -12,7 +12,7 @@ if [ ! -x "$build_dir/release/$product" ]; then
     echo "Building Volery. This takes about ten minutes on two cores, once; later builds take seconds." >&2
 fi
 # docs/adr/0050-a-small-process.md says why.
-flags=(-Xswiftc -enforce-exclusivity=unchecked)
+flags=(-Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization)
 if [ "$(uname)" = Linux ]; then flags+=(--static-swift-stdlib); fi
 swift build -c release --product "$product" "${flags[@]}" --scratch-path "$build_dir" >&2
 

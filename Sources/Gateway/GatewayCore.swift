@@ -142,6 +142,8 @@ package final class GatewayCore: Sendable {
 final class LoopContext {
     let eventLoop: any EventLoop
     let pool: UpstreamPool
+    /// For what goes to clients; what goes to upstreams, with their credentials, has its own.
+    let memory = OutgoingMemory()
     let sweeper = Sweeper()
     let metrics = GatewayMetrics()
     var mutes = CountMutes()

@@ -38,11 +38,10 @@ final class GatewayMetrics {
     /// A call to a deployment ended.
     func didCall(_ deployment: DeploymentID, _ outcome: CallOutcome) {
         let key = Call(deployment: deployment, outcome: outcome)
-        let counter =
-            calls[key]
-            ?? Counter(
-                label: "volery_upstream_calls_total",
-                dimensions: [("deployment", deployment.description), ("outcome", outcome.word)])
+        if let counter = calls[key] { return counter.increment() }
+        let counter = Counter(
+            label: "volery_upstream_calls_total",
+            dimensions: [("deployment", deployment.description), ("outcome", outcome.word)])
         calls[key] = counter
         counter.increment()
     }

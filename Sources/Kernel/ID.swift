@@ -7,6 +7,7 @@ package protocol IDKind: Sendable {
 package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
     package let ulid: ULID
 
+    @inlinable
     package init(_ ulid: ULID) { self.ulid = ulid }
 
     package init?(_ text: some StringProtocol) {
@@ -15,6 +16,13 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
         self.ulid = ulid
     }
 
+    @inlinable
+    package static func == (left: ID, right: ID) -> Bool { left.ulid == right.ulid }
+
+    @inlinable
+    package func hash(into hasher: inout Hasher) { hasher.combine(ulid.low) }
+
+    @inlinable
     package static func < (left: ID, right: ID) -> Bool { left.ulid < right.ulid }
 }
 

@@ -121,12 +121,14 @@ extension Instant: Codable {
 
 extension Duration {
     /// Rounded towards zero.
+    @inlinable
     package var microseconds: Int64 {
         // One division: `components` makes two, of 128 bits, each time that it is asked.
         Int64(attoseconds / 1_000_000_000_000)
     }
 
     /// Rounded towards zero.
+    @inlinable
     package var nanoseconds: Int64 { Int64(attoseconds / 1_000_000_000) }
 
     package var seconds: Double {

@@ -49,25 +49,41 @@ package struct TextBytes: Sendable {
     }
 }
 
-/// Writes one piece behind the other into memory that has room for all of them.
+/// Writes one piece behind the other into memory that has room for all of them. Open to the optimizer of other modules:
+/// a word whose length it knows becomes a store or two.
 package struct TextCursor {
-    private let buffer: UnsafeMutableBufferPointer<UInt8>
-    package private(set) var count = 0
+    @usableFromInline
+    package let buffer: UnsafeMutableBufferPointer<UInt8>
+    @usableFromInline
+    package var place = 0
 
+    @inlinable
     package init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
 
-    package mutating func put(_ text: StaticString) {
-        put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
+    /// Bytes written.
+    @inlinable
+    package var count: Int { place }
 
+    @inlinable
+    package mutating func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
+
+    @inlinable
     package mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
-        _ = UnsafeMutableBufferPointer(rebasing: buffer[count...]).update(fromContentsOf: bytes)
-        count += bytes.count
+        if let start = bytes.baseAddress { put(start, bytes.count) }
     }
 
+    @inlinable
+    package mutating func put(_ start: UnsafePointer<UInt8>, _ length: Int) {
+        precondition(length <= buffer.count - place, "a text is longer than its room")
+        guard let base = buffer.baseAddress else { return }
+        (base + place).update(from: start, count: length)
+        place += length
+    }
+
+    @inlinable
     package mutating func put(_ value: some TextWritable) {
         // A number is written from the end of its room.
-        count += value.write(to: UnsafeMutableBufferPointer(rebasing: buffer[count..<count + value.longestText]))
+        place += value.write(to: UnsafeMutableBufferPointer(rebasing: buffer[place..<place + value.longestText]))
     }
 }
 
@@ -83,8 +99,23 @@ package protocol TextWritable {
 extension Int: TextWritable {
     package var longestText: Int { DecimalText.longest(scale: 0) }
 
+    /// From the last digit to the first, once it is known how many there are.
     package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
-        DecimalText.write(Int64(self), scale: 0, places: 0, to: buffer)
+        var length = self < 0 ? 2 : 1
+        var rest = magnitude / 10
+        while rest > 0 {
+            length += 1
+            rest /= 10
+        }
+        rest = magnitude
+        var place = length
+        repeat {
+            place -= 1
+            buffer[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        if self < 0 { buffer[0] = UInt8(ascii: "-") }
+        return length
     }
 }
 

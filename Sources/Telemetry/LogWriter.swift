@@ -5,6 +5,8 @@ import Synchronization
 /// event loop. Lines beyond the queue's bound are dropped and counted, never waited for.
 package final class LogWriter: Sendable {
     static let maximumQueue = 8192
+    /// Bytes of memory that is used again.
+    private static let mostKept = 256 << 10
 
     private struct State {
         /// Whole lines, with their ends.
@@ -63,6 +65,8 @@ package final class LogWriter: Sendable {
     }
 
     private static func run(_ box: Box, _ descriptor: Int32) {
+        // Two take turns, so that lines are gathered in memory that is there.
+        var bytes: [UInt8] = []
         while true {
             box.condition.withLock {
                 box.state.isIdle = true
@@ -72,14 +76,12 @@ package final class LogWriter: Sendable {
             }
             // Under load one write takes what came within this time, instead of a thread switch for every line.
             usleep(2000)
-            let bytes = box.condition.withLock {
-                defer {
-                    box.state.bytes = []
-                    box.state.lines = 0
-                }
-                return box.state.bytes
+            box.condition.withLock {
+                swap(&bytes, &box.state.bytes)
+                box.state.lines = 0
             }
             put(bytes, descriptor)
+            if bytes.count > Self.mostKept { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
         }
     }
 

@@ -83,7 +83,7 @@ extension EscrowBook {
         var sight = RemainingSight()
         for place in 0..<demand.walls {
             let part = parts[place]
-            guard let (escrow, left) = slices[part.account]?.take(part.amount, at: uptime) else { continue }
+            guard let (escrow, left) = change(part.account, { $0.take(part.amount, at: uptime) }) else { continue }
             if let left { sight.see(left, part.asset, of: part.account) }
             parts[place] = Hold.Part(
                 role: .budget, account: part.account, escrow: escrow, amount: part.amount, asset: part.asset)
@@ -109,7 +109,7 @@ extension EscrowBook {
                 continue
             }
             let amount = min(rest, slice.free)
-            if amount > 0, let (escrow, _) = slices[fund.account]?.take(amount, at: uptime) {
+            if amount > 0, let (escrow, _) = change(fund.account, { $0.take(amount, at: uptime) }) {
                 rest -= amount
                 parts.append(
                     Hold.Part(role: .purse, account: fund.account, escrow: escrow, amount: amount, asset: asset))
@@ -129,10 +129,18 @@ extension EscrowBook {
     package mutating func end(_ hold: SpendingHold, captured: [Int64]) -> [UInt64] {
         guard let life = hold.life, right?.holder.life == life else { return [] }
         for (part, captured) in zip(hold.parts, captured) where part.escrow != nil {
-            slices[part.account]?.end(part.amount, captured: captured, taken: hold.taken)
+            change(part.account) { $0.end(part.amount, captured: captured, taken: hold.taken) }
         }
         guard !lines.isEmpty else { return [] }
         return hold.parts.compactMap { $0.escrow == nil ? nil : lines[$0.account]?.first }
+    }
+
+    /// Changes a slice where it lies: by its key a dictionary makes room for the change each time.
+    @discardableResult
+    private mutating func change<Answer>(
+        _ account: AccountID, _ body: (inout EscrowSlice) -> Answer
+    ) -> Answer? {
+        slices.index(forKey: account).map { body(&slices.values[$0]) }
     }
 
     /// A request's record is in the journal, or it has none: nothing more of its slices will be captured.

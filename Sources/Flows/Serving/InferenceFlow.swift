@@ -84,7 +84,7 @@ package final class InferenceFlow: Sendable {
     ) throws(Problem) -> RequestRoute {
         let snapshot = registry.snapshot
         let prepared = snapshot.preparedRouting(of: holder.workspace) ?? .usual
-        let service = try service(question, snapshot, prepared.routing, holder, context)
+        let service = try service(question, snapshot, prepared, holder, context)
         var costs: [Int64?] = []
         if prepared.routing.policy.needsCosts {
             costs = service.deployments.map { deployment in
@@ -98,11 +98,11 @@ package final class InferenceFlow: Sendable {
     }
 
     private func service(
-        _ question: RouteQuestion, _ snapshot: RegistrySnapshot, _ routing: WorkspaceRouting, _ holder: KeyHolder,
+        _ question: RouteQuestion, _ snapshot: RegistrySnapshot, _ prepared: PreparedRouting, _ holder: KeyHolder,
         _ context: AccessContext
     ) throws(Problem) -> RoutedService {
         guard let name = ModelName(question.model) else { throw notFound(question.model, holder, context) }
-        let meant = snapshot.meaning(of: name, in: holder.environment, by: routing)
+        let meant = snapshot.meaning(of: name, in: holder.environment, by: prepared.routing)
         guard let found = services.service(of: meant, in: holder.environment, snapshot) else {
             throw missing(meant, snapshot, holder, context)
         }

@@ -46,7 +46,8 @@ package final class RequestRoute {
     package let asked: String
     package let snapshot: UInt64
     package let service: RoutedService
-    private let prepared: PreparedRouting
+    /// By what its workspace's requests are routed.
+    package let prepared: PreparedRouting
     package let priority: RequestPriority
     package let facts: RoutingFacts
     package private(set) var signals: [RoutingSignal]
@@ -78,8 +79,6 @@ package final class RequestRoute {
         signals = Self.signals(of: service, costs, at: uptime)
         decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared.routing.policy)
     }
-
-    package var routing: WorkspaceRouting { prepared.routing }
 
     private static func signals(of service: RoutedService, _ costs: [Int64?], at uptime: Duration) -> [RoutingSignal] {
         service.state.judge(service.states, at: uptime)

@@ -71,7 +71,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         self.channel = channel
         parser = RequestParser(maximumHead: core.limits.maximumHeaders)
         cold = channel.eventLoop.makePromise()
-        deadline = loop.eventLoop.now + TimeAmount(core.limits.headTimeout)
+        deadline = loop.eventLoop.now + core.limits.headTimeout.timeAmount
     }
 
     // MARK: Life
@@ -147,7 +147,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         case (.cold, .body(let bytes)): context.fireChannelRead(wrapInboundOut(.body(bytes)))
         case (.cold(_, let isAnswered), .end):
             phase = .cold(isReceived: true, isAnswered: isAnswered)
-            deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
+            deadline = loop.eventLoop.now + core.limits.wholeTimeout.timeAmount
             context.fireChannelRead(wrapInboundOut(.end(nil)))
             if case .cold(true, true) = phase { becomeIdle() }
         case (.discarding, .body(let bytes)): discard(bytes.readableBytes)
@@ -233,7 +233,6 @@ final class EdgeHandler: ChannelDuplexHandler {
 
     private func begin(_ head: RequestHead, context: ChannelHandlerContext) {
         isFirst = false
-        deadline = loop.eventLoop.now + TimeAmount(core.limits.bodyTimeout)
         let route = core.headers.origins.isPreflight(head) ? .preflight : EdgeRoute.of(head)
         if head.headers.first(name: "expect")?.lowercased() == "100-continue" { sendContinue(head, context: context) }
         guard route == .cold else {
@@ -242,6 +241,7 @@ final class EdgeHandler: ChannelDuplexHandler {
             phase = .hot(exchange)
             return exchange.begin()
         }
+        deadline = loop.eventLoop.now + core.limits.bodyTimeout.timeAmount
         phase = .cold(isReceived: false, isAnswered: false)
         handOver(head, context: context)
     }
@@ -307,10 +307,10 @@ final class EdgeHandler: ChannelDuplexHandler {
         phase = .idle
         idleTurn += 1
         let turn = idleTurn
-        let keepAlive = TimeAmount(core.limits.keepAliveTimeout)
+        let keepAlive = core.limits.keepAliveTimeout.timeAmount
         guard let lastWritten else { return deadline = loop.eventLoop.now + keepAlive }
         // The time for the next request begins when the client has this answer.
-        deadline = loop.eventLoop.now + TimeAmount(core.limits.wholeTimeout)
+        deadline = loop.eventLoop.now + core.limits.wholeTimeout.timeAmount
         lastWritten.assumeIsolated().whenComplete { _ in
             // Until then it holds for the answers that follow, too: they go out behind it.
             if self.lastWritten === lastWritten { self.lastWritten = nil }
@@ -336,7 +336,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     /// Closes when the socket has taken what was written: a close at once would throw the rest of it away.
     func closeWhenWritten() {
         phase = .closing
-        deadline = loop.eventLoop.now + TimeAmount(core.limits.idleTimeout)
+        deadline = loop.eventLoop.now + core.limits.idleTimeout.timeAmount
         let channel = channel
         encoder.whenWritten { channel.close(promise: nil) }
     }

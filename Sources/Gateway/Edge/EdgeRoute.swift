@@ -16,16 +16,14 @@ enum EdgeRoute: Equatable {
     case cold
 
     static func of(_ head: RequestHead) -> EdgeRoute {
+        // As a rule nothing stands behind the path.
+        if let operation = operation(at: head.uri) { return posted(operation, head) }
         guard head.uri.hasPrefix("/v1/") else { return .cold }
         // By bytes: an address has no characters that would need more.
-        let path = head.uri.utf8.firstIndex(of: UInt8(ascii: "?")).map { head.uri[..<$0] } ?? head.uri[...]
+        let path = String(head.uri.utf8.prefix { $0 != UInt8(ascii: "?") }) ?? head.uri
+        if let operation = operation(at: path) { return posted(operation, head) }
         switch path {
-        case "/v1/chat/completions": return posted(.chat, head)
-        case "/v1/completions": return posted(.completions, head)
-        case "/v1/embeddings": return posted(.embeddings, head)
-        case "/v1/messages": return posted(.messages, head)
         case "/v1/messages/count_tokens": return head.method == .POST ? .countTokens : .wrongMethod(allowed: "POST")
-        case "/v1/responses": return posted(.responses, head)
         case "/v1/models": return head.method == .GET ? .models : .wrongMethod(allowed: "GET")
         default:
             guard path.hasPrefix("/v1/models/") else { return .cold }
@@ -35,11 +33,22 @@ enum EdgeRoute: Equatable {
         }
     }
 
+    private static func operation(at path: String) -> Operation? {
+        switch path {
+        case "/v1/chat/completions": .chat
+        case "/v1/messages": .messages
+        case "/v1/completions": .completions
+        case "/v1/embeddings": .embeddings
+        case "/v1/responses": .responses
+        default: nil
+        }
+    }
+
     private static func posted(_ operation: Operation, _ head: RequestHead) -> EdgeRoute {
         head.method == .POST ? .inference(operation) : .wrongMethod(allowed: "POST")
     }
 
-    private static func percentDecoded(_ text: Substring) -> String? {
+    private static func percentDecoded(_ text: some StringProtocol) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]
         while let byte = rest.popFirst() {

@@ -50,7 +50,7 @@ extension Exchange {
     }
 
     /// What the workspace's routing caps an answer at whose caller names no cap.
-    private var outputCap: Int? { chosen?.routing.outputCap }
+    private var outputCap: Int? { chosen?.prepared.routing.outputCap }
 
     /// Nil where the caller's own will do, or none is needed.
     private func cap(for spender: Spender, _ bounds: RequestBounds) -> OutputCap? {

@@ -37,7 +37,8 @@ extension Exchange {
                 guard status == 200 else { return complete(status: status, ByteBuffer()) }
                 return callFailed(.broken, invalid("it is larger than \(limit) bytes", [:]))
             }
-            buffer.writeImmutableBuffer(bytes)
+            // As a rule the first bytes are the whole answer.
+            if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeImmutableBuffer(bytes) }
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
         case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling, .settling, .ended:
@@ -126,7 +127,7 @@ extension Exchange {
     private func forward(_ bytes: ByteBuffer) {
         let now = loop.eventLoop.now
         if !isPaused { wait(atMost: core.limits.idleTimeout, from: now) }
-        var output = edge.channel.allocator.buffer(capacity: bytes.readableBytes + 64)
+        var output = loop.memory.buffer(capacity: bytes.readableBytes + 64, edge.channel.allocator)
         output.moveWriterIndex(to: ResponseEncoder.chunkRoom)
         output.moveReaderIndex(to: ResponseEncoder.chunkRoom)
         var fault: StreamFilter.Fault?

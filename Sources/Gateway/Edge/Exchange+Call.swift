@@ -15,9 +15,9 @@ extension Exchange {
 
     private func reach(_ deployment: Deployment, _ operation: Operation) {
         phase = .calling
-        wait(atMost: core.limits.firstByteTimeout)
         if deployment.endpoint.scheme == .builtIn {
             sentAt = loop.eventLoop.now
+            wait(atMost: core.limits.firstByteTimeout, from: sentAt)
             let call = EchoCall(
                 eventLoop: loop.eventLoop, operation: operation.asked(over: deployment.wire), created: started)
             self.call = call
@@ -32,6 +32,7 @@ extension Exchange {
     }
 
     private func connect(_ deployment: Deployment, _ operation: Operation) {
+        wait(atMost: core.limits.firstByteTimeout)
         loop.metrics.upstreamDidOpen()
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
         // The pool's connections live on this loop, and so does the future.
@@ -53,7 +54,7 @@ extension Exchange {
     private func send(on connection: UpstreamConnection, _ deployment: Deployment, _ operation: Operation) {
         call = connection
         sentAt = loop.eventLoop.now
-        wait(atMost: core.limits.firstByteTimeout)
+        wait(atMost: core.limits.firstByteTimeout, from: sentAt)
         let asked = operation.asked(over: deployment.wire)
         let credential = core.flow.credentials.credential(for: deployment)
         let shape = UpstreamRequest.Shape(
@@ -87,7 +88,7 @@ extension Exchange {
     /// - Returns: whether the request went out again, so that the failure is nobody's.
     func retryAfterIdleClose(_ failure: UpstreamFailure) -> Bool {
         guard mayRetry, failure == .closedBeforeHead,
-            loop.eventLoop.now - sentAt < TimeAmount(core.limits.idleCloseWindow),
+            loop.eventLoop.now - sentAt < core.limits.idleCloseWindow.timeAmount,
             let deployment, let operation
         else { return false }
         call = nil

@@ -33,7 +33,7 @@ extension Exchange {
             }
             eventLoop.execute { bound.value.didVerify(result) }
         }
-        verificationLimit = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(keys.wait)) { [self] in
+        verificationLimit = eventLoop.assumeIsolated().scheduleTask(in: keys.wait.timeAmount) { [self] in
             // What was proven before is better than a database that is silent.
             if let held = keys.giveUpWaiting(for: text) { didVerify(.success(held)) }
         }

@@ -54,7 +54,7 @@ extension Exchange {
 
     private func enter(_ route: RequestRoute, _ operation: Operation) throws(Problem) {
         chosen = route
-        journey = Journey(order: route.decision.order, most: route.routing.mostAttempts)
+        journey = Journey(order: route.decision.order, most: route.prepared.routing.mostAttempts)
         guard let place = nextPlace() else {
             if route.isFull || !route.decision.order.isEmpty { return try wait(inLineOf: route) }
             throw route.refusal
@@ -176,7 +176,7 @@ extension Exchange {
         phase = .pausing
         // Bounded by the limit for the whole request.
         phaseDeadline = .distantFuture
-        loop.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) { [self] in
+        loop.eventLoop.assumeIsolated().scheduleTask(in: time.timeAmount) { [self] in
             guard case .pausing = phase, let chosen else { return }
             guard take(place, of: chosen) else { return end(for: problem) }
             carryOn(problem)
@@ -212,8 +212,9 @@ extension Exchange {
             guard let firstByteAt, usage.outputTokens > 1 else { return }
             placeTaken?.note(perToken: (uptime - firstByteAt) / (usage.outputTokens - 1), at: uptime)
         } else {
-            let whole = Duration.nanoseconds((loop.eventLoop.now - sentAt).nanoseconds)
-            placeTaken?.note(perToken: whole / usage.outputTokens, at: uptime)
+            // Divided as an integer: times are of 128 bits.
+            let whole = (loop.eventLoop.now - sentAt).nanoseconds
+            placeTaken?.note(perToken: .nanoseconds(whole / Int64(usage.outputTokens)), at: uptime)
         }
     }
 }

@@ -157,8 +157,8 @@ final class Exchange {
         started = core.flow.clock.now
         startedUptime = core.flow.clock.uptime
         let now = loop.eventLoop.now
-        wholeDeadline = now + TimeAmount(core.limits.wholeTimeout)
-        phaseDeadline = now + TimeAmount(core.limits.bodyTimeout)
+        wholeDeadline = now + core.limits.wholeTimeout.timeAmount
+        phaseDeadline = now + core.limits.bodyTimeout.timeAmount
     }
 
     var operation: Operation? {
@@ -256,17 +256,17 @@ final class Exchange {
     /// The same for a caller that has read the loop's clock already.
     func wait(atMost limit: Duration, from now: NIODeadline) {
         phaseLimit = limit
-        phaseEnd = now + TimeAmount(limit)
+        phaseEnd = now + limit.timeAmount
         phaseDeadline = phaseEnd
         guard case .streaming = phase, isHeadWritten, core.limits.commentInterval < limit else { return }
-        phaseDeadline = now + TimeAmount(core.limits.commentInterval)
+        phaseDeadline = now + core.limits.commentInterval.timeAmount
     }
 
     /// A stream that says nothing for a while is kept open through whatever is between: by a comment, which clients
     /// pass over.
     private func keepAlive(at now: NIODeadline) -> Bool {
         guard case .streaming = phase, now < phaseEnd, now < wholeDeadline else { return false }
-        phaseDeadline = min(phaseEnd, now + TimeAmount(core.limits.commentInterval))
+        phaseDeadline = min(phaseEnd, now + core.limits.commentInterval.timeAmount)
         guard isHeadWritten, !isPaused, isClientThere else { return true }
         edge.writer?.add(Self.comment)
         edge.writer?.flush()

@@ -14,7 +14,7 @@ package struct ProgressPace: Sendable {
     package mutating func isDue(events: Int, at now: NIODeadline) -> Bool {
         guard events >= nextEvent || now >= nextTime else { return false }
         nextEvent = events + GatewayLimits.progressEvents
-        nextTime = now + TimeAmount(GatewayLimits.progressInterval)
+        nextTime = now + GatewayLimits.progressInterval.timeAmount
         // Without anything new the last record still says it.
         defer { written = events }
         return events > written

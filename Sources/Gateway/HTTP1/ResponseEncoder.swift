@@ -16,9 +16,12 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     /// A body, or a part of one, that is longer is passed on as it is.
     static let mostCopied = 8192
 
+    private let memory: OutgoingMemory
     private var gathered: ByteBuffer?
     private var isChunked = false
     private var context: ChannelHandlerContext?
+
+    init(memory: OutgoingMemory = OutgoingMemory()) { self.memory = memory }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
@@ -132,10 +135,11 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
         guard let bytes = gathered else { return }
         gathered = nil
         context.write(NIOAny(bytes), promise: nil)
+        memory.keep(bytes)
     }
 
     private func gather(_ context: ChannelHandlerContext, _ size: Int, _ body: (inout ByteBuffer) -> Void) {
-        var bytes = gathered ?? context.channel.allocator.buffer(capacity: max(size, 1024))
+        var bytes = gathered ?? memory.buffer(capacity: size, context.channel.allocator)
         // Left alone, so that it is appended to in place.
         gathered = nil
         body(&bytes)

@@ -19,6 +19,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     private let endpoint: Endpoint
     /// Takes the connection back when it can serve again.
     private weak var pool: UpstreamPool?
+    private let memory: OutgoingMemory
     /// Its place there.
     var shelf: UpstreamPool.Shelf
     private var context: ChannelHandlerContext?
@@ -35,8 +36,10 @@ final class UpstreamConnection: ChannelInboundHandler {
     private(set) var idleSince = NIODeadline.distantPast
 
     init(
-        channel: any Channel, serial: UInt64, endpoint: Endpoint, pool: UpstreamPool, shelf: UpstreamPool.Shelf
+        channel: any Channel, serial: UInt64, endpoint: Endpoint, pool: UpstreamPool, shelf: UpstreamPool.Shelf,
+        memory: OutgoingMemory
     ) {
+        self.memory = memory
         self.channel = channel
         self.serial = serial
         self.endpoint = endpoint
@@ -51,11 +54,13 @@ final class UpstreamConnection: ChannelInboundHandler {
         hasHead = false
         keepsAlive = true
         if template?.shape != request.shape { template = RequestTemplate(request.shape, to: endpoint) }
-        guard let context, let rendered = template?.render(request, body: body, allocator: channel.allocator) else {
+        let room = memory.buffer(capacity: template?.room(for: request, body) ?? 0, channel.allocator)
+        guard let context, let rendered = template?.render(request, body: body, into: room) else {
             fail(.unreachable("the request cannot be written"))
             return channel.close(promise: nil)
         }
         context.write(wrapOutboundOut(rendered.head), promise: nil)
+        memory.keep(rendered.head)
         if let rest = rendered.rest { context.write(wrapOutboundOut(rest), promise: nil) }
         context.flush()
     }

@@ -8,6 +8,7 @@ final class UpstreamPool {
     private let limits: GatewayLimits
     private let tls: UpstreamTLS
     private let connector: any UpstreamConnector
+    private let memory = OutgoingMemory()
     private var shelves: [Endpoint: Shelf] = [:]
     /// Connections whose answer was complete for its client but has not ended, and until when it must.
     private var ending: [UInt64: (connection: UpstreamConnection, deadline: NIODeadline)] = [:]
@@ -50,7 +51,7 @@ final class UpstreamPool {
         let tls = self.tls
         let box = NIOLoopBound(self, eventLoop: eventLoop)
         return connector.connect(
-            to: endpoint, on: eventLoop, timeout: TimeAmount(limits.connectTimeout)
+            to: endpoint, on: eventLoop, timeout: limits.connectTimeout.timeAmount
         ) { channel in
             channel.eventLoop.makeCompletedFuture {
                 let pipeline = channel.pipeline.syncOperations
@@ -66,7 +67,7 @@ final class UpstreamPool {
     private func makeConnection(of channel: any Channel, to endpoint: Endpoint) -> UpstreamConnection {
         lastSerial += 1
         return UpstreamConnection(
-            channel: channel, serial: lastSerial, endpoint: endpoint, pool: self, shelf: shelf(of: endpoint))
+            channel: channel, serial: lastSerial, endpoint: endpoint, pool: self, shelf: shelf(of: endpoint), memory: memory)
     }
 
     private static func tlsHandler(_ tls: UpstreamTLS, _ endpoint: Endpoint) throws -> NIOSSLClientHandler {
@@ -108,7 +109,7 @@ final class UpstreamPool {
         for connection in Self.inOrder(ending.values.filter { $0.deadline <= now }.map(\.connection)) {
             connection.cancel()
         }
-        let limit = TimeAmount(limits.idleConnectionTimeout)
+        let limit = limits.idleConnectionTimeout.timeAmount
         // Closing takes each out of the pool by `forget`.
         for connection in Self.inOrder(idleConnections.filter { now - $0.idleSince > limit }) {
             connection.channel.close(promise: nil)

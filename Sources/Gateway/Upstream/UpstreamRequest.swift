@@ -23,6 +23,9 @@ struct UpstreamRequest {
     struct Credential {
         var name = "authorization"
         let value: Secret
+
+        /// Of its field, in bytes.
+        var length: Int { name.utf8.count + value.reveal().utf8.count + 4 }
     }
 
     let shape: Shape
@@ -52,20 +55,26 @@ struct RequestTemplate {
         bytes = ByteBuffer(string: text + "content-length: ")
     }
 
+    /// Bytes that `render` writes at most.
+    func room(for request: UpstreamRequest, _ body: ByteBuffer) -> Int {
+        let own = 64 + request.requestID.utf8.count + (request.credential?.length ?? 0)
+        return bytes.readableBytes + own + (isCopied(body) ? body.readableBytes : 0)
+    }
+
+    private func isCopied(_ body: ByteBuffer) -> Bool { body.readableBytes <= Self.mostCopied }
+
     /// The whole request, in one piece if its body is short.
+    /// - Parameter room: an empty buffer.
     /// - Returns: nil if what is this request's own has a byte that no field may have.
     func render(
-        _ request: UpstreamRequest, body: ByteBuffer, allocator: ByteBufferAllocator
+        _ request: UpstreamRequest, body: ByteBuffer, into room: consuming ByteBuffer
     ) -> (head: ByteBuffer, rest: ByteBuffer?)? {
         let secret = request.credential?.value.reveal() ?? ""
         let name = request.credential?.name ?? ""
         guard Self.isClean(request.requestID), Self.isClean(secret), name.isEmpty || Self.isName(name) else {
             return nil
         }
-        let isCopied = body.readableBytes <= Self.mostCopied
-        let own = 64 + request.requestID.utf8.count + name.utf8.count + secret.utf8.count
-        var head = allocator.buffer(
-            capacity: bytes.readableBytes + own + (isCopied ? body.readableBytes : 0))
+        var head = room
         head.writeImmutableBuffer(bytes)
         head.writeString(String(body.readableBytes))
         head.writeStaticString("\r\nx-request-id: ")
@@ -77,7 +86,7 @@ struct RequestTemplate {
             head.writeString(secret)
         }
         head.writeStaticString("\r\n\r\n")
-        guard isCopied else { return (head, body) }
+        guard isCopied(body) else { return (head, body) }
         head.writeImmutableBuffer(body)
         return (head, nil)
     }

@@ -16,7 +16,7 @@ package struct ModelService: Sendable, Hashable {
 
 /// What the router sees: every deployment and each workspace's routing at one moment. Immutable, so that a request
 /// reads one truth throughout, and prepared, so that it finds by one look what it needs.
-package struct RegistrySnapshot: Sendable {
+package final class RegistrySnapshot: Sendable {
     /// Counted on its node from its start; what is the same has the same number.
     package let number: UInt64
     /// Sorted by model, then by id; those that are disabled too. An alias that is another model's own name there leads

@@ -34,6 +34,8 @@ package struct Breaker: Sendable, Hashable {
     private var now = Counts()
     private var before = Counts()
     private var windowBegan: Duration
+    /// Of the settings' window: a division of times is long, and every answer asks.
+    private let halfWindow: Duration
 
     private struct Counts: Sendable, Hashable {
         var calls = 0
@@ -43,6 +45,7 @@ package struct Breaker: Sendable, Hashable {
     package init(settings: Settings = Settings(), at uptime: Duration) {
         self.settings = settings
         windowBegan = uptime
+        halfWindow = settings.window / 2
     }
 
     package func health(at uptime: Duration) -> RoutingSignal.Health {
@@ -107,8 +110,7 @@ package struct Breaker: Sendable, Hashable {
 
     /// Two halves of a window: the older is dropped when the newer is over.
     private mutating func count(failure: Bool, at uptime: Duration) {
-        let half = settings.window / 2
-        if uptime - windowBegan >= half {
+        if uptime - windowBegan >= halfWindow {
             before = uptime - windowBegan < settings.window ? now : Counts()
             now = Counts()
             windowBegan = uptime

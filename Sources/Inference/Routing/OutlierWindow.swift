@@ -13,6 +13,7 @@ package struct OutlierWindow: Sendable, Hashable {
     }
 
     package static let length = Duration.seconds(30)
+    private static let half = length / 2
 
     private var now = Counts()
     private var before = Counts()
@@ -36,7 +37,7 @@ package struct OutlierWindow: Sendable, Hashable {
     private mutating func turn(at uptime: Duration) {
         guard let began else { return self.began = uptime }
         let passed = uptime - began
-        guard passed >= Self.length / 2 else { return }
+        guard passed >= Self.half else { return }
         before = passed < Self.length ? now : Counts()
         now = Counts()
         self.began = uptime

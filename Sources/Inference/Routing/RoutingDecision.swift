@@ -106,6 +106,8 @@ extension RoutingSignal {
     /// How long the answer will take; nil while nothing was measured.
     package func expected(_ facts: RoutingFacts) -> Duration? {
         if firstToken == nil, perToken == nil { return nil }
-        return (firstToken ?? .zero) + (perToken ?? .zero) * max(0, facts.likelyOutput - 1)
+        let (rest, overflow) = (perToken ?? .zero).microseconds
+            .multipliedReportingOverflow(by: Int64(max(0, facts.likelyOutput - 1)))
+        return (firstToken ?? .zero) + .microseconds(overflow ? .max : rest)
     }
 }

@@ -65,7 +65,7 @@ struct RequestTemplateTests {
         credential: UpstreamRequest.Credential?
     ) -> Rendered? {
         let request = UpstreamRequest(shape: template.shape, requestID: id, credential: credential)
-        return template.render(request, body: body, allocator: ByteBufferAllocator())
+        return template.render(request, body: body, into: ByteBuffer())
             .map { Rendered(head: $0.head, rest: $0.rest) }
     }
 
