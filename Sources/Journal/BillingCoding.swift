@@ -65,8 +65,10 @@ enum BillingCoding {
     private static func decodeHold(_ reader: inout ByteReader) throws(ByteReader.Exhausted) -> Hold? {
         let prices = Int(try reader.integer(UInt32.self))
         let costs = Int(try reader.integer(UInt32.self))
+        let count = Int(try reader.integer(UInt16.self))
         var parts: [Hold.Part] = []
-        for _ in 0..<(try reader.integer(UInt16.self)) {
+        parts.reserveCapacity(min(count, Hold.maximumParts))
+        for _ in 0..<count {
             guard let role = Hold.Role(rawValue: try reader.integer()),
                 let asset = RecordCodes.asset(of: try reader.integer())
             else { return nil }
@@ -120,8 +122,10 @@ enum AttemptsCoding {
     static func decode(
         _ version: PayloadVersion, of provider: ProviderID?, _ reader: inout ByteReader
     ) throws(ByteReader.Exhausted) -> [Attempt]? {
+        let count = Int(try reader.integer(UInt8.self))
         var attempts: [Attempt] = []
-        for _ in 0..<(try reader.integer(UInt8.self)) {
+        attempts.reserveCapacity(count)
+        for _ in 0..<count {
             let number = Int(try reader.integer(UInt16.self))
             let deployment: DeploymentID = try reader.id()
             guard let cost = RecordCodes.cost(of: try reader.integer()) else { return nil }

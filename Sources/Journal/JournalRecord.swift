@@ -1,8 +1,8 @@
 package import Inference
 package import Kernel
 
-/// A record of the journal.
-package enum JournalRecord: Sendable, Hashable {
+/// A record of the journal. Behind one reference: whoever reads a file holds many of them.
+package indirect enum JournalRecord: Sendable, Hashable {
     case open(OpenRequest)
     case progress(RequestProgress)
     case close(UsageRecord)

@@ -120,9 +120,8 @@ package struct JournalShipper: Sendable {
         var missing = stretch.rows
         while !rest.isEmpty {
             let batch = rest.prefix(batchLength(of: rest))
-            let records = batch.compactMap(\.row)
+            let (records, unreadable) = stretch.rows(of: batch)
             if !records.isEmpty { try await store.insert(records) }
-            let unreadable = batch.count(where: \.isUnreadable)
             if unreadable > 0 {
                 logger.critical(
                     "the journal holds records that this version cannot read; their file is set aside",
@@ -140,9 +139,9 @@ package struct JournalShipper: Sendable {
     /// How many frames there are up to the row that fills a batch.
     private func batchLength(of frames: ArraySlice<SegmentScan.Frame>) -> Int {
         var rows = 0
-        for (index, frame) in frames.enumerated() where frame.row != nil {
+        for index in frames.indices where frames[index].isRow {
             rows += 1
-            if rows == limits.batch { return index + 1 }
+            if rows == limits.batch { return index + 1 - frames.startIndex }
         }
         return frames.count
     }

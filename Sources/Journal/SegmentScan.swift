@@ -4,8 +4,8 @@ import Inference
 struct SegmentScan {
     /// Which payloads are read.
     enum Depth {
-        /// Those that become rows.
-        case rows
+        /// None: where the frames lie is enough.
+        case frames
         case everything
     }
 
@@ -17,8 +17,11 @@ struct SegmentScan {
         let kind: RecordKind?
         /// Nil when it was not asked for, or cannot be read.
         let record: JournalRecord?
-        /// Whether this binary does not know its kind, or the version of its payload.
+        /// Whether this binary does not know its kind, or the version of its payload where that was asked for.
         let isUnreadable: Bool
+
+        /// Whether it becomes a row.
+        var isRow: Bool { kind?.isRow ?? false }
 
         var row: UsageRecord? {
             switch record {
@@ -58,11 +61,14 @@ struct SegmentScan {
     private static func frame(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ depth: Depth) -> Frame {
         let frame = UnsafeRawBufferPointer(rebasing: bytes[range])
         let kind = RecordFrame.kind(of: frame)
-        let isRead = kind.map { depth == .everything || $0.isRow } ?? false
-        let record = kind.flatMap { isRead ? JournalRecord($0, RecordFrame.payload(of: frame)) : nil }
+        let record =
+            switch depth {
+            case .frames: JournalRecord?.none
+            case .everything: kind.flatMap { JournalRecord($0, RecordFrame.payload(of: frame)) }
+            }
         return Frame(
             begin: range.lowerBound, end: range.upperBound, sequence: RecordFrame.sequence(of: frame), kind: kind,
-            record: record, isUnreadable: kind == nil || (isRead && record == nil))
+            record: record, isUnreadable: kind == nil || depth == .everything && record == nil)
     }
 }
 

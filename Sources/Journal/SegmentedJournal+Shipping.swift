@@ -9,11 +9,31 @@ struct ShippableStretch {
     let segment: UInt64
     /// Where the stretch begins in the file.
     let offset: Int
+    let bytes: [UInt8]
+    /// Without records: those are read batch by batch, so that no more of them are in memory than are stored at once.
     let scan: SegmentScan
     /// Rows that were written there.
     let rows: Int
     /// How long it has to be. A scan that ends before it has met damage.
     let length: Int
+
+    /// - Returns: what becomes rows among some of its frames, and how many of those this version cannot read.
+    func rows(of frames: ArraySlice<SegmentScan.Frame>) -> (records: [UsageRecord], unreadable: Int) {
+        var records: [UsageRecord] = []
+        records.reserveCapacity(frames.count(where: \.isRow))
+        var unreadable = 0
+        bytes.withUnsafeBytes { bytes in
+            for frame in frames where frame.isRow || frame.isUnreadable {
+                let whole = UnsafeRawBufferPointer(rebasing: bytes[frame.begin..<frame.end])
+                if frame.isRow, let record = UsageRecordCoding.decode(RecordFrame.payload(of: whole)) {
+                    records.append(record)
+                } else {
+                    unreadable += 1
+                }
+            }
+        }
+        return (records, unreadable)
+    }
 }
 
 /// What the shipper needs of the journal. One shipper at a time.
@@ -33,9 +53,9 @@ extension SegmentedJournal {
                 continue
             }
             if segment.failedReads > 0 { state.withLock { $0.update(segment.number) { $0.failedReads = 0 } } }
-            let scan = bytes.withUnsafeBytes { SegmentScan($0, .rows) }
+            let scan = bytes.withUnsafeBytes { SegmentScan($0, .frames) }
             return ShippableStretch(
-                segment: segment.number, offset: segment.shipped, scan: scan, rows: segment.rows,
+                segment: segment.number, offset: segment.shipped, bytes: bytes, scan: scan, rows: segment.rows,
                 length: segment.length - segment.shipped)
         }
         return nil

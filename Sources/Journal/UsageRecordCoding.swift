@@ -72,13 +72,10 @@ enum UsageRecordCoding {
         let model = try reader.text()
         let clientRequest = flags.contains(.hasClientRequest) ? try reader.text() : nil
         let errorCode = flags.contains(.hasErrorCode) ? try reader.text() : nil
-        var billing: BillingFacts? = BillingFacts.none
-        var attempts: [Attempt]? = []
-        if version >= .second {
-            billing = try BillingCoding.decode(&reader)
-            attempts = try AttemptsCoding.decode(version, of: billing?.provider, &reader)
-        }
-        guard let billing, let attempts else { return nil }
+        let isFirst = version < .second
+        guard let billing = isFirst ? BillingFacts.none : try BillingCoding.decode(&reader),
+            let attempts = isFirst ? [] : try AttemptsCoding.decode(version, of: billing.provider, &reader)
+        else { return nil }
         return UsageRecord(
             request: request, clientRequest: clientRequest, workspace: workspace, key: key, operation: operation,
             model: model, deployment: deployment, isStream: flags.contains(.isStream), status: status,

@@ -114,7 +114,7 @@ private final class FaultyFile: JournalFile {
     func append(_ bytes: UnsafeRawBufferPointer) -> Int {
         switch files.fault {
         case .none:
-            let sequences = SegmentScan(bytes, .rows).frames.map(\.sequence)
+            let sequences = SegmentScan(bytes, .frames).frames.map(\.sequence)
             files.note(.append(name, sequences))
             return file.append(bytes)
         case .full: return -Int(ENOSPC)
