@@ -10,10 +10,15 @@ package enum Capture {
         var rest = max(0, price)
         var amounts = [Int64](repeating: 0, count: parts.count)
         for (place, part) in parts.enumerated() where part.role == .purse {
-            amounts[place] = part.escrow == nil ? rest : min(rest, max(0, part.amount))
+            amounts[place] = pay(rest, from: part)
             rest -= amounts[place]
         }
         return (amounts, rest)
+    }
+
+    /// What one purse pays of what those before it have left.
+    package static func pay(_ rest: Int64, from part: Hold.Part) -> Int64 {
+        part.escrow == nil ? rest : min(rest, max(0, part.amount))
     }
 
     /// A budget that is a wall counts at most what was set aside; any other one counts everything.

@@ -9,7 +9,7 @@ package enum PlatformAccounts {
     }
 
     package static func id(_ kind: Account.Kind, _ asset: Asset, subject: String = "") -> AccountID {
-        if subject.isEmpty, let known = fixed[Fixed(kind: kind, asset: asset)] { return known }
+        if subject.isEmpty, let known = fixed[kind.place * Asset.all.count + asset.place] { return known }
         return named(kind, asset, subject)
     }
 
@@ -17,18 +17,11 @@ package enum PlatformAccounts {
         AccountID(name("platform\0", kind.rawValue, "\0", asset.text, "\0", subject))
     }
 
-    private struct Fixed: Hashable {
-        let kind: Account.Kind
-        let asset: Asset
-    }
-
-    /// Those of no provider are named for every request.
-    private static let fixed: [Fixed: AccountID] = {
-        var fixed: [Fixed: AccountID] = [:]
+    /// Those of no provider are named for every request: by the places of kind and asset, and not looked up.
+    private static let fixed: [AccountID?] = {
+        var fixed = [AccountID?](repeating: nil, count: Account.Kind.allCases.count * Asset.all.count)
         for kind in Account.Kind.allCases where kind.isPlatform {
-            for asset in Asset.all {
-                fixed[Fixed(kind: kind, asset: asset)] = named(kind, asset, "")
-            }
+            for asset in Asset.all { fixed[kind.place * Asset.all.count + asset.place] = named(kind, asset, "") }
         }
         return fixed
     }()
@@ -53,6 +46,41 @@ package enum PlatformAccounts {
     private static func hash(_ words: [String], _ beginning: UInt64) -> UInt64 {
         words.reduce(beginning) { hash, word in
             word.utf8.reduce(hash) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        }
+    }
+}
+
+extension Account.Kind {
+    /// Each has its own, below their number.
+    fileprivate var place: Int {
+        switch self {
+        case .credit: 0
+        case .receivable: 1
+        case .budget: 2
+        case .issued: 3
+        case .consumed: 4
+        case .revenue: 5
+        case .cost: 6
+        case .payable: 7
+        case .suspense: 8
+        case .loss: 9
+        case .rounding: 10
+        }
+    }
+}
+
+extension Asset {
+    /// Each has its own, below their number.
+    fileprivate var place: Int {
+        switch self {
+        case .money(.irr): 0
+        case .money(.usd): 1
+        case .money(.eur): 2
+        case .umu: 3
+        case .tokens: 4
+        case .audio: 5
+        case .gpu: 6
+        case .requests: 7
         }
     }
 }

@@ -23,9 +23,17 @@ package struct PriceTable: Sendable {
 
 /// The content, and what has been worked out from it so far.
 private final class Compiled: Sendable {
-    struct Answer {
+    /// A class: it is handed out for every request, as one reference.
+    final class Answer: Sendable {
+        let subject: PricedSubject
         let rates: ModelRates?
         let conversions: UMURates?
+
+        init(_ subject: PricedSubject, _ rates: ModelRates?, _ conversions: UMURates?) {
+            self.subject = subject
+            self.rates = rates
+            self.conversions = conversions
+        }
     }
 
     /// Subjects are made of names that operators chose and of sizes that callers choose.
@@ -40,12 +48,12 @@ private final class Compiled: Sendable {
     private struct Known {
         var answers: [PricedSubject: Answer] = [:]
         /// Asked for last, and so likely next: a comparison costs less than a look-up.
-        var last: (subject: PricedSubject, answer: Answer)?
+        var last: Answer?
 
         mutating func answer(for subject: PricedSubject) -> Answer? {
-            if let last, last.subject == subject { return last.answer }
+            if let last, last.subject == subject { return last }
             guard let answer = answers[subject] else { return nil }
-            last = (subject, answer)
+            last = answer
             return answer
         }
     }
@@ -75,10 +83,10 @@ private final class Compiled: Sendable {
             } else {
                 []
             }
-        guard let first = sheets.first else { return Answer(rates: nil, conversions: conversions) }
+        guard let first = sheets.first else { return Answer(subject, nil, conversions) }
         let rates = RateSheets(
             first: first, others: Array(sheets.dropFirst()), conversions: conversions, exchange: exchange)
-        return Answer(rates: ModelRates(rates), conversions: conversions)
+        return Answer(subject, ModelRates(rates), conversions)
     }
 
     private func ownSheet(for subject: PricedSubject) -> RateSheet? {

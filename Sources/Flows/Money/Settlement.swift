@@ -2,8 +2,9 @@ package import Billing
 package import Inference
 package import Kernel
 
-/// A usage row with everything that is posted for it.
-package struct Settlement: Sendable {
+/// A usage row with everything that is posted for it. A class, since a batch of them goes through several hands and
+/// each copy of a value would retain all that is in it.
+package final class Settlement: Sendable {
     package let record: UsageRecord
     /// What stands in the row beside the record.
     package let bill: Bill

@@ -69,8 +69,9 @@ package struct SettlementFlow: UsageSink {
     private func remembered(_ record: UsageRecord) -> SettlementRules.Outcome? {
         let hold = record.billing.hold
         let provider = record.billing.provider
-        let others = record.attempts.lazy.map(\.provider).filter { $0 != provider }
-        guard books.hasMet(provider), others.allSatisfy(books.hasMet) else { return nil }
+        guard books.hasMet(provider),
+            record.attempts.allSatisfy({ $0.provider == provider || books.hasMet($0.provider) })
+        else { return nil }
         do {
             let prices = try books.remembered(.price, version: hold.prices)
             return outcome(of: record, prices, try books.remembered(.cost, version: hold.costs))
@@ -82,7 +83,7 @@ package struct SettlementFlow: UsageSink {
     private func outcome(
         of record: UsageRecord, _ prices: PriceTable?, _ costs: PriceTable?
     ) -> SettlementRules.Outcome {
-        SettlementRules.settle(record, prices: prices, costs: costs) { [books] provider in
+        SettlementRules.settle(record, prices: prices, costs: costs) { provider in
             books.subject(model: record.model, provider: provider, operation: record.operation)
         }
     }

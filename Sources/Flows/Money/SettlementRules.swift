@@ -17,50 +17,52 @@ import Kernel
 struct SettlementRules {
     /// What came out, and what somebody must hear of.
     struct Outcome {
-        var settlement: Settlement
+        let settlement: Settlement
         /// What the platform bears, since the hold was too small.
-        var excess: Money?
+        let excess: Money?
         /// Budgets whose asset the books cannot express.
-        var uncounted = 0
+        let uncounted: Int
         /// Of a provider, for its costs: they are opened when they are first needed.
-        var accounts: [Account] = []
+        let accounts: [Account]
     }
 
     /// What is priced, by whose endpoint served it.
     typealias Subjects = (ProviderID?) -> PricedSubject
 
-    private let record: UsageRecord
-    private let subjects: Subjects
+    private let request: RequestID
+    private let accepted: Instant
+    private let hold: Hold
     private let subject: PricedSubject
     private let prices: PriceTable?
     private let costs: PriceTable?
     private let quantities: Quantities
     private var transfers: [Transfer] = []
+    /// What the quantities cost, before walls and credit have their say: worked out once for all who ask in its
+    /// currency.
+    private var priced: Money?
     private var excess: Money?
     private var uncounted = 0
     private var accounts: [Account] = []
 
-    private var hold: Hold { record.billing.hold }
-
     static func settle(
-        _ record: UsageRecord, prices: PriceTable?, costs: PriceTable?, as subjects: @escaping Subjects
+        _ record: UsageRecord, prices: PriceTable?, costs: PriceTable?, as subjects: Subjects
     ) -> Outcome {
-        var rules = SettlementRules(record, subjects, prices, costs)
-        return rules.settle()
+        var rules = SettlementRules(record, subjects(record.billing.provider), prices, costs)
+        return rules.settle(record, subjects)
     }
 
-    private init(
-        _ record: UsageRecord, _ subjects: @escaping Subjects, _ prices: PriceTable?, _ costs: PriceTable?
-    ) {
-        self.record = record
-        self.subjects = subjects
-        subject = subjects(record.billing.provider)
+    private init(_ record: UsageRecord, _ subject: PricedSubject, _ prices: PriceTable?, _ costs: PriceTable?) {
+        request = record.request
+        accepted = record.started
+        hold = record.billing.hold
+        self.subject = subject
         self.prices = prices
         self.costs = costs
         quantities = ChargeRules.charged(record)
+        transfers.reserveCapacity(hold.parts.count + record.attempts.count)
     }
 
-    private mutating func settle() -> Outcome {
+    private mutating func settle(_ record: UsageRecord, _ subjects: Subjects) -> Outcome {
         var state = Bill.State.free
         var price: Money?
         var suspended: SuspendedItem?
@@ -72,15 +74,15 @@ struct SettlementRules {
             } catch {
                 state = .suspended
                 suspended = SuspendedItem(
-                    request: record.request, workspace: record.workspace,
-                    reason: error == .overflow ? .overflow : .unpriced, amount: nil, accepted: record.started)
+                    request: request, workspace: record.workspace,
+                    reason: error == .overflow ? .overflow : .unpriced, amount: nil, accepted: accepted)
             }
         }
         count(at: rates)
-        let cost = addCosts()
+        let cost = addCosts(of: record, subjects)
         let bill = Bill(
-            state: state, price: price, cost: cost, umu: prices?.umu(of: quantities, for: subject),
-            priceVersion: hold.prices, costVersion: hold.costs)
+            state: state, price: price, cost: cost, umu: umu(at: rates), priceVersion: hold.prices,
+            costVersion: hold.costs)
         let settlement = Settlement(record: record, bill: bill, transfers: transfers, suspended: suspended)
         return Outcome(settlement: settlement, excess: excess, uncounted: uncounted, accounts: accounts)
     }
@@ -94,11 +96,14 @@ struct SettlementRules {
         guard let rates else { throw .unpriced(.requests) }
         let currency = purse ?? rates.currency
         let price = try rates.amount(of: quantities, in: currency)
-        let payable = try hold.payable(price, for: quantities, at: rates)
-        let (amounts, rest) = Capture.pay(payable, from: hold.parts)
+        priced = Money(units: price, currency)
+        let payable = try hold.payable(price, in: currency, for: quantities, at: rates)
         let revenue = PlatformAccounts.id(.revenue, .money(currency))
-        for (place, part) in hold.parts.enumerated() where amounts[place] > 0 {
-            post(amounts[place], of: part, place, "charge", .charge, to: revenue)
+        var rest = max(0, payable)
+        for (place, part) in hold.parts.enumerated() where part.role == .purse {
+            let amount = Capture.pay(rest, from: part)
+            rest -= amount
+            if amount > 0 { post(amount, of: part, Self.charges[place], .charge, to: revenue) }
         }
         let borne = price - payable + rest
         if borne > 0 {
@@ -121,26 +126,36 @@ struct SettlementRules {
             }
             let amount = Capture.count(quantity, in: part)
             let consumed = PlatformAccounts.id(.consumed, part.asset)
-            if amount > 0 { post(amount, of: part, place, "count", .count, to: consumed) }
+            if amount > 0 { post(amount, of: part, Self.counts[place], .count, to: consumed) }
         }
     }
 
     private func quantity(of asset: Asset, at rates: ModelRates?) -> Int64? {
         if let quantity = quantities[asset] { return quantity }
+        if let priced, priced.currency == asset.currency { return priced.units }
         if let currency = asset.currency { return try? rates?.amount(of: quantities, in: currency) }
-        return prices?.umu(of: quantities, for: subject)?.millionths
+        return umu(at: rates)?.millionths
+    }
+
+    /// A model that has no price may have UMU.
+    private func umu(at rates: ModelRates?) -> UMU? {
+        if let rates { return rates.umu(of: quantities) }
+        return prices?.umu(of: quantities, for: subject)
     }
 
     // MARK: Costs
 
     /// Each attempt by what its own provider says that it took, or else by the book.
     /// - Returns: all attempts together; nil where nothing is known of their price.
-    private mutating func addCosts() -> Money? {
+    private mutating func addCosts(of record: UsageRecord, _ subjects: Subjects) -> Money? {
+        func subject(of attempt: Attempt) -> PricedSubject {
+            attempt.provider == record.billing.provider ? self.subject : subjects(attempt.provider)
+        }
         var total: Money?
         for attempt in record.attempts {
             let consumed = ChargeRules.consumed(record, by: attempt)
             guard attempt.told != nil || consumed != Quantities() else { continue }
-            guard let cost = attempt.told ?? booked(consumed, by: attempt),
+            guard let cost = attempt.told ?? booked(consumed, as: subject(of: attempt)),
                 total == nil || total?.currency == cost.currency
             else { return nil }
             total = Money(units: saturatingSum(total?.units ?? 0, cost.units), cost.currency)
@@ -148,12 +163,13 @@ struct SettlementRules {
         }
         if let total { return total }
         // Nobody did anything: it cost nothing, in whatever it would have cost.
-        let last = record.attempts.last.map(subject(of:)) ?? subject
-        return costs?.rates(for: last).map { Money(units: 0, $0.currency) }
+        guard let costs else { return nil }
+        return costs.rates(for: record.attempts.last.map(subject(of:)) ?? self.subject)
+            .map { Money(units: 0, $0.currency) }
     }
 
-    private func booked(_ consumed: Quantities, by attempt: Attempt) -> Money? {
-        guard let rates = costs?.rates(for: subject(of: attempt)),
+    private func booked(_ consumed: Quantities, as subject: @autoclosure () -> PricedSubject) -> Money? {
+        guard let costs, let rates = costs.rates(for: subject()),
             let units = try? rates.amount(of: consumed, in: rates.currency)
         else { return nil }
         return Money(units: units, rates.currency)
@@ -167,10 +183,6 @@ struct SettlementRules {
         if !accounts.contains(spent) { accounts += [spent, payable] }
     }
 
-    private func subject(of attempt: Attempt) -> PricedSubject {
-        attempt.provider == record.billing.provider ? subject : subjects(attempt.provider)
-    }
-
     private func saturatingSum(_ left: Int64, _ right: Int64) -> Int64 {
         let (sum, overflow) = left.addingReportingOverflow(right)
         return overflow ? .max : sum
@@ -179,26 +191,37 @@ struct SettlementRules {
     // MARK: Transfers
 
     private mutating func post(
-        _ amount: Int64, of part: Hold.Part, _ place: Int, _ name: String, _ reason: Transfer.Reason, to: AccountID
+        _ amount: Int64, of part: Hold.Part, _ name: String, _ reason: Transfer.Reason, to: AccountID
     ) {
         transfers.append(
             Transfer(
-                id: TransferID(record.request, name + Self.number(place)), kind: part.escrow == nil ? .posted : .post,
-                reason: reason, debit: part.account, credit: to, amount: Amount(units: amount, part.asset),
-                escrow: part.escrow, request: record.request, accepted: record.started))
+                id: TransferID(request, name), kind: part.escrow == nil ? .posted : .post, reason: reason,
+                debit: part.account, credit: to, amount: Amount(units: amount, part.asset), escrow: part.escrow,
+                request: request, accepted: accepted))
     }
-
-    /// Short texts are made once: a batch writes thousands of them.
-    private static let numbers = (0..<64).map { "/" + String($0) }
-
-    private static func number(_ place: Int) -> String { place < 64 ? numbers[place] : "/" + String(place) }
 
     private mutating func add(
         _ name: String, _ reason: Transfer.Reason, from: AccountID, to: AccountID, _ amount: Amount
     ) {
         transfers.append(
             Transfer(
-                id: TransferID(record.request, name), reason: reason, debit: from, credit: to, amount: amount,
-                request: record.request, accepted: record.started))
+                id: TransferID(request, name), reason: reason, debit: from, credit: to, amount: amount,
+                request: request, accepted: accepted))
     }
+
+    private static let charges = PartNames("charge")
+    private static let counts = PartNames("count")
+}
+
+/// What the transfers of a hold's parts are called. Those of the first are made once: a batch names thousands.
+private struct PartNames {
+    private let stem: String
+    private let first: [String]
+
+    init(_ stem: String) {
+        self.stem = stem
+        first = (0..<64).map { stem + "/" + String($0) }
+    }
+
+    subscript(place: Int) -> String { place < first.count ? first[place] : stem + "/" + String(place) }
 }
