@@ -3,27 +3,43 @@ package import Kernel
 /// Rows of values for a `RowsStatement`, each value once: texts and bytes stand in one piece of memory, from which an
 /// engine binds them. So a batch needs no box for a value, and no list for a row.
 package struct RowBlock: Sendable {
-    /// A value; texts and bytes are stretches of `bytes`.
+    /// A value; texts and bytes are stretches of `bytes`. In 16 bytes: a batch has tens of thousands.
     package enum Cell: Sendable, Hashable {
         case null
         case integer(Int64)
-        case text(begin: Int, count: Int)
-        case blob(begin: Int, count: Int)
+        case text(Stretch)
+        case blob(Stretch)
+    }
+
+    package struct Stretch: Sendable, Hashable {
+        private let first: UInt32
+        private let length: UInt32
+
+        fileprivate init(_ range: Range<Int>) {
+            first = UInt32(range.lowerBound)
+            length = UInt32(range.count)
+        }
+
+        package var begin: Int { Int(first) }
+        package var count: Int { Int(length) }
+        package var range: Range<Int> { begin..<begin + count }
     }
 
     package let columns: Int
     package private(set) var cells: [Cell] = []
     package private(set) var bytes: [UInt8] = []
-    /// The last identifier of each column and where it stands: batches name the same few again and again.
-    private var recent: [(ulid: ULID, cell: Cell)?]
+    /// The last text of each column, where it stands, and which identifier it is: batches say the same again and again.
+    private var recent: [(text: Stretch, ulid: ULID?)]
     private var column = 0
 
-    /// - Parameter rows: about as many as there will be.
-    package init(columns: Int, rows: Int) {
+    /// - Parameters:
+    ///   - rows: about as many as there will be.
+    ///   - rowBytes: about as many bytes of texts and blobs as a row has that are not those of the row before.
+    package init(columns: Int, rows: Int, rowBytes: Int? = nil) {
         self.columns = columns
-        recent = Array(repeating: nil, count: columns)
+        recent = Array(repeating: (Stretch(0..<0), nil), count: columns)
         cells.reserveCapacity(columns * rows)
-        bytes.reserveCapacity(columns * rows * 12)
+        bytes.reserveCapacity(rows * (rowBytes ?? columns * 6) + 512)
     }
 
     package var count: Int { cells.count / columns }
@@ -33,8 +49,8 @@ package struct RowBlock: Sendable {
         switch cell {
         case .null: .null
         case .integer(let number): .integer(number)
-        case .text(let begin, let count): .text(String(decoding: bytes[begin..<begin + count], as: UTF8.self))
-        case .blob(let begin, let count): .blob(Array(bytes[begin..<begin + count]))
+        case .text(let stretch): .text(String(decoding: bytes[stretch.range], as: UTF8.self))
+        case .blob(let stretch): .blob(Array(bytes[stretch.range]))
         }
     }
 
@@ -47,16 +63,20 @@ package struct RowBlock: Sendable {
     package mutating func add(_ duration: Duration?) { add(duration?.microseconds) }
 
     package mutating func add(_ text: String?) {
-        guard var text else { return add(cell: .null) }
-        let begin = bytes.count
-        text.withUTF8 { bytes.append(contentsOf: $0) }
-        add(cell: .text(begin: begin, count: bytes.count - begin))
+        guard var text else { return addNull() }
+        text.withUTF8 { text in
+            let last = recent[column].text
+            if last.count == text.count, bytes[last.range].elementsEqual(text) { return add(cell: .text(last)) }
+            let begin = bytes.count
+            bytes.append(contentsOf: text)
+            add(new: Stretch(begin..<bytes.count), nil)
+        }
     }
 
     package mutating func add(_ blob: [UInt8]) {
         let begin = bytes.count
         bytes.append(contentsOf: blob)
-        add(cell: .blob(begin: begin, count: blob.count))
+        add(cell: .blob(Stretch(begin..<bytes.count)))
     }
 
     /// A column has identifiers of one kind.
@@ -65,12 +85,19 @@ package struct RowBlock: Sendable {
     /// What `keep` returned: a value that stands in several rows.
     package mutating func add(_ kept: Cell) { add(cell: kept) }
 
+    package mutating func addNull() { add(cell: .null) }
+
     private mutating func add(_ ulid: ULID?, after prefix: String) {
-        guard let ulid else { return add(cell: .null) }
-        if let last = recent[column], last.ulid == ulid { return add(cell: last.cell) }
-        let cell = write(ulid, after: prefix)
-        recent[column] = (ulid, cell)
-        add(cell: cell)
+        guard let ulid else { return addNull() }
+        if let last = recent[column].ulid, last.low == ulid.low, last.high == ulid.high {
+            return add(cell: .text(recent[column].text))
+        }
+        add(new: write(ulid, after: prefix), ulid)
+    }
+
+    private mutating func add(new text: Stretch, _ ulid: ULID?) {
+        recent[column] = (text, ulid)
+        add(cell: .text(text))
     }
 
     // MARK: Values for later
@@ -78,10 +105,10 @@ package struct RowBlock: Sendable {
     /// Writes an identifier for rows that are yet to come.
     package mutating func keep<Kind>(_ id: ID<Kind>?) -> Cell {
         guard let id else { return .null }
-        return write(id.ulid, after: Kind.prefix)
+        return .text(write(id.ulid, after: Kind.prefix))
     }
 
-    private mutating func write(_ ulid: ULID, after prefix: String) -> Cell {
+    private mutating func write(_ ulid: ULID, after prefix: String) -> Stretch {
         let begin = bytes.count
         var prefix = prefix
         prefix.withUTF8 { prefix in
@@ -93,8 +120,13 @@ package struct RowBlock: Sendable {
                 bytes.append(contentsOf: text)
             }
         }
-        return .text(begin: begin, count: bytes.count - begin)
+        return Stretch(begin..<bytes.count)
     }
+
+    // MARK: Rows that say the same
+
+    /// - Returns: whether the value at a place is that of the place so far before it, as is seen without reading it.
+    package func isRepeated(_ place: Int, after distance: Int) -> Bool { cells[place] == cells[place - distance] }
 
     private mutating func add(cell: Cell) {
         cells.append(cell)

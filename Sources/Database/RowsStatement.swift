@@ -27,11 +27,16 @@ package struct RowsStatement: Sendable {
 
     /// What to run for so many rows, in their order.
     package func parts(of count: Int) -> [Text] {
+        runs(of: count).flatMap { repeatElement($0.text, count: $0.times) }
+    }
+
+    /// The same, for who prepares each once.
+    package func runs(of count: Int) -> [(text: Text, times: Int)] {
         var rest = count
-        return texts.flatMap { text in
+        return texts.compactMap { text in
             let times = rest / text.length
             rest -= times * text.length
-            return repeatElement(text, count: times)
+            return times > 0 ? (text, times) : nil
         }
     }
 }

@@ -47,9 +47,8 @@ struct Parameters {
             switch cell {
             case .null: addNull()
             case .integer(let number): add(number)
-            case .text(let begin, let count): try add(text: rows.bytes[begin..<begin + count])
-            case .blob(let begin, let count):
-                add(TypeID.bytea, rows.bytes[begin..<begin + count], isBinary: true)
+            case .text(let stretch): try add(text: rows.bytes[stretch.range])
+            case .blob(let stretch): add(TypeID.bytea, rows.bytes[stretch.range], isBinary: true)
             }
         }
     }

@@ -28,13 +28,35 @@ final class SQLiteTx: Tx {
         try translating {
             var changed = 0
             var place = 0
-            for part in statement.parts(of: rows.count) {
-                let cells = place..<place + part.length * rows.columns
+            for (text, times) in statement.runs(of: rows.count) {
+                let cells = place..<place + text.length * times * rows.columns
                 place = cells.upperBound
-                changed += try changes {
-                    let (statement, _) = try prepared(part.sql, count: cells.count)
-                    try rows.bind(cells, to: statement.sqliteStatement) { try statement.execute() }
+                changed += try run(text, times, rows, cells)
+            }
+            return changed
+        }
+    }
+
+    /// Runs one statement as often as its rows take. What one run has in common with the one before stays bound: most
+    /// of what a batch says.
+    private func run(
+        _ text: RowsStatement.Text, _ times: Int, _ rows: RowBlock, _ cells: Range<Int>
+    ) throws -> Int {
+        let width = cells.count / times
+        let (statement, _) = try prepared(text.sql, count: width)
+        let handle = statement.sqliteStatement
+        return try rows.bytes.withUnsafeBytes { bytes in
+            defer { sqlite3_clear_bindings(handle) }
+            // Never nil, which SQLite takes for null.
+            let base = bytes.baseAddress ?? UnsafeRawPointer(handle)
+            var changed = 0
+            for begin in stride(from: cells.lowerBound, to: cells.upperBound, by: width) {
+                if begin > cells.lowerBound {
+                    try watch.check()
+                    sqlite3_reset(handle)
                 }
+                try rows.bind(begin..<begin + width, isFirst: begin == cells.lowerBound, to: handle, from: base)
+                changed += try changes { try statement.execute() }
             }
             return changed
         }
@@ -171,19 +193,16 @@ final class SQLiteTx: Tx {
 }
 
 extension RowBlock {
-    /// Binds cells where they stand; they stay bound while `body` runs.
-    fileprivate func bind(_ range: Range<Int>, to statement: OpaquePointer, _ body: () throws -> Void) throws {
-        try bytes.withUnsafeBytes { bytes in
-            defer { sqlite3_clear_bindings(statement) }
-            // Never nil, which SQLite takes for null.
-            let base = bytes.baseAddress ?? UnsafeRawPointer(statement)
-            try cells.withUnsafeBufferPointer { cells in
-                for (place, cell) in cells[range].enumerated() {
-                    let code = cell.bind(to: statement, at: CInt(place + 1), from: base)
-                    guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
-                }
-            }
-            try body()
+    /// Binds cells where they stand.
+    /// - Parameters:
+    ///   - isFirst: whether nothing is bound yet. Else it is what stands as many cells before.
+    ///   - base: of `bytes`, which outlive the binding.
+    fileprivate func bind(
+        _ range: Range<Int>, isFirst: Bool, to statement: OpaquePointer, from base: UnsafeRawPointer
+    ) throws {
+        for place in range where isFirst || !isRepeated(place, after: range.count) {
+            let code = cells[place].bind(to: statement, at: CInt(place - range.lowerBound + 1), from: base)
+            guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
         }
     }
 }
@@ -193,10 +212,11 @@ extension RowBlock.Cell {
         switch self {
         case .null: sqlite3_bind_null(statement, place)
         case .integer(let number): sqlite3_bind_int64(statement, place, number)
-        case .text(let begin, let count):
+        case .text(let stretch):
             sqlite3_bind_text(
-                statement, place, (base + begin).assumingMemoryBound(to: CChar.self), CInt(count), nil)
-        case .blob(let begin, let count): sqlite3_bind_blob(statement, place, base + begin, CInt(count), nil)
+                statement, place, (base + stretch.begin).assumingMemoryBound(to: CChar.self), CInt(stretch.count), nil)
+        case .blob(let stretch):
+            sqlite3_bind_blob(statement, place, base + stretch.begin, CInt(stretch.count), nil)
         }
     }
 }

@@ -23,6 +23,8 @@ struct Bundles {
 
     private var candidates: [Candidate] = []
     private var places: [Payer: [Int]] = [:]
+    /// The one that took the last request, and so likely takes the next.
+    private var last = 0
     /// The bundle of each settlement, by its place in the batch; nil for those that are in none.
     private(set) var numbers: [Int?]
     private var count = 0
@@ -33,11 +35,8 @@ struct Bundles {
     init(of settlements: [Settlement]) {
         numbers = Array(repeating: nil, count: settlements.count)
         for (place, settlement) in settlements.enumerated() {
-            if Self.fits(settlement) {
-                add(settlement.transfers, at: place)
-            } else {
-                naming += settlement.transfers
-            }
+            let isIn = Self.fits(settlement) && add(settlement.transfers, at: place)
+            if !isIn { naming += settlement.transfers }
         }
     }
 
@@ -53,51 +52,62 @@ struct Bundles {
     }
 
     /// All of them, as the posting's digest has them.
-    func shares(of settlements: [Settlement]) -> [BundleShare] {
-        zip(settlements, numbers).compactMap { settlement, number in
-            guard let number else { return nil }
-            return BundleShare(
-                request: settlement.record.request, bundle: number,
-                amounts: settlement.transfers.map(\.amount.units))
-        }.sorted { $0.request < $1.request }
+    /// - Parameter batch: of the settlements that it was made of.
+    func shares(of batch: SettlementBatch) -> [BundleShare] {
+        var shares: [BundleShare] = []
+        shares.reserveCapacity(batch.order.count)
+        for place in batch.order {
+            guard let number = numbers[place] else { continue }
+            let settlement = batch.settlements[place]
+            shares.append(
+                BundleShare(
+                    request: settlement.record.request, bundle: number,
+                    amounts: settlement.transfers.map { $0.amount.units }))
+        }
+        return shares
     }
 
     // MARK: Who may be together
 
-    /// Whether all that it posts is what a share can say.
+    /// Whether all that it posts is what a share can say, if its transfers are also well named.
     private static func fits(_ settlement: Settlement) -> Bool {
         let transfers = settlement.transfers
         let record = settlement.record
         return settlement.suspended == nil && (1...BundleLine.most).contains(transfers.count)
             && transfers.allSatisfy { transfer in
-                transfer.amount.units > 0 && transfer.request == record.request
-                    && transfer.accepted == record.started && transfer.id.isWellFormed
-                    && transfer.id.isNamed(after: record.request)
+                transfer.amount.units > 0 && transfer.request == record.request && transfer.accepted == record.started
             }
     }
 
-    private mutating func add(_ transfers: [Transfer], at place: Int) {
+    /// - Returns: false where it can be in no bundle.
+    private mutating func add(_ transfers: [Transfer], at place: Int) -> Bool {
+        // Names that are those of lines are good ones.
+        if last < candidates.count, candidates[last].agrees(with: transfers) {
+            candidates[last].add(transfers, at: place)
+            return true
+        }
         let payer = Payer(debit: transfers[0].debit, escrow: transfers[0].escrow)
         if let known = places[payer]?.first(where: { candidates[$0].agrees(with: transfers) }) {
-            return candidates[known].add(transfers, at: place)
+            candidates[known].add(transfers, at: place)
+            last = known
+            return true
         }
+        guard transfers.allSatisfy({ $0.id.isWellFormed && $0.name != nil }) else { return false }
         naming += transfers
-        places[payer, default: []].append(candidates.count)
+        last = candidates.count
+        places[payer, default: []].append(last)
         candidates.append(
             Candidate(
                 lines: transfers, members: [place], sums: transfers.map(\.amount.units),
                 accepted: transfers[0].accepted))
+        return true
     }
 }
 
 extension Bundles.Candidate {
     fileprivate func agrees(with transfers: [Transfer]) -> Bool {
-        guard lines.count == transfers.count else { return false }
-        return zip(lines, transfers).allSatisfy { line, other in
-            line.debit == other.debit && line.credit == other.credit && line.escrow == other.escrow
-                && line.kind == other.kind && line.reason == other.reason && line.amount.asset == other.amount.asset
-                && line.name == other.name
-        }
+        lines.count == transfers.count
+            && lines.indices.allSatisfy { lines[$0].differsInAmountAlone(from: transfers[$0]) }
     }
 
     fileprivate mutating func add(_ transfers: [Transfer], at place: Int) {
@@ -126,4 +136,9 @@ extension Bundles.Candidate {
 extension Transfer {
     /// What follows its request in its identifier.
     fileprivate var name: String? { request.flatMap { id.name(in: $0) } }
+
+    fileprivate func differsInAmountAlone(from other: Transfer) -> Bool {
+        debit == other.debit && credit == other.credit && escrow == other.escrow && kind == other.kind
+            && reason == other.reason && amount.asset == other.amount.asset && name == other.name
+    }
 }

@@ -23,27 +23,25 @@ extension DatabaseLedger: SettlementStore {
         _ settlements: [Settlement], looksBack: Bool, _ posting: PostingSeal, _ tx: any Tx
     ) throws -> SettlementReport {
         var report = SettlementReport()
-        var seen = Set<RequestID>(minimumCapacity: settlements.count)
-        let unique = settlements.filter { seen.insert($0.record.request).inserted }
-        let there = looksBack ? try Self.counted.rows(unique.map(\.record.request), tx) : []
-        let known = Set(try there.map { try $0.value("request_id", as: RequestID.self) })
-        let fresh = known.isEmpty ? unique : unique.filter { !known.contains($0.record.request) }
-        report.repeated = settlements.count - fresh.count
-        guard !fresh.isEmpty else { return report }
-        var bundles = Bundles(of: fresh)
-        let posted = looksBack ? try Transfer.known(Self.identifiers(of: fresh), tx) : [:]
+        let unique = SettlementBatch(settlements)
+        let there = looksBack ? try Self.counted.rows(unique.settlements.map(\.record.request), tx) : []
+        var batch = unique.without(Set(try there.map { try $0.value("request_id", as: RequestID.self) }))
+        report.repeated = settlements.count - batch.settlements.count
+        guard !batch.settlements.isEmpty else { return report }
+        var bundles = Bundles(of: batch.settlements)
+        let posted = looksBack ? try Transfer.known(Self.identifiers(of: batch.settlements), tx) : [:]
         var bookings = Bookings(rows: try LedgerRows(for: bundles.naming, tx), known: posted)
         // What is there without its usage row is looked at one by one.
         if posted.isEmpty { bundles.post(to: &bookings.rows, as: posting.id, atLeast: bundled) }
-        let booked = try fresh.enumerated().map { place, settlement in
-            bundles.numbers[place] == nil ? try bookings.book(settlement, tx) : settlement
+        for place in batch.order.indices where bundles.numbers[place] == nil {
+            batch.replace(at: place, by: try bookings.book(batch.settlements[place], tx))
         }
         report.late = bookings.late
-        let shares = bundles.shares(of: booked)
-        let rows = UsageRows(booked.count, posting.id, shares: shares) { (booked[$0].record, booked[$0].bill) }
+        let shares = bundles.shares(of: batch)
+        let rows = UsageRows(batch, posting.id, shares: shares)
         // Another shipper of the same record waits here, and then has added none.
-        guard try rows.insert(tx) == booked.count else { throw PostingRaced() }
-        try SuspenseRows.insert(booked, tx)
+        guard try rows.insert(tx) == batch.settlements.count else { throw PostingRaced() }
+        try SuspenseRows.insert(batch.settlements, tx)
         report.events = try bookings.rows.write(posting, shares: shares, tx)
         return report
     }

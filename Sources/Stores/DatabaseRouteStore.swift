@@ -11,7 +11,7 @@ package struct DatabaseRouteStore: RouteStore {
     package func insert(_ routes: [StoredRoute]) async throws {
         if routes.isEmpty { return }
         // In one order, as usage rows.
-        var rows = RouteRows()
+        var rows = RouteRows(routes.count)
         for route in routes.sorted(by: { $0.request < $1.request }) { rows.add(route) }
         try await database.storing(.system) { [rows] tx in try rows.insert(tx) }
     }
@@ -40,14 +40,22 @@ struct RouteRows: Sendable {
         "INSERT INTO routing_decision (request_id, workspace_id, key_id, accepted, record)", columns: 5,
         " ON CONFLICT (request_id) DO NOTHING")
 
-    private var rows = inserting.block(rows: 0)
+    private var rows: RowBlock
+
+    /// - Parameters:
+    ///   - count: about as many as there will be.
+    ///   - length: about as many bytes as a decision has.
+    init(_ count: Int, length: Int = 256) {
+        rows = Self.inserting.block(rows: count, rowBytes: RequestID.length + length)
+    }
 
     mutating func add(_ record: UsageRecord) {
         if record.route.isEmpty { return }
-        add(
-            StoredRoute(
-                request: record.request, workspace: record.workspace, key: record.key, accepted: record.started,
-                record: record.route))
+        rows.add(record.request)
+        rows.add(record.workspace)
+        rows.add(record.key)
+        rows.add(record.started)
+        rows.add(record.route)
     }
 
     mutating func add(_ route: StoredRoute) {

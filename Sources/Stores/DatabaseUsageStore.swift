@@ -10,7 +10,7 @@ package struct DatabaseUsageStore: UsageStore {
 
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
-        let rows = UsageRows(records.count) { (records[$0], .none) }
+        let rows = UsageRows(records)
         _ = try await database.storing(.system) { tx in try rows.insert(tx) }
     }
 

@@ -18,26 +18,40 @@ struct UsageRows {
 
     private var usage: RowBlock
     private var attempts = AttemptRows()
-    private var routes = RouteRows()
+    private var routes: RouteRows
 
-    /// In one order, so that two who insert the same rows wait for each other and do not lock each other out.
+    /// Of requests for which nothing is posted; in the same order.
+    init(_ records: [UsageRecord]) {
+        self.init(count: records.count)
+        for record in records.sorted(by: { $0.request < $1.request }) {
+            add(record, .none)
+            addNoShare()
+        }
+    }
+
     /// - Parameters:
+    ///   - batch: in its order, so that two who insert the same rows wait for each other and do not lock each other
+    ///     out.
     ///   - posting: that the shares are of.
     ///   - shares: what some of the requests have in its bundles, in the order of the requests.
-    ///   - row: what is to be stored at each place.
-    init(
-        _ count: Int, _ posting: PostingID? = nil, shares: [BundleShare] = [],
-        _ row: (Int) -> (record: UsageRecord, bill: Bill)
-    ) {
-        usage = Self.inserting.block(rows: count)
-        let requests = (0..<count).map { row($0).record.request }
-        var rest = shares[...]
-        for place in requests.indices.sorted(by: { requests[$0] < requests[$1] }) {
-            let (record, bill) = row(place)
-            let isShared = rest.first?.request == record.request
-            add(record, bill)
-            add(isShared ? rest.removeFirst() : nil, of: posting)
+    init(_ batch: SettlementBatch, _ posting: PostingID, shares: [BundleShare]) {
+        self.init(count: batch.settlements.count)
+        var next = 0
+        for place in batch.order {
+            let settlement = batch.settlements[place]
+            add(settlement.record, settlement.bill)
+            if next < shares.count, shares[next].request == settlement.record.request {
+                add(shares[next], of: posting)
+                next += 1
+            } else {
+                addNoShare()
+            }
         }
+    }
+
+    private init(count: Int) {
+        usage = Self.inserting.block(rows: count, rowBytes: 4 * RequestID.length)
+        routes = RouteRows(count)
     }
 
     /// - Returns: how many usage rows were not there yet.
@@ -52,23 +66,32 @@ struct UsageRows {
     private mutating func add(_ record: UsageRecord, _ bill: Bill) {
         addRequest(record)
         addBill(bill)
-        let only = AttemptRows.only(of: record)
-        usage.add(only?.provider)
-        usage.add(only?.upstream)
-        usage.add(only?.cost.rawValue)
-        usage.add(only?.told?.units)
-        usage.add(only?.told?.currency.rawValue)
-        if only == nil { attempts.add(record) }
+        if AttemptRows.isInUsageRow(of: record) {
+            add(only: record.attempts[0])
+        } else {
+            for _ in 0..<5 { usage.addNull() }
+            attempts.add(record)
+        }
         routes.add(record)
     }
 
-    private mutating func add(_ share: BundleShare?, of posting: PostingID?) {
-        usage.add(share == nil ? nil : posting)
-        usage.add(share.map { Int64($0.bundle) })
-        for line in 0..<BundleLine.most {
-            let amounts = share?.amounts ?? []
-            usage.add(line < amounts.count ? amounts[line] : nil)
-        }
+    private mutating func add(only attempt: Attempt) {
+        usage.add(attempt.provider)
+        usage.add(attempt.upstream)
+        usage.add(attempt.cost.rawValue)
+        usage.add(attempt.told?.units)
+        usage.add(attempt.told?.currency.rawValue)
+    }
+
+    private mutating func add(_ share: BundleShare, of posting: PostingID) {
+        usage.add(posting)
+        usage.add(share.bundle)
+        for amount in share.amounts { usage.add(amount) }
+        for _ in share.amounts.count..<BundleLine.most { usage.addNull() }
+    }
+
+    private mutating func addNoShare() {
+        for _ in 0..<2 + BundleLine.most { usage.addNull() }
     }
 
     private mutating func addRequest(_ record: UsageRecord) {
@@ -128,12 +151,11 @@ struct AttemptRows {
 
     private var rows = inserting.block(rows: 0)
 
-    /// - Returns: the attempt that stands in the usage row.
-    static func only(of record: UsageRecord) -> Attempt? {
-        guard record.attempts.count == 1, let attempt = record.attempts.first, attempt.number == 1,
-            attempt.deployment == record.deployment
-        else { return nil }
-        return attempt
+    /// Whether the usage row holds the request's attempts: there is one, and it says nothing that the row has no place
+    /// for.
+    static func isInUsageRow(of record: UsageRecord) -> Bool {
+        record.attempts.count == 1 && record.attempts[0].number == 1
+            && record.attempts[0].deployment == record.deployment
     }
 
     mutating func add(_ record: UsageRecord) {

@@ -32,6 +32,8 @@ struct ListStatement: Sendable {
 }
 
 extension RowsStatement {
-    /// A block for about so many rows.
-    func block(rows: Int) -> RowBlock { RowBlock(columns: columns, rows: rows) }
+    /// A block for about so many rows, with so many bytes of their own in each.
+    func block(rows: Int, rowBytes: Int? = nil) -> RowBlock {
+        RowBlock(columns: columns, rows: rows, rowBytes: rowBytes)
+    }
 }
