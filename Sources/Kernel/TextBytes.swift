@@ -1,8 +1,11 @@
 /// Text in the making, in UTF-8: what is put goes behind what is there, and nothing is made into a `String` first. For
 /// what every request writes: its line in the log, and the fields of its answer.
 package struct TextBytes: Sendable {
-    private var storage: [UInt8]
-    package private(set) var count = 0
+    @usableFromInline
+    package var storage: [UInt8]
+    /// Of what was put.
+    @usableFromInline
+    package var count = 0
 
     package init(capacity: Int) { storage = Array(repeating: 0, count: capacity) }
 
@@ -35,6 +38,7 @@ package struct TextBytes: Sendable {
     }
 
     /// - Parameter body: writes at most so many bytes, and says how many.
+    @inlinable
     package mutating func put(most: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
         reserve(most)
         let place = count
@@ -43,7 +47,8 @@ package struct TextBytes: Sendable {
         }
     }
 
-    private mutating func reserve(_ more: Int) {
+    @inlinable
+    package mutating func reserve(_ more: Int) {
         guard storage.count - count < more else { return }
         storage.append(contentsOf: repeatElement(0, count: max(storage.count, more)))
     }

@@ -67,7 +67,8 @@ final class UpstreamPool {
     private func makeConnection(of channel: any Channel, to endpoint: Endpoint) -> UpstreamConnection {
         lastSerial += 1
         return UpstreamConnection(
-            channel: channel, serial: lastSerial, endpoint: endpoint, pool: self, shelf: shelf(of: endpoint), memory: memory)
+            channel: channel, serial: lastSerial, endpoint: endpoint, pool: self, shelf: shelf(of: endpoint),
+            memory: memory)
     }
 
     private static func tlsHandler(_ tls: UpstreamTLS, _ endpoint: Endpoint) throws -> NIOSSLClientHandler {
