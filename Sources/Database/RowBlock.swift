@@ -1,5 +1,11 @@
 package import Kernel
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Rows of values for a `RowsStatement`, each value once: texts and bytes stand in one piece of memory, from which an
 /// engine binds them. So a batch needs no box for a value, and no list for a row.
 package struct RowBlock: Sendable {
@@ -66,7 +72,7 @@ package struct RowBlock: Sendable {
         guard var text else { return addNull() }
         text.withUTF8 { text in
             let last = recent[column].text
-            if last.count == text.count, bytes[last.range].elementsEqual(text) { return add(cell: .text(last)) }
+            if holds(text, at: last) { return add(cell: .text(last)) }
             let begin = bytes.count
             bytes.append(contentsOf: text)
             add(new: Stretch(begin..<bytes.count), nil)
@@ -123,10 +129,28 @@ package struct RowBlock: Sendable {
         return Stretch(begin..<bytes.count)
     }
 
-    // MARK: Rows that say the same
+    private func holds(_ text: UnsafeBufferPointer<UInt8>, at stretch: Stretch) -> Bool {
+        guard stretch.count == text.count else { return false }
+        return bytes.withUnsafeBytes { bytes in
+            guard let held = bytes.baseAddress, let sought = text.baseAddress else { return text.isEmpty }
+            return memcmp(held + stretch.begin, sought, text.count) == 0
+        }
+    }
 
-    /// - Returns: whether the value at a place is that of the place so far before it, as is seen without reading it.
-    package func isRepeated(_ place: Int, after distance: Int) -> Bool { cells[place] == cells[place - distance] }
+    // MARK: For an engine
+
+    /// The values of a range that are not, as is seen without reading them, those that stand so far before them; all
+    /// for nil.
+    package func forEachNew(
+        in range: Range<Int>, after distance: Int?, _ body: (_ place: Int, _ cell: Cell) throws -> Void
+    ) rethrows {
+        try cells.withUnsafeBufferPointer { cells in
+            for place in range {
+                if let distance, cells[place] == cells[place - distance] { continue }
+                try body(place, cells[place])
+            }
+        }
+    }
 
     private mutating func add(cell: Cell) {
         cells.append(cell)

@@ -69,6 +69,8 @@ struct ByteReader {
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
+    /// A record has some thirty of them: a call for each would cost more than to read it.
+    @inline(__always)
     mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(Exhausted) -> T {
         let size = MemoryLayout<T>.size
         guard bytes.count - offset >= size else { throw Exhausted() }
@@ -83,15 +85,14 @@ struct ByteReader {
     }
 
     mutating func text() throws(Exhausted) -> String {
-        let count = Int(try integer(UInt16.self))
-        guard bytes.count - offset >= count else { throw Exhausted() }
-        defer { offset += count }
-        return String(decoding: bytes[offset..<offset + count], as: UTF8.self)
+        String(decoding: try next(Int(try integer(UInt16.self))), as: UTF8.self)
     }
 
-    mutating func bytes(_ count: Int) throws(Exhausted) -> [UInt8] {
+    mutating func bytes(_ count: Int) throws(Exhausted) -> [UInt8] { Array(try next(count)) }
+
+    private mutating func next(_ count: Int) throws(Exhausted) -> UnsafeRawBufferPointer {
         guard bytes.count - offset >= count else { throw Exhausted() }
         defer { offset += count }
-        return Array(bytes[offset..<offset + count])
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
 }

@@ -200,8 +200,8 @@ extension RowBlock {
     fileprivate func bind(
         _ range: Range<Int>, isFirst: Bool, to statement: OpaquePointer, from base: UnsafeRawPointer
     ) throws {
-        for place in range where isFirst || !isRepeated(place, after: range.count) {
-            let code = cells[place].bind(to: statement, at: CInt(place - range.lowerBound + 1), from: base)
+        try forEachNew(in: range, after: isFirst ? nil : range.count) { place, cell in
+            let code = cell.bind(to: statement, at: CInt(place - range.lowerBound + 1), from: base)
             guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
         }
     }

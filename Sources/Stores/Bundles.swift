@@ -62,7 +62,7 @@ struct Bundles {
             shares.append(
                 BundleShare(
                     request: settlement.record.request, bundle: number,
-                    amounts: settlement.transfers.map { $0.amount.units }))
+                    amounts: settlement.transfers.map(\.amount.units)))
         }
         return shares
     }
@@ -72,10 +72,13 @@ struct Bundles {
     /// Whether all that it posts is what a share can say, if its transfers are also well named.
     private static func fits(_ settlement: Settlement) -> Bool {
         let transfers = settlement.transfers
-        let record = settlement.record
+        let request = settlement.record.request
+        let accepted = settlement.record.started
+        // By their places, here and below: a transfer is too large to be copied for each look at it.
         return settlement.suspended == nil && (1...BundleLine.most).contains(transfers.count)
-            && transfers.allSatisfy { transfer in
-                transfer.amount.units > 0 && transfer.request == record.request && transfer.accepted == record.started
+            && transfers.indices.allSatisfy { place in
+                transfers[place].amount.units > 0 && transfers[place].request == request
+                    && transfers[place].accepted == accepted
             }
     }
 
@@ -107,7 +110,13 @@ struct Bundles {
 extension Bundles.Candidate {
     fileprivate func agrees(with transfers: [Transfer]) -> Bool {
         lines.count == transfers.count
-            && lines.indices.allSatisfy { lines[$0].differsInAmountAlone(from: transfers[$0]) }
+            && lines.indices.allSatisfy { place in
+                lines[place].debit == transfers[place].debit && lines[place].credit == transfers[place].credit
+                    && lines[place].escrow == transfers[place].escrow && lines[place].kind == transfers[place].kind
+                    && lines[place].reason == transfers[place].reason
+                    && lines[place].amount.asset == transfers[place].amount.asset
+                    && lines[place].name == transfers[place].name
+            }
     }
 
     fileprivate mutating func add(_ transfers: [Transfer], at place: Int) {
@@ -136,9 +145,4 @@ extension Bundles.Candidate {
 extension Transfer {
     /// What follows its request in its identifier.
     fileprivate var name: String? { request.flatMap { id.name(in: $0) } }
-
-    fileprivate func differsInAmountAlone(from other: Transfer) -> Bool {
-        debit == other.debit && credit == other.credit && escrow == other.escrow && kind == other.kind
-            && reason == other.reason && amount.asset == other.amount.asset && name == other.name
-    }
 }

@@ -49,15 +49,6 @@ struct RouteRows: Sendable {
         rows = Self.inserting.block(rows: count, rowBytes: RequestID.length + length)
     }
 
-    mutating func add(_ record: UsageRecord) {
-        if record.route.isEmpty { return }
-        rows.add(record.request)
-        rows.add(record.workspace)
-        rows.add(record.key)
-        rows.add(record.started)
-        rows.add(record.route)
-    }
-
     mutating func add(_ route: StoredRoute) {
         rows.add(route.request)
         rows.add(route.workspace)

@@ -20,13 +20,10 @@ struct UsageRows {
     private var attempts = AttemptRows()
     private var routes: RouteRows
 
-    /// Of requests for which nothing is posted; in the same order.
+    /// Of requests for which nothing is posted.
     init(_ records: [UsageRecord]) {
-        self.init(count: records.count)
-        for record in records.sorted(by: { $0.request < $1.request }) {
-            add(record, .none)
-            addNoShare()
-        }
+        let settlements = records.map { Settlement(record: $0, bill: .none, transfers: [], suspended: nil) }
+        self.init(SettlementBatch(settlements), nil, shares: [])
     }
 
     /// - Parameters:
@@ -34,24 +31,23 @@ struct UsageRows {
     ///     out.
     ///   - posting: that the shares are of.
     ///   - shares: what some of the requests have in its bundles, in the order of the requests.
-    init(_ batch: SettlementBatch, _ posting: PostingID, shares: [BundleShare]) {
-        self.init(count: batch.settlements.count)
+    init(_ batch: SettlementBatch, _ posting: PostingID?, shares: [BundleShare]) {
+        usage = Self.inserting.block(rows: batch.order.count, rowBytes: 4 * RequestID.length)
+        routes = RouteRows(batch.order.count)
         var next = 0
         for place in batch.order {
             let settlement = batch.settlements[place]
-            add(settlement.record, settlement.bill)
+            addRequest(of: settlement)
+            add(settlement.bill)
+            addAttempts(of: settlement)
+            addRoute(of: settlement)
             if next < shares.count, shares[next].request == settlement.record.request {
                 add(shares[next], of: posting)
                 next += 1
             } else {
-                addNoShare()
+                for _ in 0..<2 + BundleLine.most { usage.addNull() }
             }
         }
-    }
-
-    private init(count: Int) {
-        usage = Self.inserting.block(rows: count, rowBytes: 4 * RequestID.length)
-        routes = RouteRows(count)
     }
 
     /// - Returns: how many usage rows were not there yet.
@@ -63,63 +59,34 @@ struct UsageRows {
         return added
     }
 
-    private mutating func add(_ record: UsageRecord, _ bill: Bill) {
-        addRequest(record)
-        addBill(bill)
-        if AttemptRows.isInUsageRow(of: record) {
-            add(only: record.attempts[0])
-        } else {
-            for _ in 0..<5 { usage.addNull() }
-            attempts.add(record)
-        }
-        routes.add(record)
+    // MARK: Its columns, in their order. A record is read in its settlement: it is too large to be copied out.
+
+    private mutating func addRequest(of settlement: Settlement) {
+        usage.add(settlement.record.request)
+        usage.add(settlement.record.clientRequest)
+        usage.add(settlement.record.workspace)
+        usage.add(settlement.record.key)
+        usage.add(settlement.record.operation.rawValue)
+        usage.add(settlement.record.model)
+        usage.add(settlement.record.deployment)
+        usage.add(settlement.record.isStream)
+        usage.add(settlement.record.status.rawValue)
+        usage.add(settlement.record.httpStatus)
+        usage.add(settlement.record.errorCode)
+        usage.add(settlement.record.usage.inputTokens)
+        usage.add(settlement.record.usage.outputTokens)
+        usage.add(settlement.record.usage.source.rawValue)
+        usage.add(settlement.record.started)
+        usage.add(settlement.record.latency)
+        usage.add(settlement.record.firstToken)
+        usage.add(settlement.record.billing.tenant)
+        usage.add(settlement.record.billing.user)
+        usage.add(TagList.text(of: settlement.record.billing.tags))
+        usage.add(settlement.record.usage.cachedTokens)
+        usage.add(settlement.record.usage.reasoningTokens)
     }
 
-    private mutating func add(only attempt: Attempt) {
-        usage.add(attempt.provider)
-        usage.add(attempt.upstream)
-        usage.add(attempt.cost.rawValue)
-        usage.add(attempt.told?.units)
-        usage.add(attempt.told?.currency.rawValue)
-    }
-
-    private mutating func add(_ share: BundleShare, of posting: PostingID) {
-        usage.add(posting)
-        usage.add(share.bundle)
-        for amount in share.amounts { usage.add(amount) }
-        for _ in share.amounts.count..<BundleLine.most { usage.addNull() }
-    }
-
-    private mutating func addNoShare() {
-        for _ in 0..<2 + BundleLine.most { usage.addNull() }
-    }
-
-    private mutating func addRequest(_ record: UsageRecord) {
-        usage.add(record.request)
-        usage.add(record.clientRequest)
-        usage.add(record.workspace)
-        usage.add(record.key)
-        usage.add(record.operation.rawValue)
-        usage.add(record.model)
-        usage.add(record.deployment)
-        usage.add(record.isStream)
-        usage.add(record.status.rawValue)
-        usage.add(record.httpStatus)
-        usage.add(record.errorCode)
-        usage.add(record.usage.inputTokens)
-        usage.add(record.usage.outputTokens)
-        usage.add(record.usage.source.rawValue)
-        usage.add(record.started)
-        usage.add(record.latency)
-        usage.add(record.firstToken)
-        usage.add(record.billing.tenant)
-        usage.add(record.billing.user)
-        usage.add(TagList.text(of: record.billing.tags))
-        usage.add(record.usage.cachedTokens)
-        usage.add(record.usage.reasoningTokens)
-    }
-
-    private mutating func addBill(_ bill: Bill) {
+    private mutating func add(_ bill: Bill) {
         usage.add(bill.state.rawValue)
         usage.add(bill.price?.units)
         usage.add(bill.price?.currency.rawValue)
@@ -128,6 +95,34 @@ struct UsageRows {
         usage.add(bill.umu?.millionths)
         usage.add(bill.priceVersion)
         usage.add(bill.costVersion)
+    }
+
+    private mutating func addAttempts(of settlement: Settlement) {
+        let called = settlement.record.attempts
+        guard AttemptRows.isInUsageRow(called, of: settlement.record.deployment) else {
+            for _ in 0..<5 { usage.addNull() }
+            return attempts.add(called, of: settlement.record.request, in: settlement.record.workspace)
+        }
+        usage.add(called[0].provider)
+        usage.add(called[0].upstream)
+        usage.add(called[0].cost.rawValue)
+        usage.add(called[0].told?.units)
+        usage.add(called[0].told?.currency.rawValue)
+    }
+
+    private mutating func addRoute(of settlement: Settlement) {
+        if settlement.record.route.isEmpty { return }
+        routes.add(
+            StoredRoute(
+                request: settlement.record.request, workspace: settlement.record.workspace,
+                key: settlement.record.key, accepted: settlement.record.started, record: settlement.record.route))
+    }
+
+    private mutating func add(_ share: BundleShare, of posting: PostingID?) {
+        usage.add(posting)
+        usage.add(share.bundle)
+        for amount in share.amounts { usage.add(amount) }
+        for _ in share.amounts.count..<BundleLine.most { usage.addNull() }
     }
 }
 
@@ -151,18 +146,17 @@ struct AttemptRows {
 
     private var rows = inserting.block(rows: 0)
 
-    /// Whether the usage row holds the request's attempts: there is one, and it says nothing that the row has no place
+    /// Whether a usage row holds the request's attempts: there is one, and it says nothing that the row has no place
     /// for.
-    static func isInUsageRow(of record: UsageRecord) -> Bool {
-        record.attempts.count == 1 && record.attempts[0].number == 1
-            && record.attempts[0].deployment == record.deployment
+    static func isInUsageRow(_ attempts: [Attempt], of deployment: DeploymentID) -> Bool {
+        attempts.count == 1 && attempts[0].number == 1 && attempts[0].deployment == deployment
     }
 
-    mutating func add(_ record: UsageRecord) {
-        for attempt in record.attempts {
-            rows.add(record.request)
+    mutating func add(_ attempts: [Attempt], of request: RequestID, in workspace: WorkspaceID) {
+        for attempt in attempts {
+            rows.add(request)
             rows.add(attempt.number)
-            rows.add(record.workspace)
+            rows.add(workspace)
             rows.add(attempt.deployment)
             rows.add(attempt.provider)
             rows.add(attempt.upstream)

@@ -48,11 +48,12 @@ package struct SettlementFlow: UsageSink {
         var outcomes: [SettlementRules.Outcome] = []
         outcomes.reserveCapacity(records.count)
         // Only what is not in memory is worth a suspension: a batch has hundreds.
-        for record in records {
-            if let outcome = remembered(record) {
+        // And a record is too large to be copied out.
+        for place in records.indices {
+            if let outcome = remembered(records[place]) {
                 outcomes.append(outcome)
             } else {
-                outcomes.append(try await read(record))
+                outcomes.append(try await read(records[place]))
             }
         }
         return outcomes
