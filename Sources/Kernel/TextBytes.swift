@@ -38,7 +38,7 @@ package struct TextBytes: Sendable {
     }
 
     /// - Parameter body: writes at most so many bytes, and says how many.
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func put(most: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
         reserve(most)
         let place = count
@@ -69,7 +69,7 @@ package struct TextCursor {
     @inlinable
     package var count: Int { place }
 
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
 
     @inlinable
@@ -77,7 +77,7 @@ package struct TextCursor {
         if let start = bytes.baseAddress { put(start, bytes.count) }
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func put(_ start: UnsafePointer<UInt8>, _ length: Int) {
         precondition(length <= buffer.count - place, "a text is longer than its room")
         guard let base = buffer.baseAddress else { return }
@@ -85,7 +85,7 @@ package struct TextCursor {
         place += length
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     package mutating func put(_ value: some TextWritable) {
         // A number is written from the end of its room.
         place += value.write(to: UnsafeMutableBufferPointer(rebasing: buffer[place..<place + value.longestText]))

@@ -240,6 +240,7 @@ package struct LogLine: Sendable {
 
 extension TextCursor {
     /// The begin of a field, to its value.
+    @inline(__always)
     fileprivate mutating func begin(_ name: StaticString, _ format: LogFormat) {
         switch format {
         case .json:

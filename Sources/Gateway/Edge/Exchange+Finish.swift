@@ -211,7 +211,14 @@ extension Exchange {
             status: status, httpStatus: seenStatus, errorCode: problem?.code.rawValue,
             usage: usage(status, of: deployment), started: started, latency: core.flow.clock.uptime - startedUptime,
             firstToken: firstByteAt.map { $0 - startedUptime }, billing: billing,
-            attempts: isAttemptOpen ? attempts + [lastAttempt(status, of: deployment)] : attempts, route: routeRecord)
+            attempts: madeAttempts(status, deployment), route: routeRecord)
+    }
+
+    private func madeAttempts(_ status: RequestStatus, _ deployment: Deployment) -> [Attempt] {
+        guard isAttemptOpen else { return attempts }
+        let last = lastAttempt(status, of: deployment)
+        // As a rule it is the only one.
+        return attempts.isEmpty ? [last] : attempts + [last]
     }
 
     /// Why nobody was called, where the router was asked: no usage row brings it.

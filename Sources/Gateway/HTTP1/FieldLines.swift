@@ -68,6 +68,7 @@ struct FieldLines {
 
 extension TextCursor {
     /// - Parameter unit: goes behind the value.
+    @inline(__always)
     mutating func line(_ name: StaticString, _ value: some TextWritable, unit: StaticString = "") {
         put(name)
         put(": ")
