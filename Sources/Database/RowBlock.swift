@@ -144,6 +144,7 @@ package struct RowBlock: Sendable {
     package func forEachNew(
         in range: Range<Int>, after distance: Int?, _ body: (_ place: Int, _ cell: Cell) throws -> Void
     ) rethrows {
+        precondition(range.lowerBound >= (distance ?? 0) && range.upperBound <= cells.count)
         try cells.withUnsafeBufferPointer { cells in
             for place in range {
                 if let distance, cells[place] == cells[place - distance] { continue }

@@ -22,13 +22,6 @@ struct SegmentScan {
 
         /// Whether it becomes a row.
         var isRow: Bool { kind?.isRow ?? false }
-
-        var row: UsageRecord? {
-            switch record {
-            case .close(let row), .settled(let row): row
-            case .open, .progress, .seal, nil: nil
-            }
-        }
     }
 
     private(set) var frames: [Frame] = []

@@ -20,7 +20,7 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
     package static func == (left: ID, right: ID) -> Bool { left.ulid == right.ulid }
 
     @inlinable
-    package func hash(into hasher: inout Hasher) { hasher.combine(ulid.low) }
+    package func hash(into hasher: inout Hasher) { ulid.hash(into: &hasher) }
 
     @inlinable
     package static func < (left: ID, right: ID) -> Bool { left.ulid < right.ulid }

@@ -2,10 +2,10 @@
 /// what every request writes: its line in the log, and the fields of its answer.
 package struct TextBytes: Sendable {
     @usableFromInline
-    package var storage: [UInt8]
+    var storage: [UInt8]
     /// Of what was put.
     @usableFromInline
-    package var count = 0
+    package internal(set) var count = 0
 
     package init(capacity: Int) { storage = Array(repeating: 0, count: capacity) }
 
@@ -48,7 +48,7 @@ package struct TextBytes: Sendable {
     }
 
     @inlinable
-    package mutating func reserve(_ more: Int) {
+    mutating func reserve(_ more: Int) {
         guard storage.count - count < more else { return }
         storage.append(contentsOf: repeatElement(0, count: max(storage.count, more)))
     }
@@ -58,9 +58,9 @@ package struct TextBytes: Sendable {
 /// a word whose length it knows becomes a store or two.
 package struct TextCursor {
     @usableFromInline
-    package let buffer: UnsafeMutableBufferPointer<UInt8>
+    let buffer: UnsafeMutableBufferPointer<UInt8>
     @usableFromInline
-    package var place = 0
+    var place = 0
 
     @inlinable
     package init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
@@ -87,7 +87,7 @@ package struct TextCursor {
 
     @inlinable @inline(__always)
     package mutating func put(_ value: some TextWritable) {
-        // A number is written from the end of its room.
+        // An amount is written from the end of its room.
         place += value.write(to: UnsafeMutableBufferPointer(rebasing: buffer[place..<place + value.longestText]))
     }
 }

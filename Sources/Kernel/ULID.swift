@@ -43,9 +43,9 @@ package struct ULID: Hashable, Sendable, Comparable {
     @inlinable
     package static func == (left: ULID, right: ULID) -> Bool { left.low == right.low && left.high == right.high }
 
-    /// Of the random half: it tells two apart, and the other half has hardly more to say.
+    /// One step for both halves, of which the second is random.
     @inlinable
-    package func hash(into hasher: inout Hasher) { hasher.combine(low) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(high ^ low) }
 
     @inlinable
     package static func < (left: ULID, right: ULID) -> Bool {

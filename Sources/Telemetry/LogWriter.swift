@@ -81,7 +81,7 @@ package final class LogWriter: Sendable {
                 box.state.lines = 0
             }
             put(bytes, descriptor)
-            if bytes.count > Self.mostKept { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
+            if bytes.capacity > Self.mostKept { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
         }
     }
 

@@ -103,4 +103,7 @@ def reconcile(nodes, spender: Spender, seen, budget: dict, model: str) -> None:
     shown = command(nodes[0], "budgets", "show", budget["id"])
     assert Decimal(shown["now"]["spent"]["amount"]) == spent
     verified(nodes[0])
+    statement = command(nodes[0], "ledger", "statement", "--workspace", spender.workspace)
+    shared = [line for line in statement["lines"] if line["transfer"]["requests"] > 1]
+    assert shared, "under such a load requests are settled in bundles"
     print(f"{len(complete)} seen complete, {len(in_doubt)} in doubt, {len(prices)} charged")

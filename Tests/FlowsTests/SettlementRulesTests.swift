@@ -88,6 +88,16 @@ import Testing
         #expect(settled.bill.price == Money(units: 200, .usd))
     }
 
+    @Test("a wall in another currency counts by the book's rate, beside one in the purse's own")
+    func otherCurrency() async throws {
+        var prices = SettlementHarness.content(10, 100)
+        prices.rates = [ExchangeRate(from: .usd, to: .eur, billionths: 500_000_000, day: "2026-11-21")]
+        let house = SettlementHarness(prices: prices)
+        let settled = try await house.settle(
+            house.record(parts: [house.owes(), house.hard(1000, .money(.eur)), house.hard(1000)], cost: .none))
+        #expect(settled.lines == ["charge/0 posted 270 USD", "count/1 post 135 EUR", "count/2 post 270 USD"])
+    }
+
     @Test("budgets count what they are kept in: walls at most what was held, all others everything")
     func budgets() async throws {
         let house = SettlementHarness()

@@ -177,8 +177,10 @@ import Testing
         }
     }
 
-    @Test("records of a kind or version that is not known are kept on file, not dropped")
-    func unknownKind() async throws {
+    @Test(
+        "records of a kind or version that is not known are kept on file, not dropped",
+        arguments: [("kind", 8), ("version", 9)])
+    func unknownKind(what: String, offset: Int) async throws {
         let bench = try JournalBench()
         let journal = try bench.open()
         bench.append(1, to: journal)
@@ -187,7 +189,7 @@ import Testing
         let file = try #require(crashed.files.first)
         var writer = ByteWriter()
         RecordFrame.encode(.close, sequence: 2, into: &writer) { UsageRecordCoding.encode(bench.record(), into: &$0) }
-        writer.replace(at: RecordFrame.prefix + 8, with: 200 as UInt8)
+        writer.replace(at: RecordFrame.prefix + offset, with: 200 as UInt8)
         let sum = writer.bytes.withUnsafeBytes {
             RecordFrame.checksum(UnsafeRawBufferPointer(rebasing: $0[RecordFrame.prefix...]))
         }

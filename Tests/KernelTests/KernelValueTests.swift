@@ -33,6 +33,15 @@ import Testing
         #expect(constantTimeEqual([] as [UInt8], [] as [UInt8]))
     }
 
+    @Test(
+        "a number's text is that of the standard library",
+        arguments: [0, 1, 9, 10, -1, -10, 123_456_789, .max, .min])
+    func numberText(number: Int) {
+        var bytes = TextBytes(capacity: 1)
+        bytes.put(most: number.longestText) { number.write(to: $0) }
+        #expect(bytes.withBytes { String(decoding: $0, as: UTF8.self) } == String(number))
+    }
+
     @Test("an instant survives JSON to the millisecond, and reads whole seconds")
     func instant() throws {
         let instant = Instant(microseconds: 1_795_248_000_125_000)

@@ -84,11 +84,14 @@ import Testing
         #expect(writer.linesDropped > 0)
     }
 
-    @Test("lines arrive whole and in order")
+    @Test("lines arrive whole and in order, also where they come in several rounds")
     func order() throws {
         let pipe = Pipe()
         let writer = LogWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor)
-        for index in 0..<100 { writer.write(line(.text, "line \(index)")) }
+        for index in 0..<100 {
+            writer.write(line(.text, "line \(index)"))
+            if index % 30 == 0 { writer.flush() }
+        }
         writer.flush()
         try pipe.fileHandleForWriting.close()
         let text = String(decoding: try #require(try pipe.fileHandleForReading.readToEnd()), as: UTF8.self)

@@ -37,8 +37,12 @@ extension Exchange {
                 guard status == 200 else { return complete(status: status, ByteBuffer()) }
                 return callFailed(.broken, invalid("it is larger than \(limit) bytes", [:]))
             }
-            // As a rule the first bytes are the whole answer.
-            if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeImmutableBuffer(bytes) }
+            // As a rule the first bytes are the whole answer, and fill most of what they were read into.
+            if buffer.readableBytes == 0, bytes.storageCapacity <= 4 * bytes.readableBytes {
+                buffer = bytes
+            } else {
+                buffer.writeImmutableBuffer(bytes)
+            }
             phase = .buffering(status: status, bytes: buffer)
             wait(atMost: core.limits.idleTimeout)
         case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling, .settling, .ended:
@@ -139,6 +143,8 @@ extension Exchange {
         if output.readableBytes > 0 {
             noteProgress(at: now)
             writeStream(consume output)
+        } else {
+            loop.memory.keep(output)
         }
         switch fault {
         case nil: break

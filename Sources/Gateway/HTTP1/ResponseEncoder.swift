@@ -129,6 +129,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
         let rest = gathered ?? ByteBuffer()
         gathered = nil
         context.write(NIOAny(rest), promise: promise)
+        memory.keep(rest)
     }
 
     private func pass(_ context: ChannelHandlerContext) {
@@ -139,7 +140,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     }
 
     private func gather(_ context: ChannelHandlerContext, _ size: Int, _ body: (inout ByteBuffer) -> Void) {
-        var bytes = gathered ?? memory.buffer(capacity: size, context.channel.allocator)
+        var bytes = gathered ?? memory.buffer(capacity: max(size, 1024), context.channel.allocator)
         // Left alone, so that it is appended to in place.
         gathered = nil
         body(&bytes)

@@ -15,7 +15,8 @@ package struct ModelService: Sendable, Hashable {
 }
 
 /// What the router sees: every deployment and each workspace's routing at one moment. Immutable, so that a request
-/// reads one truth throughout, and prepared, so that it finds by one look what it needs.
+/// reads one truth throughout, and prepared, so that it finds by one look what it needs. A class, since every request
+/// takes it along: one reference, and not one for each table.
 package final class RegistrySnapshot: Sendable {
     /// Counted on its node from its start; what is the same has the same number.
     package let number: UInt64

@@ -103,11 +103,14 @@ extension RoutingPolicy {
 }
 
 extension RoutingSignal {
+    /// A time beyond all others, and small enough to be added to: a year.
+    private static let longest: Int64 = 366 * 86_400 * 1_000_000
+
     /// How long the answer will take; nil while nothing was measured.
     package func expected(_ facts: RoutingFacts) -> Duration? {
         if firstToken == nil, perToken == nil { return nil }
         let (rest, overflow) = (perToken ?? .zero).microseconds
             .multipliedReportingOverflow(by: Int64(max(0, facts.likelyOutput - 1)))
-        return (firstToken ?? .zero) + .microseconds(overflow ? .max : rest)
+        return (firstToken ?? .zero) + .microseconds(overflow ? Self.longest : min(rest, Self.longest))
     }
 }

@@ -29,6 +29,21 @@ import Testing
         try await world.expectSound()
     }
 
+    @Test("of two records of one request in a new batch the first counts", arguments: StoreAdapter.databases)
+    func twins(adapter: StoreAdapter) async throws {
+        let world = try await LedgerWorld.open(adapter)
+        let desk = try await SettlementDesk.open(world)
+        let settlements = (1...20).map { desk.settlement(price: Int64($0)) }
+        let twin = Settlement(
+            record: settlements[4].record, bill: settlements[5].bill, transfers: [], suspended: nil)
+        let report = try await world.ledger.settle(settlements + [twin, settlements[7]])
+        #expect(report.repeated == 2 && report.late == 0)
+        let total: Int64 = (1...20).reduce(0, +)
+        #expect(try await world.sums(desk.budget) == AccountSums(debits: total, pending: 100_000 - total))
+        #expect(try await world.ledger.transfers(of: twin.record.request) != [])
+        try await world.expectSound()
+    }
+
     @Test(
         "a usage row is read back with its tags, cached and reasoning tokens, and attempts",
         arguments: StoreAdapter.databases)
