@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Memory for what goes out, of one event loop in one direction: it is written into again once the socket has taken what
-/// stood in it. Taken from the heap each time, a kibibyte costs more than writing an answer's head into it.
+/// Memory for what goes out, of one event loop in one direction: it is written into again once the socket has taken
+/// what stood in it. Taken from the heap each time, a kibibyte costs more than writing an answer's head into it.
 ///
 /// Nothing is shared by mistake: a buffer that somebody still holds is left to them, and the next one is made anew. Nor
 /// does a small piece get a large buffer: where its reader is slow, it waits in the memory that it was given.
