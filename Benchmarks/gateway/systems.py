@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.request
@@ -152,4 +153,6 @@ class Volery(System):
         )
 
     def requests_recorded(self) -> int:
-        return sum(row["requests"] for row in json.loads(self.command("usage", "--json")))
+        """From the table itself: a soak leaves millions of rows, which the report takes long to add up."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir}/volery.db?mode=ro", uri=True, timeout=30)) as database:
+            return database.execute("SELECT count(*) FROM usage").fetchone()[0]
