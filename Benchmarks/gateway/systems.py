@@ -154,5 +154,6 @@ class Volery(System):
 
     def requests_recorded(self) -> int:
         """From the table itself: a soak leaves millions of rows, which the report takes long to add up."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir}/volery.db?mode=ro", uri=True, timeout=30)) as database:
+        place = f"file:{self.data_dir}/volery.db?mode=ro"
+        with contextlib.closing(sqlite3.connect(place, uri=True, timeout=30)) as database:
             return database.execute("SELECT count(*) FROM usage").fetchone()[0]
