@@ -188,11 +188,13 @@ def test_requests_go_on_while_postgresql_is_away(fresh, fast, version, how):
             processes.wait_until(
                 lambda: accounts.metric(platform, "volery_journal_lag_records") > lag, 60, "usage waits in the journal"
             )
+            names = ("volery_journal_shipped_records_total", "volery_journal_lag_records")
+            written = sum(accounts.metric(platform, name) for name in names)
             back = time.monotonic()
             cluster.thaw() if how == "freeze" else cluster.restart()
             processes.wait_until(lambda: not answers_unavailable(platform), 60, "the control plane is back by itself")
             recovered = time.monotonic() - back
-            accounts.wait_until_shipped(platform)
+            accounts.wait_until_shipped(platform, written)
             time.sleep(1)
         rows = accounts.check_books(platform, clients.seen, fast.produced())
         in_database = cluster.usage_rows(database_of(cluster.url))

@@ -120,13 +120,12 @@ def figures_above_nothing(platform: Platform, *names: str) -> dict[str, float]:
     return {name: float(figures[name]) for name in names if float(figures[name]) != 0}
 
 
-def wait_until_shipped(platform: Platform, seconds: float = 60) -> None:
-    """For whoever has no rows to name. Twice, since the metric may be older than the last answer."""
-    for _ in range(2):
-        processes.wait_until(
-            lambda: metric(platform, "volery_journal_lag_records") == 0, seconds, "the journal is shipped"
-        )
-        time.sleep(0.3)
+def wait_until_shipped(platform: Platform, count: float, seconds: float = 60) -> None:
+    """For whoever has no rows to name: until so many records are stored since the start. While more of them come, there
+    may be no moment at which none waits."""
+    processes.wait_until(
+        lambda: metric(platform, "volery_journal_shipped_records_total") >= count, seconds, "the journal is shipped"
+    )
 
 
 def settled_rows(platform: Platform, requests: set[str], seconds: float = 60, **query: str) -> list[dict]:
