@@ -61,7 +61,8 @@ package final class GatewayCore: Sendable {
         for eventLoop in eventLoops.makeIterator() {
             let loop = try await eventLoop.submit {
                 NIOLoopBound(
-                    LoopContext(eventLoop: eventLoop, limits: limits, tls: tls, connector: connector),
+                    LoopContext(
+                        eventLoop: eventLoop, journal: flow.journal, limits: limits, tls: tls, connector: connector),
                     eventLoop: eventLoop)
             }.get()
             loops[ObjectIdentifier(eventLoop)] = loop
@@ -146,13 +147,16 @@ final class LoopContext {
     let memory = OutgoingMemory()
     let sweeper = Sweeper()
     let metrics = GatewayMetrics()
+    let turn: LoopTurn
     var mutes = CountMutes()
 
     init(
-        eventLoop: any EventLoop, limits: GatewayLimits, tls: UpstreamTLS, connector: any UpstreamConnector
+        eventLoop: any EventLoop, journal: any UsageJournal, limits: GatewayLimits, tls: UpstreamTLS,
+        connector: any UpstreamConnector
     ) {
         self.eventLoop = eventLoop
-        pool = UpstreamPool(eventLoop: eventLoop, limits: limits, tls: tls, connector: connector)
+        turn = LoopTurn(eventLoop: eventLoop, journal: journal)
+        pool = UpstreamPool(eventLoop: eventLoop, turn: turn, limits: limits, tls: tls, connector: connector)
         let pool = self.pool
         sweeper.start(on: eventLoop) { pool.sweep(now: $0) }
     }

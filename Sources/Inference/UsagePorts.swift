@@ -6,12 +6,15 @@ package import Kernel
 /// process, and is called on an event loop: one small write, no lock held for longer than that. A record that cannot be
 /// written is kept in memory and written later; `refusal` says so meanwhile.
 package protocol UsageJournal: Sendable {
-    /// Before the upstream is called. Every `open` is followed by a `close`, or settled at the next start.
-    func open(_ request: OpenRequest)
+    /// Before the upstream is called. Every beginning is followed by an end, or settled at the next start.
+    func note(_ request: OpenRequest)
     /// Before the first content goes to the client, and then at intervals. The last one counts.
-    func progress(_ progress: RequestProgress)
+    func note(_ progress: RequestProgress)
     /// Before the bytes that tell the client that it has everything.
-    func close(_ record: UsageRecord)
+    func note(_ record: UsageRecord)
+    /// Hands over what was noted: it survives the end of this process from then on, and nothing that it stands before
+    /// may happen earlier. What many requests noted costs as much as what one did.
+    func commit()
 
     /// Whether what a record promises may only be acted on when the record is on the disk: then `whenSynced` comes
     /// between the record and the act.
@@ -21,6 +24,24 @@ package protocol UsageJournal: Sendable {
 
     /// Why no new work may start; nil while it may. Cheap: asked for every request.
     var refusal: Problem? { get }
+}
+
+/// For whoever has nothing to gather.
+extension UsageJournal {
+    package func open(_ request: OpenRequest) {
+        note(request)
+        commit()
+    }
+
+    package func progress(_ progress: RequestProgress) {
+        note(progress)
+        commit()
+    }
+
+    package func close(_ record: UsageRecord) {
+        note(record)
+        commit()
+    }
 }
 
 /// Where the journal's records go. Throws as `UsageStore`.

@@ -11,6 +11,7 @@ extension SegmentedJournal {
     /// - Returns: nil while records wait in memory for a disk that takes none.
     package func mark() -> JournalMark? {
         state.withLock { state in
+            _ = state.commit()
             guard state.waiting.isEmpty else { return nil }
             return JournalMark(segment: state.active.number, length: state.active.length)
         }

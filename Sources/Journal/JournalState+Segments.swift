@@ -25,6 +25,7 @@ extension JournalState {
             syncedBytes += unsynced.byteCount
             unsynced.append(waiting)
             (waiting, unsynced) = (unsynced, FrameQueue())
+            isBehind = !waiting.isEmpty
             generation += 1
             isSuspect = false
             done = replaced + [file]

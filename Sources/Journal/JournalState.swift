@@ -76,9 +76,13 @@ struct JournalState: Sendable {
     var unsynced = FrameQueue()
     /// Bytes that ever left `unsynced`.
     var syncedBytes = 0
-    /// Frames that the disk did not take. Nothing is written past them.
+    /// Frames that are not on file: those of the event loops' present turns, and those that the disk did not take.
+    /// Nothing is written past them.
     var waiting = FrameQueue()
     var waitingCount: UInt64 = 0
+    /// Whether the disk did not take what waits, or it is much: only the writer hands it over then, with its pauses and
+    /// in slices.
+    var isBehind = false
     /// Grows when `unsynced` is given up for another file: a sync that began before proves nothing.
     var generation = 0
     /// The active file cannot be trusted any more: it is given up for a new one, and never synced again.
@@ -130,65 +134,78 @@ struct JournalState: Sendable {
 
 extension JournalState {
     enum Outcome {
-        case written, kept, lost
+        /// Goes to the file with the next `commit`.
+        case noted
+        /// Kept in memory behind records that the disk did not take.
+        case kept
+        case lost
         /// Left out, since memory for what must not be lost is short. No loss: a later one says more.
         case skipped
     }
 
-    /// Hands one record to the file, or keeps it in memory behind those that wait already.
+    /// Puts one record behind those that wait to be written.
     mutating func append(
         _ kind: RecordKind, mostWaiting: Int, _ payload: (inout ByteWriter) -> Void
     ) -> Outcome {
+        guard waitingCount < mostWaiting else { return .lost }
         RecordFrame.encode(kind, sequence: lastSequence &+ 1, into: &scratch, payload)
-        let isAllShipped = active.shipped == active.length
-        let isWritten = waiting.isEmpty && writeScratch()
-        if isWritten {
-            // What makes no row is nothing that the shipper has to look at.
-            if isAllShipped, !kind.isRow { active.shipped = active.length }
-            unsynced.append(scratch)
-            active.note(lastSequence &+ 1, isRow: kind.isRow)
-        } else {
-            guard waitingCount < mostWaiting else { return .lost }
-            waiting.append(scratch)
-            waitingCount += 1
-        }
+        waiting.append(scratch)
+        waitingCount += 1
         lastSequence &+= 1
         accepted += 1
         if kind.isRow { lag += 1 }
-        return isWritten ? .written : .kept
+        return isBehind ? .kept : .noted
     }
 
-    private mutating func writeScratch() -> Bool {
-        let file = self.file
-        let count = scratch.withBytes { file.append($0) }
-        return take(count, of: scratch.count)
-    }
-
-    /// Notes what the file took. A short write is undone, so that the file ends with a whole record.
-    private mutating func take(_ count: Int, of wanted: Int) -> Bool {
-        if count == wanted {
-            active.length += count
-            return true
-        }
-        if count > 0, file.truncate(to: active.length) != 0 { isSuspect = true }
-        return false
+    /// Hands everything that waits to the file, in one write. Where the disk did not take it before, that is left to
+    /// the writer.
+    /// - Returns: whether the disk has just refused it.
+    mutating func commit() -> Bool {
+        if waiting.isEmpty || isBehind { return false }
+        return !writeFront(.max)
     }
 
     /// Writes what waits in memory, at most about `limit` bytes.
     /// - Returns: whether the disk took what it was given.
     mutating func writeWaiting(_ limit: Int) -> Bool {
         if waiting.isEmpty || isSuspect { return waiting.isEmpty }
-        let (file, queue) = (self.file, waiting)
-        return queue.withFront(limit) { frames in
-            guard take(file.append(frames), of: frames.count) else { return false }
-            FrameQueue.forEachFrame(in: frames) { frame in
-                active.note(RecordFrame.sequence(of: frame), isRow: RecordFrame.kind(of: frame)?.isRow ?? false)
-                waitingCount -= 1
-            }
-            unsynced.append(frames)
-            waiting.removeFirst(frames.count)
-            return true
+        return writeFront(limit)
+    }
+
+    private mutating func writeFront(_ limit: Int) -> Bool {
+        // Taken out, so that the queue is changed in place.
+        var queue = FrameQueue()
+        swap(&queue, &waiting)
+        let written = queue.withFront(limit) { frames -> Int? in
+            guard take(file.append(frames), of: frames.count) else { return nil }
+            note(frames)
+            return frames.count
         }
+        if let written { queue.removeFirst(written) }
+        swap(&queue, &waiting)
+        isBehind = written == nil || isBehind && !waiting.isEmpty
+        return written != nil
+    }
+
+    /// Notes what the file took. A short write is undone, so that the file ends with a whole record.
+    private mutating func take(_ count: Int, of wanted: Int) -> Bool {
+        if count == wanted { return true }
+        if count > 0, file.truncate(to: active.length) != 0 { isSuspect = true }
+        return false
+    }
+
+    private mutating func note(_ frames: UnsafeRawBufferPointer) {
+        // What makes no row is nothing that the shipper has to look at.
+        var isNothingToShip = active.shipped == active.length
+        FrameQueue.forEachFrame(in: frames) { frame in
+            let isRow = RecordFrame.kind(of: frame)?.isRow ?? false
+            active.note(RecordFrame.sequence(of: frame), isRow: isRow)
+            active.length += frame.count
+            if isRow { isNothingToShip = false }
+            if isNothingToShip { active.shipped = active.length }
+            waitingCount -= 1
+        }
+        unsynced.append(frames)
     }
 }
 

@@ -88,7 +88,7 @@ extension SegmentedJournal {
     private static func add(
         _ kind: RecordKind, to state: inout JournalState, _ payload: (inout ByteWriter) -> Void
     ) throws(FileFailure) {
-        guard state.append(kind, mostWaiting: 0, payload) == .written else {
+        guard state.append(kind, mostWaiting: .max, payload) == .noted, !state.commit() else {
             throw FileFailure(step: "settle requests", code: FileFailure.noSpace)
         }
     }

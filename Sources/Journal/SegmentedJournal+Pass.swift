@@ -36,6 +36,7 @@ extension SegmentedJournal {
 
     /// Notes what there is to sync.
     package func beginPass() -> JournalPass {
+        commit()
         let (pass, unsynced) = state.withLock { state in
             let isDue = !state.unsynced.isEmpty && !state.isSuspect
             let unsynced = state.unsynced.byteCount
@@ -62,7 +63,7 @@ extension SegmentedJournal {
         if state.withLock({ $0.isSuspect }) { beginSegment() }
         writeWaiting()
         let isLong = state.withLock { state in
-            state.active.length >= limits.rotationBytes && state.waiting.isEmpty && !state.isSuspect && !state.isClosed
+            state.active.length >= limits.rotationBytes && !state.isBehind && !state.isSuspect && !state.isClosed
         }
         if isLong { beginSegment() }
         carryForward()
@@ -102,9 +103,12 @@ extension SegmentedJournal {
         }
     }
 
+    /// The last record of a file, behind everything that belongs into it.
     private func seal(_ state: inout JournalState) {
+        _ = state.commit()
         let seal = state.active.seal
         _ = state.append(.seal, mostWaiting: limits.unwrittenRecords) { SealCoding.encode(seal, into: &$0) }
+        _ = state.commit()
     }
 
     /// Writes what waits in memory, in slices, so that an append never waits for all of it.
@@ -119,7 +123,7 @@ extension SegmentedJournal {
         }
         metrics.unwritten.record(left)
         if !isTaken { metrics.diskErrors.increment() }
-        let isWell = state.withLock { $0.waiting.isEmpty && !$0.isSuspect }
+        let isWell = state.withLock { !$0.isBehind && !$0.isSuspect }
         guard isWell, refusalReasons.contains(.diskFails) else { return }
         acceptAgain(.diskFails)
         logger.notice("the journal's disk takes records again")
@@ -128,9 +132,10 @@ extension SegmentedJournal {
     private func carryForward() {
         let isFull = !refusalReasons.isDisjoint(with: [.full, .diskIsFull])
         state.withLock { state in
-            guard state.waiting.isEmpty, !state.isSuspect, !state.isClosed else { return }
+            guard !state.isBehind, !state.isSuspect, !state.isClosed else { return }
             guard isFull || state.sealed.count > limits.heldSegments else { return }
             state.carryForward(16, mostWaiting: limits.unwrittenRecords)
+            _ = state.commit()
         }
     }
 

@@ -39,7 +39,7 @@ extension SegmentedJournal {
     private func rest() -> Rest {
         let (isClosed, hasWork, isWaitedFor, isFailing) = state.withLock { state in
             state.isWriterIdle = !state.hasWork && !state.isClosed
-            return (state.isClosed, state.hasWork, !state.waiters.isEmpty, state.isSuspect || !state.waiting.isEmpty)
+            return (state.isClosed, state.hasWork, !state.waiters.isEmpty, state.isSuspect || state.isBehind)
         }
         if isClosed { return .closed }
         if hasWork {

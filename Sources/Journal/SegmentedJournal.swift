@@ -7,8 +7,8 @@ import Synchronization
 
 /// The node's journal: numbered files of checked records.
 ///
-/// A record is in the operating system's hands when its method returns, and survives `kill -9`; a writer syncs the file
-/// within `syncInterval`, which bounds what a power cut can take. One process owns the folder.
+/// A record is in the operating system's hands when `commit` returns, and survives `kill -9` then; a writer syncs the
+/// file within `syncInterval`, which bounds what a power cut can take. One process owns the folder.
 package final class SegmentedJournal: UsageJournal, Sendable {
     let folder: JournalFolder
     let limits: JournalLimits
@@ -46,7 +46,7 @@ package final class SegmentedJournal: UsageJournal, Sendable {
     /// Records that will be rows and are not yet.
     package var lag: Int { state.withLock { $0.lag } }
 
-    package func open(_ request: OpenRequest) {
+    package func note(_ request: OpenRequest) {
         append(.open, of: request.request) {
             OpenRequestCoding.encode(request, into: &$0)
         } then: { state in
@@ -54,7 +54,7 @@ package final class SegmentedJournal: UsageJournal, Sendable {
         }
     }
 
-    package func progress(_ progress: RequestProgress) {
+    package func note(_ progress: RequestProgress) {
         append(.progress, of: progress.request) {
             ProgressCoding.encode(progress, into: &$0)
         } then: { state in
@@ -62,12 +62,17 @@ package final class SegmentedJournal: UsageJournal, Sendable {
         }
     }
 
-    package func close(_ record: UsageRecord) {
+    package func note(_ record: UsageRecord) {
         append(.close, of: record.request) {
             UsageRecordCoding.encode(record, into: &$0)
         } then: { state in
             state.end(record.request)
         }
+    }
+
+    package func commit() {
+        guard state.withLock({ $0.commit() }) else { return }
+        reportRefusedWrite()
     }
 
     /// A callback whose record was lost, was handed over after the journal's end, or is not on the disk at its end,
@@ -118,26 +123,29 @@ package final class SegmentedJournal: UsageJournal, Sendable {
         }
         if let began { metrics.appendSeconds.recordNanoseconds((clock.uptime - began).nanoseconds) }
         if wakesWriter { wakeUp.signal() }
-        if outcome == .written, reasons.isEmpty { return }
+        if outcome == .noted, reasons.isEmpty { return }
         report(outcome, kind, of: request, reasons)
     }
 
     private func report(_ outcome: JournalState.Outcome, _ kind: RecordKind, of request: RequestID, _ new: Refusals) {
         refuse(new)
         switch outcome {
-        case .written, .skipped: break
-        case .kept:
-            // Said once, by whoever turns it; the writer goes on trying.
-            if !refuse(.diskFails).contains(.diskFails) {
-                logger.error("the journal's disk takes no records; new work is refused until it does")
-            }
-            metrics.diskErrors.increment()
+        case .noted, .skipped: break
+        case .kept: reportRefusedWrite()
         case .lost:
             metrics.lost.increment()
             logger.critical(
                 "a usage record is lost: the journal is closed, or its memory is full",
                 metadata: ["request_id": "\(request)", "kind": "\(kind)"])
         }
+    }
+
+    private func reportRefusedWrite() {
+        // Said once, by whoever turns it; the writer goes on trying.
+        if !refuse(.diskFails).contains(.diskFails) {
+            logger.error("the journal's disk takes no records; new work is refused until it does")
+        }
+        metrics.diskErrors.increment()
     }
 
     // MARK: Refusals

@@ -51,9 +51,9 @@ import Testing
             #expect(admission.ends == [[record]])
             let tape = gateway.journal.tape
             let ended = try #require(tape.index { $0 == .ticketEnd(hasRecord: true) })
-            let closed = try #require(tape.index { $0 == .close })
+            let noted = try #require(tape.index { $0 == .endNoted })
             let over = try #require(tape.index { $0 == .ticketClose })
-            #expect(ended < closed && closed < over)
+            #expect(ended < noted && noted < over)
         }
     }
 

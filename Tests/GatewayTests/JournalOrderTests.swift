@@ -85,6 +85,7 @@ import Testing
                 switch entry {
                 case .open: "open"
                 case .progress: "progress"
+                case .endNoted: "end"
                 case .close: "close"
                 case .ticketEnd: "ticket"
                 case .ticketClose: "over"
@@ -94,7 +95,7 @@ import Testing
             }
             var steps: [String] = []
             for kind in kinds where steps.last != kind { steps.append(kind) }
-            #expect(steps == ["open", "upstream", "ticket", "close", "over", "client"])
+            #expect(steps == ["open", "upstream", "ticket", "end", "over", "close", "client"])
         }
         try await upstream.stop()
     }

@@ -40,8 +40,8 @@ struct UsageScenarioTests {
 
     /// Seeds within which each mistake is found, from seed 1.
     static let bounds: [(bug: PlantedBug, seeds: UInt64)] = [
-        (.skippedSync, 60), (.doubleShipping, 40), (.closeAfterBytes, 150), (.lostOpen, 60), (.shortReplay, 60),
-        (.tornTail, 600),
+        (.skippedSync, 60), (.doubleShipping, 40), (.closeAfterBytes, 150), (.lateCommit, 150),
+        (.lostOpen, 60), (.shortReplay, 60), (.tornTail, 600),
     ]
 
     @Test("every planted mistake is found within its number of seeds", arguments: PlantedBug.allCases)

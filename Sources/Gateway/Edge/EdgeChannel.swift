@@ -39,7 +39,7 @@ package struct EdgeChannel: ServerChildChannel, HTTPChannelHandler {
             if let tls {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
             }
-            let encoder = ResponseEncoder(memory: context.memory)
+            let encoder = ResponseEncoder(memory: context.memory, turn: context.turn)
             let edge = EdgeHandler(
                 core: core, loop: context, channel: channel, encoder: encoder, isTLS: tls != nil)
             try channel.pipeline.syncOperations.addHandlers([encoder, edge])

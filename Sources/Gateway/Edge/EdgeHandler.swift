@@ -105,6 +105,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        loop.turn.makeRoom()
         let bytes = unwrapInboundIn(data)
         if isBroken { return discard(bytes.readableBytes) }
         if case .closing = phase { return }
@@ -347,7 +348,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         phase = .closing
         deadline = .distantFuture
         // A flush comes first, so that what was written still goes out.
-        context?.flush()
+        encoder.sendNow()
         channel.close(promise: nil)
         // Closed in the middle of an exchange, as after a client's reset: it must let go of its upstream.
         if case .hot(let exchange) = before { exchange.clientDidLeave() }

@@ -77,7 +77,8 @@ extension Exchange {
         if record.status == .succeeded { notePace(record.usage) }
         leavePlace(outcome(record.status, problem))
         endTicket(with: record)
-        core.flow.journal.close(record)
+        core.flow.journal.note(record)
+        loop.turn.didNote()
         ticket?.close()
         loop.metrics.finished(record)
     }

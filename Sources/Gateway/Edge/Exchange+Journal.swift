@@ -23,12 +23,13 @@ extension Exchange {
     func open(_ deployment: Deployment, _ operation: Operation, then body: @escaping (Exchange) -> Void) {
         guard let principal else { return }
         if attempt == 1, let chosen { routeRecord = chosen.record }
-        core.flow.journal.open(
+        core.flow.journal.note(
             OpenRequest(
                 request: request, clientRequest: clientRequest, workspace: principal.workspace, key: principal.key,
                 operation: operation, model: deployment.model.text, deployment: deployment.id,
                 isStream: facts.isStream, attempt: attempt, started: started, billing: billing,
                 route: routeRecord, before: attempts))
+        loop.turn.didNote()
         guard core.flow.journal.isStrict else { return body(self) }
         phase = .opening
         wait(atMost: GatewayLimits.syncTimeout)
@@ -41,11 +42,12 @@ extension Exchange {
     func noteProgress(at now: NIODeadline) {
         guard pace.isDue(events: filter.contentEvents, at: now), let deployment else { return }
         let uptime = core.flow.clock.uptime
-        core.flow.journal.progress(
+        core.flow.journal.note(
             // What it would be charged if its client left now.
             RequestProgress(
                 request: request, usage: usage(.clientClosed, of: deployment), elapsed: uptime - startedUptime,
                 firstToken: (firstByteAt ?? uptime) - startedUptime))
+        loop.turn.didNote()
     }
 
     /// Whether the end of this answer must wait for the disk. The exchange then stays in `settling` until the disk has

@@ -11,20 +11,25 @@ final class OutgoingMemory {
     /// So many times what is asked for a buffer may have at most.
     static let mostSpare = 2
 
-    private var spare: ByteBuffer?
+    /// Buffers; as many as are on their way at once when a turn of the loop ends.
+    static let mostSpares = LoopTurn.mostHeldBack
+
+    /// What was kept last is the last.
+    private var spares: [ByteBuffer] = []
 
     /// - Parameter capacity: bytes that it has room for, at least.
     func buffer(capacity: Int, _ allocator: ByteBufferAllocator) -> ByteBuffer {
-        guard var bytes = spare, bytes.storageCapacity <= Self.mostSpare * capacity else {
-            return allocator.buffer(capacity: capacity)
-        }
-        spare = nil
+        // Looked at in place: a second reference would make it a copy.
+        guard let room = spares.last?.storageCapacity, room <= Self.mostSpare * capacity, var bytes = spares.popLast()
+        else { return allocator.buffer(capacity: capacity) }
         bytes.clear(minimumCapacity: capacity)
         return bytes
     }
 
     /// - Parameter bytes: on their way to the socket, or not needed, and not changed any more.
     func keep(_ bytes: ByteBuffer) {
-        if bytes.storageCapacity <= Self.mostKept { spare = bytes }
+        guard bytes.storageCapacity <= Self.mostKept else { return }
+        if spares.count == Self.mostSpares { spares.removeLast() }
+        spares.append(bytes)
     }
 }

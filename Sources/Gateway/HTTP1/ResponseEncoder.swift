@@ -9,7 +9,7 @@ import NIOHTTP1
 ///
 /// Hummingbird's answers come through the pipeline, in NIO's parts. The hot path calls `begin`, `add`, `end` and
 /// `flush`, and makes no parts: its fields are bytes from the beginning.
-final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
+final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, HeldBack {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = IOData
 
@@ -17,11 +17,17 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     static let mostCopied = 8192
 
     private let memory: OutgoingMemory
+    private let turn: LoopTurn?
+    private var isHeldBack = false
     private var gathered: ByteBuffer?
     private var isChunked = false
     private var context: ChannelHandlerContext?
 
-    init(memory: OutgoingMemory = OutgoingMemory()) { self.memory = memory }
+    /// - Parameter turn: says when bytes may go to the socket; at once without it.
+    init(memory: OutgoingMemory = OutgoingMemory(), turn: LoopTurn? = nil) {
+        self.memory = memory
+        self.turn = turn
+    }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
@@ -95,7 +101,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
         guard let context else { return body() }
         let promise = context.eventLoop.makePromise(of: Void.self)
         pass(context, promise)
-        context.flush()
+        flush(context: context)
         promise.futureResult.whenComplete { _ in body() }
     }
 
@@ -116,13 +122,28 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler {
     }
 
     func flush(context: ChannelHandlerContext) {
+        if isHeldBack { return }
+        isHeldBack = turn.map { !$0.maySend(self) } ?? false
+        if isHeldBack { return }
         pass(context)
         context.flush()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         gathered = nil
+        isHeldBack = false
         self.context = nil
+    }
+
+    func sendHeldBack() {
+        isHeldBack = false
+        flush()
+    }
+
+    /// For the last bytes before a close, which does not wait for the end of the turn.
+    func sendNow() {
+        turn?.commit()
+        sendHeldBack()
     }
 
     private func pass(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>) {

@@ -20,6 +20,9 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// Takes the connection back when it can serve again.
     private weak var pool: UpstreamPool?
     private let memory: OutgoingMemory
+    private let turn: LoopTurn
+    /// A request that waits for the journal.
+    private var heldBack: RequestTemplate.Rendered?
     /// Its place there.
     var shelf: UpstreamPool.Shelf
     private var context: ChannelHandlerContext?
@@ -37,9 +40,10 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     init(
         channel: any Channel, serial: UInt64, endpoint: Endpoint, pool: UpstreamPool, shelf: UpstreamPool.Shelf,
-        memory: OutgoingMemory
+        memory: OutgoingMemory, turn: LoopTurn
     ) {
         self.memory = memory
+        self.turn = turn
         self.channel = channel
         self.serial = serial
         self.endpoint = endpoint
@@ -47,18 +51,26 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.shelf = shelf
     }
 
-    /// Only on a connection that the pool gave out. The receiver hears nothing before this returns, unless the request
-    /// cannot be written at all.
+    /// Sends when the records that it stands behind are written. Only on a connection that the pool gave out. The
+    /// receiver hears nothing before this returns, unless the request cannot be written at all.
     func send(_ request: UpstreamRequest, body: ByteBuffer, to receiver: any UpstreamReceiver) {
         self.receiver = receiver
         hasHead = false
         keepsAlive = true
         if template?.shape != request.shape { template = RequestTemplate(request.shape, to: endpoint) }
         let room = memory.buffer(capacity: template?.room(for: request, body) ?? 0, channel.allocator)
-        guard let context, let rendered = template?.render(request, body: body, into: room) else {
+        guard context != nil, let rendered = template?.render(request, body: body, into: room) else {
             fail(.unreachable("the request cannot be written"))
             return channel.close(promise: nil)
         }
+        heldBack = rendered
+        if turn.maySend(self) { sendHeldBack() }
+    }
+
+    func sendHeldBack() {
+        // Of a call that was cancelled or has failed since, nothing is sent.
+        guard let rendered = heldBack, let context else { return }
+        heldBack = nil
         context.write(wrapOutboundOut(rendered.head), promise: nil)
         memory.keep(rendered.head)
         if let rest = rendered.rest { context.write(wrapOutboundOut(rest), promise: nil) }
@@ -70,6 +82,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        turn.makeRoom()
         // Nobody asked.
         guard receiver != nil else { return context.close(promise: nil) }
         parser.feed(unwrapInboundIn(data))
@@ -125,6 +138,7 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     private func fail(_ failure: UpstreamFailure) {
         keepsAlive = false
+        heldBack = nil
         guard let receiver else { return }
         self.receiver = nil
         receiver.upstreamDidFail(failure)
@@ -142,6 +156,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     }
 }
 
+extension UpstreamConnection: HeldBack {}
+
 extension UpstreamConnection: UpstreamCall {
     func pause() {
         guard !isPaused else { return }
@@ -157,6 +173,7 @@ extension UpstreamConnection: UpstreamCall {
 
     func cancel() {
         receiver = nil
+        heldBack = nil
         // A reset, not an orderly end: a server may take the latter for a client that only stopped sending, and go on
         // generating for nobody. llama.cpp does.
         let channel = channel

@@ -5,6 +5,7 @@ import NIOSSL
 /// The upstream connections of one event loop. Client and upstream share the loop, so that no byte changes threads.
 final class UpstreamPool {
     private let eventLoop: any EventLoop
+    private let turn: LoopTurn
     private let limits: GatewayLimits
     private let tls: UpstreamTLS
     private let connector: any UpstreamConnector
@@ -22,10 +23,12 @@ final class UpstreamPool {
     }
 
     init(
-        eventLoop: any EventLoop, limits: GatewayLimits, tls: UpstreamTLS, connector: any UpstreamConnector
+        eventLoop: any EventLoop, turn: LoopTurn, limits: GatewayLimits, tls: UpstreamTLS,
+        connector: any UpstreamConnector
     ) {
         self.connector = connector
         self.eventLoop = eventLoop
+        self.turn = turn
         self.limits = limits
         self.tls = tls
     }
@@ -68,7 +71,7 @@ final class UpstreamPool {
         lastSerial += 1
         return UpstreamConnection(
             channel: channel, serial: lastSerial, endpoint: endpoint, pool: self, shelf: shelf(of: endpoint),
-            memory: memory)
+            memory: memory, turn: turn)
     }
 
     private static func tlsHandler(_ tls: UpstreamTLS, _ endpoint: Endpoint) throws -> NIOSSLClientHandler {

@@ -63,12 +63,15 @@ struct RequestTemplate {
 
     private func isCopied(_ body: ByteBuffer) -> Bool { body.readableBytes <= Self.mostCopied }
 
-    /// The whole request, in one piece if its body is short.
+    /// A whole request, in one piece if its body is short.
+    struct Rendered {
+        let head: ByteBuffer
+        var rest: ByteBuffer?
+    }
+
     /// - Parameter room: an empty buffer.
     /// - Returns: nil if what is this request's own has a byte that no field may have.
-    func render(
-        _ request: UpstreamRequest, body: ByteBuffer, into room: consuming ByteBuffer
-    ) -> (head: ByteBuffer, rest: ByteBuffer?)? {
+    func render(_ request: UpstreamRequest, body: ByteBuffer, into room: consuming ByteBuffer) -> Rendered? {
         let secret = request.credential?.value.reveal() ?? ""
         let name = request.credential?.name ?? ""
         guard Self.isClean(request.requestID), Self.isClean(secret), name.isEmpty || Self.isName(name) else {
@@ -86,9 +89,9 @@ struct RequestTemplate {
             head.writeString(secret)
         }
         head.writeStaticString("\r\n\r\n")
-        guard isCopied(body) else { return (head, body) }
+        guard isCopied(body) else { return Rendered(head: head, rest: body) }
         head.writeImmutableBuffer(body)
-        return (head, nil)
+        return Rendered(head: head)
     }
 
     /// A line's end in a value would be the beginning of another field, or of another request.

@@ -14,11 +14,37 @@ final class LateJournal: UsageJournal, @unchecked Sendable {
         self.process = process
     }
 
-    func open(_ request: OpenRequest) { inner.open(request) }
-    func progress(_ progress: RequestProgress) { inner.progress(progress) }
+    func note(_ request: OpenRequest) { inner.note(request) }
+    func note(_ progress: RequestProgress) { inner.note(progress) }
+    func commit() { inner.commit() }
 
-    func close(_ record: UsageRecord) {
+    func note(_ record: UsageRecord) {
         process.simulation.after(.milliseconds(2), of: process) { [inner] in inner.close(record) }
+    }
+
+    var isStrict: Bool { inner.isStrict }
+    func whenSynced(_ body: @escaping @Sendable () -> Void) { inner.whenSynced(body) }
+    var refusal: Problem? { inner.refusal }
+}
+
+/// Keeps what was noted to itself for a while.
+// SAFETY: used on the simulation's thread only.
+final class SlowJournal: UsageJournal, @unchecked Sendable {
+    private let inner: any UsageJournal
+    private let process: SimulatedProcess
+
+    init(_ inner: any UsageJournal, process: SimulatedProcess) {
+        self.inner = inner
+        self.process = process
+    }
+
+    func note(_ request: OpenRequest) { later { $0.note(request) } }
+    func note(_ progress: RequestProgress) { later { $0.note(progress) } }
+    func note(_ record: UsageRecord) { later { $0.note(record) } }
+    func commit() { later { $0.commit() } }
+
+    private func later(_ act: @escaping @Sendable (any UsageJournal) -> Void) {
+        process.simulation.after(.milliseconds(2), of: process) { [inner] in act(inner) }
     }
 
     var isStrict: Bool { inner.isStrict }
@@ -29,9 +55,10 @@ final class LateJournal: UsageJournal, @unchecked Sendable {
 struct ForgetfulJournal: UsageJournal {
     let inner: any UsageJournal
 
-    func open(_ request: OpenRequest) {}
-    func progress(_ progress: RequestProgress) { inner.progress(progress) }
-    func close(_ record: UsageRecord) { inner.close(record) }
+    func note(_ request: OpenRequest) {}
+    func note(_ progress: RequestProgress) { inner.note(progress) }
+    func note(_ record: UsageRecord) { inner.note(record) }
+    func commit() { inner.commit() }
     var isStrict: Bool { inner.isStrict }
     func whenSynced(_ body: @escaping @Sendable () -> Void) { inner.whenSynced(body) }
     var refusal: Problem? { inner.refusal }

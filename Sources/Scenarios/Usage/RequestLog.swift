@@ -5,12 +5,17 @@ import Kernel
 struct RequestLog {
     struct Entry<Value> {
         let value: Value
-        /// The call returned while its process lived.
+        /// It was committed while its process lived.
         var isDone = false
         /// The file system took all of it.
         var isWritten = false
         /// A sync that the journal believed in covers it.
         var isDurable = false
+
+        mutating func didCommit(isWritten: Bool) {
+            isDone = true
+            self.isWritten = isWritten
+        }
     }
 
     /// Which life of the platform it belongs to.

@@ -23,6 +23,8 @@ final class WatchedJournal: UsageJournal, @unchecked Sendable {
     private unowned let world: any JournalWitness & Sendable
     /// Told that there is something to sync.
     private let bell: SimulatedBell
+    /// What was noted since the last commit, and where it is told whether the file system took it.
+    private var uncommitted: [(id: String, note: (inout RequestLog, Bool) -> Void)] = []
 
     init(
         _ inner: any UsageJournal, files: WatchedFiles, process: SimulatedProcess, life: Int,
@@ -37,50 +39,48 @@ final class WatchedJournal: UsageJournal, @unchecked Sendable {
         self.bell = bell
     }
 
-    func open(_ request: OpenRequest) {
+    func note(_ request: OpenRequest) {
         guard process.isAlive else { return }
         let id = request.request.description
         let index = world.noteOpen(request, life: life)
-        let isWritten = watch("open \(id) attempt \(request.attempt)") { inner.open(request) }
-        world.update(id) {
-            $0.opens[index].isDone = process.isAlive
-            $0.opens[index].isWritten = isWritten
-        }
+        hand("open \(id) attempt \(request.attempt)") { inner.note(request) }
+        uncommitted.append((id, { $0.opens[index].didCommit(isWritten: $1) }))
         whenDurable(id) { $0.opens[index].isDurable = true }
     }
 
-    func progress(_ progress: RequestProgress) {
+    func note(_ progress: RequestProgress) {
         guard process.isAlive else { return }
         let id = progress.request.description
-        guard let index = world.noteProgress(progress) else { return inner.progress(progress) }
-        let isWritten = watch("progress \(id) \(progress.usage.outputTokens)") { inner.progress(progress) }
-        world.update(id) {
-            $0.progress[index].isDone = process.isAlive
-            $0.progress[index].isWritten = isWritten
-        }
+        guard let index = world.noteProgress(progress) else { return inner.note(progress) }
+        hand("progress \(id) \(progress.usage.outputTokens)") { inner.note(progress) }
+        uncommitted.append((id, { $0.progress[index].didCommit(isWritten: $1) }))
         whenDurable(id) { $0.progress[index].isDurable = true }
     }
 
-    func close(_ record: UsageRecord) {
+    func note(_ record: UsageRecord) {
         guard process.isAlive else { return }
         let id = record.request.description
         world.noteClose(record)
-        let isWritten = watch("close \(id) \(record.status.rawValue) \(record.usage.outputTokens)") {
-            inner.close(record)
-        }
-        world.update(id) {
-            $0.close?.isDone = process.isAlive
-            $0.close?.isWritten = isWritten
-        }
+        hand("close \(id) \(record.status.rawValue) \(record.usage.outputTokens)") { inner.note(record) }
+        uncommitted.append((id, { $0.close?.didCommit(isWritten: $1) }))
         whenDurable(id) { $0.close?.isDurable = true }
     }
 
-    private func watch(_ what: String, _ call: () -> Void) -> Bool {
-        process.simulation.note(process.name, "journal \(what)")
+    func commit() {
+        guard process.isAlive else { return }
         files.beginWatch()
-        call()
+        inner.commit()
+        guard process.isAlive else { return }
+        // Not known where the writer was quicker.
+        let isWritten = files.tookAll
+        for (id, note) in uncommitted { world.update(id) { note(&$0, isWritten) } }
+        uncommitted = []
+    }
+
+    private func hand(_ what: String, _ note: () -> Void) {
+        process.simulation.note(process.name, "journal \(what)")
+        note()
         bell.ring()
-        return files.tookAll
     }
 
     private func whenDurable(_ id: String, _ note: @escaping @Sendable (inout RequestLog) -> Void) {

@@ -22,6 +22,19 @@ struct OutgoingMemoryTests {
         #expect(second.withVeryUnsafeBytes { $0.baseAddress } == place)
     }
 
+    @Test("as much is kept as waits for the end of a turn, and no more")
+    func turn() {
+        let memory = OutgoingMemory()
+        var held = (0..<2 * OutgoingMemory.mostSpares).map { _ in allocator.buffer(capacity: 1024) }
+        let places = Set(held.map { $0.withVeryUnsafeBytes(\.baseAddress) })
+        for bytes in held { memory.keep(bytes) }
+        held = []
+        let again = (0..<2 * OutgoingMemory.mostSpares).map { _ in memory.buffer(capacity: 1024, allocator) }
+        let same = again.count { places.contains($0.withVeryUnsafeBytes(\.baseAddress)) }
+        #expect(same >= OutgoingMemory.mostSpares)
+        #expect(Set(again.map { $0.withVeryUnsafeBytes(\.baseAddress) }).count == again.count)
+    }
+
     @Test("what somebody still holds stays as it is")
     func held() {
         let memory = OutgoingMemory()

@@ -16,6 +16,8 @@ final class MemoryJournal: UsageJournal {
         var opens: [OpenRequest] = []
         var progress: [RequestProgress] = []
         var records: [UsageRecord] = []
+        var noted: [(Tape.Entry, @Sendable (inout State) -> Void)] = []
+        var commits = 0
         var waiting: [@Sendable () -> Void] = []
         var asked = 0
         var takesWork = true
@@ -27,24 +29,36 @@ final class MemoryJournal: UsageJournal {
 
     init(_ mode: Mode = .group) { self.mode = mode }
 
-    func open(_ request: OpenRequest) {
-        tape.add(.open(attempt: request.attempt))
-        state.withLock { $0.opens.append(request) }
+    func note(_ request: OpenRequest) {
+        state.withLock { $0.noted.append((.open(attempt: request.attempt), { $0.opens.append(request) })) }
     }
 
-    func progress(_ progress: RequestProgress) {
-        tape.add(.progress)
-        state.withLock { $0.progress.append(progress) }
+    func note(_ progress: RequestProgress) {
+        state.withLock { $0.noted.append((.progress, { $0.progress.append(progress) })) }
     }
 
-    func close(_ record: UsageRecord) {
-        tape.add(.close)
-        state.withLock { $0.records.append(record) }
+    func note(_ record: UsageRecord) {
+        tape.add(.endNoted)
+        state.withLock { $0.noted.append((.close, { $0.records.append(record) })) }
+    }
+
+    /// Only what was handed over counts: a platform that is killed before has written nothing.
+    func commit() {
+        state.withLock { state in
+            let noted = state.noted
+            state.noted = []
+            if !noted.isEmpty { state.commits += 1 }
+            for (entry, keep) in noted {
+                tape.add(entry)
+                keep(&state)
+            }
+        }
     }
 
     var isStrict: Bool { mode != .group }
 
     func whenSynced(_ body: @escaping @Sendable () -> Void) {
+        commit()
         state.withLock { state in
             state.asked += 1
             if mode == .held { state.waiting.append(body) }
@@ -70,6 +84,8 @@ final class MemoryJournal: UsageJournal {
     var opens: [OpenRequest] { state.withLock { $0.opens } }
     var progress: [RequestProgress] { state.withLock { $0.progress } }
     var records: [UsageRecord] { state.withLock { $0.records } }
+    /// How often something was handed over.
+    var commits: Int { state.withLock { $0.commits } }
     /// How many wait for the disk now.
     var waiting: Int { state.withLock { $0.waiting.count } }
     /// How often the disk was waited for.

@@ -9,8 +9,10 @@ import Synchronization
 /// the very calls, so that an order that is wrong is always seen, and not only when a thread is slow.
 final class Tape: Sendable {
     enum Entry: Sendable, Equatable {
+        /// Handed over by `commit`, as the next two.
         case open(attempt: Int)
         case progress, close
+        case endNoted
         case ticketEnd(hasRecord: Bool)
         case ticketClose
         case toClient(String)
@@ -52,9 +54,10 @@ struct TappedEdge: ServerChildChannel {
     let tape: Tape
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<EdgeChannel.Value> {
-        channel.pipeline.addHandler(Tap(tape) { .toClient($0) }).flatMap {
-            edge.setup(channel: channel, logger: logger)
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(Tap(tape) { .toClient($0) })
         }
+        .flatMap { edge.setup(channel: channel, logger: logger) }
     }
 
     func handle(value: EdgeChannel.Value, logger: Logger) async { await edge.handle(value: value, logger: logger) }
@@ -69,17 +72,22 @@ struct TappedConnector: UpstreamConnector {
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
         SocketConnector().connect(to: endpoint, on: eventLoop, timeout: timeout) { [tape] channel in
-            channel.pipeline.addHandler(Tap(tape) { .toUpstream($0) }).flatMap { initializer(channel) }
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(Tap(tape) { .toUpstream($0) })
+            }
+            .flatMap { initializer(channel) }
         }
     }
 }
 
-private final class Tap: ChannelOutboundHandler, Sendable {
+/// Bytes are on the tape when they are flushed: until then the socket does not get them.
+private final class Tap: ChannelOutboundHandler {
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
     private let tape: Tape
     private let entry: @Sendable (String) -> Tape.Entry
+    private var written = ""
 
     init(_ tape: Tape, entry: @escaping @Sendable (String) -> Tape.Entry) {
         self.tape = tape
@@ -87,7 +95,13 @@ private final class Tap: ChannelOutboundHandler, Sendable {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .byteBuffer(let bytes) = unwrapOutboundIn(data) { tape.add(entry(String(buffer: bytes))) }
+        if case .byteBuffer(let bytes) = unwrapOutboundIn(data) { written += String(buffer: bytes) }
         context.write(data, promise: promise)
+    }
+
+    func flush(context: ChannelHandlerContext) {
+        if !written.isEmpty { tape.add(entry(written)) }
+        written = ""
+        context.flush()
     }
 }

@@ -1,0 +1,73 @@
+import Inference
+import NIOCore
+
+/// A connection whose bytes wait for the journal.
+protocol HeldBack: AnyObject {
+    func sendHeldBack()
+}
+
+/// What one event loop does between two looks at its sockets.
+///
+/// Under load a turn serves many requests. Their records go to the journal's file in one write at its end, and what they
+/// stand before goes out behind it: calls, and ends of answers. Nothing waits for a clock: with one request in a turn
+/// its record is written at once, as it were.
+final class LoopTurn {
+    /// So many connections wait at most: the first of them should not wait for all that a busy loop has to do.
+    static let mostHeldBack = 16
+
+    private let eventLoop: any EventLoop
+    private let journal: any UsageJournal
+    private var heldBack: [any HeldBack] = []
+    /// Whether something was noted that is not written.
+    private var hasNotes = false
+    private var isEndAwaited = false
+
+    init(eventLoop: any EventLoop, journal: any UsageJournal) {
+        self.eventLoop = eventLoop
+        self.journal = journal
+        heldBack.reserveCapacity(Self.mostHeldBack)
+    }
+
+    /// Called behind every record that was noted: nothing is sent before it is written.
+    func didNote() {
+        hasNotes = true
+        guard !isEndAwaited else { return }
+        isEndAwaited = true
+        // Behind everything that this turn's sockets have brought.
+        eventLoop.assumeIsolated().execute { self.end() }
+    }
+
+    /// - Returns: whether the connection may send now; else it is told when.
+    func maySend(_ connection: some HeldBack) -> Bool {
+        guard hasNotes else { return true }
+        heldBack.append(connection)
+        return false
+    }
+
+    /// Called where nothing is half done: before a connection handles what it has read.
+    func makeRoom() {
+        if heldBack.count >= Self.mostHeldBack { send() }
+    }
+
+    /// Writes what was noted. For whoever cannot wait for the end.
+    func commit() {
+        guard hasNotes else { return }
+        hasNotes = false
+        journal.commit()
+    }
+
+    private func end() {
+        isEndAwaited = false
+        send()
+    }
+
+    private func send() {
+        commit()
+        // Sending may end requests, whose records are noted, and whose bytes wait for the next time.
+        var connections = heldBack
+        heldBack.removeAll(keepingCapacity: true)
+        for connection in connections { connection.sendHeldBack() }
+        connections.removeAll(keepingCapacity: true)
+        if heldBack.isEmpty { heldBack = connections }
+    }
+}

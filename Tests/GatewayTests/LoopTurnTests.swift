@@ -1,0 +1,145 @@
+import Inference
+import Kernel
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import Testing
+
+@testable import Gateway
+
+@Suite("A turn of the event loop")
+struct LoopTurnTests {
+    private let loop = EmbeddedEventLoop()
+    private let journal = MemoryJournal()
+    private let turn: LoopTurn
+
+    init() { turn = LoopTurn(eventLoop: loop, journal: journal) }
+
+    /// What was sent, and how many records had been handed over by then.
+    private final class Log {
+        var sent: [(name: Int, records: Int)] = []
+    }
+
+    private final class Connection: HeldBack {
+        let name: Int
+        private let log: Log
+        private let journal: MemoryJournal
+        var onSend: () -> Void = {}
+
+        init(_ name: Int, _ log: Log, _ journal: MemoryJournal) {
+            self.name = name
+            self.log = log
+            self.journal = journal
+        }
+
+        func send(in turn: LoopTurn) { if turn.maySend(self) { sendHeldBack() } }
+
+        func sendHeldBack() {
+            log.sent.append((name, journal.progress.count))
+            onSend()
+        }
+    }
+
+    private func note() {
+        journal.note(
+            RequestProgress(
+                request: RequestID(ULID(high: 1, low: 2)),
+                usage: Usage(inputTokens: 1, outputTokens: 1, source: .counted), elapsed: .zero, firstToken: nil))
+        turn.didNote()
+    }
+
+    @Test("with nothing noted, bytes go out at once")
+    func nothingNoted() {
+        let log = Log()
+        Connection(1, log, journal).send(in: turn)
+        #expect(log.sent.map(\.name) == [1])
+        #expect(journal.commits == 0)
+    }
+
+    @Test("what a turn noted is handed over once, and then the connections send in their order")
+    func once() {
+        let log = Log()
+        for name in 0..<5 {
+            note()
+            Connection(name, log, journal).send(in: turn)
+        }
+        #expect(log.sent.isEmpty && journal.progress.isEmpty)
+        loop.run()
+        #expect(log.sent.map(\.name) == [0, 1, 2, 3, 4])
+        #expect(log.sent.allSatisfy { $0.records == 5 })
+        #expect(journal.commits == 1)
+        Connection(5, log, journal).send(in: turn)
+        #expect(log.sent.map(\.name).last == 5)
+    }
+
+    @Test("no more than a few connections wait, while the loop has more to do")
+    func full() {
+        let log = Log()
+        for name in 0..<40 {
+            turn.makeRoom()
+            note()
+            Connection(name, log, journal).send(in: turn)
+        }
+        #expect(log.sent.count == 2 * LoopTurn.mostHeldBack)
+        #expect(journal.commits == 2)
+        loop.run()
+        #expect(log.sent.map(\.name) == Array(0..<40))
+        #expect(journal.commits == 3 && journal.progress.count == 40)
+    }
+
+    @Test("what is noted while connections send waits for the next time, with its bytes")
+    func nested() {
+        let log = Log()
+        let second = Connection(2, log, journal)
+        let first = Connection(1, log, journal)
+        first.onSend = { [self] in
+            note()
+            second.send(in: turn)
+        }
+        note()
+        first.send(in: turn)
+        loop.run()
+        #expect(log.sent.map(\.name) == [1, 2])
+        #expect(log.sent.map(\.records) == [1, 2])
+    }
+
+    @Test("who cannot wait has the records handed over at once, and the others send as before")
+    func atOnce() {
+        let log = Log()
+        note()
+        Connection(1, log, journal).send(in: turn)
+        turn.commit()
+        #expect(journal.progress.count == 1)
+        Connection(2, log, journal).send(in: turn)
+        #expect(log.sent.map(\.name) == [2])
+        loop.run()
+        #expect(log.sent.map(\.name) == [2, 1])
+        #expect(journal.commits == 1)
+    }
+
+    @Test("an answer is held back whole, and a close in the same turn lets it out behind its record")
+    func encoder() throws {
+        let encoder = ResponseEncoder(turn: turn)
+        let channel = EmbeddedChannel(handler: encoder, loop: loop)
+        func answer() {
+            encoder.begin(.ok, .http1_1, length: 2) { _ in }
+            encoder.add(ByteBuffer(string: "ok"))
+            encoder.end()
+            encoder.flush()
+        }
+        note()
+        answer()
+        encoder.flush()
+        #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+        loop.run()
+        #expect(try channel.readOutbound(as: ByteBuffer.self).map { String(buffer: $0) }?.hasSuffix("ok") == true)
+        note()
+        answer()
+        #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+        encoder.sendNow()
+        #expect(journal.progress.count == 2)
+        #expect(try channel.readOutbound(as: ByteBuffer.self).map { String(buffer: $0) }?.hasSuffix("ok") == true)
+        loop.run()
+        #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+    }
+}
