@@ -23,6 +23,9 @@ package struct ID<Kind: IDKind>: Hashable, Sendable, Comparable {
     package func hash(into hasher: inout Hasher) { ulid.hash(into: &hasher) }
 
     @inlinable
+    package func _rawHashValue(seed: Int) -> Int { ulid._rawHashValue(seed: seed) }
+
+    @inlinable
     package static func < (left: ID, right: ID) -> Bool { left.ulid < right.ulid }
 }
 

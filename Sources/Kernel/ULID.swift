@@ -47,6 +47,21 @@ package struct ULID: Hashable, Sendable, Comparable {
     @inlinable
     package func hash(into hasher: inout Hasher) { hasher.combine(high ^ low) }
 
+    /// What a table that is keyed by identifiers asks for: in a fifth of the general hasher's steps, since identifiers
+    /// are made here, and callers choose none that is kept.
+    /// Source of the rounds: SplitMix64, https://prng.di.unimi.it/splitmix64.c
+    @inlinable
+    package func _rawHashValue(seed: Int) -> Int {
+        var word = high ^ low ^ Self.salt ^ UInt64(bitPattern: Int64(seed))
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return Int(truncatingIfNeeded: word ^ (word >> 31))
+    }
+
+    /// Of this process alone, as the general hasher's.
+    @usableFromInline
+    static let salt = UInt64(bitPattern: Int64(Hasher().finalize()))
+
     @inlinable
     package static func < (left: ULID, right: ULID) -> Bool {
         (left.high, left.low) < (right.high, right.low)

@@ -46,6 +46,16 @@ import Testing
         #expect(KeyID(key.ulid.description) == nil)
     }
 
+    @Test("identifiers that count up spread over a table, and equal ones meet in it")
+    func hashing() {
+        let places = (0..<4096).map { ID<KeyKind>(ULID(high: 7, low: $0))._rawHashValue(seed: 3) & 4095 }
+        // By chance 4096 balls leave 37 % of as many boxes empty.
+        #expect(Set(places).count > 2400)
+        let table = Dictionary(uniqueKeysWithValues: (0..<4096).map { (KeyID(ULID(high: $0, low: 7)), $0) })
+        #expect((0..<4096).allSatisfy { table[KeyID(ULID(high: $0, low: 7))] == $0 })
+        #expect(table[KeyID(ULID(high: 4096, low: 7))] == nil)
+    }
+
     @Test("later identifiers sort behind earlier ones")
     func time() {
         let samples = Samples()
