@@ -106,7 +106,15 @@ package final class InferenceFlow: Sendable {
         guard let found = services.service(of: meant, in: holder.environment, snapshot) else {
             throw missing(meant, snapshot, holder, context)
         }
-        switch permitted(found.deployments, .inferenceExecute, at: question.operation.endpoint, holder, context) {
+        let endpoint = question.operation.endpoint
+        if found.isOneName {
+            let names = found.deployments[0].names
+            if let denial = denial(of: .inferenceExecute, at: endpoint, names, holder, context) {
+                throw denial.problem
+            }
+            return found
+        }
+        switch permitted(found.deployments, .inferenceExecute, at: endpoint, holder, context) {
         case .success(let permitted):
             return permitted.count == found.deployments.count ? found : services.part(permitted)
         case .failure(let denial): throw denial.problem

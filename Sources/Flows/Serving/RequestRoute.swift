@@ -98,12 +98,9 @@ package final class RequestRoute {
     /// What the decision was made from, and what it was, as `RoutingRecordCoding` writes it; empty where there are too
     /// many candidates to keep.
     package var record: [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(96 + 64 * signals.count)
-        RoutingRecordCoding.encode(
+        RoutingRecordCoding.encoded(
             snapshot: snapshot, asked: asked, facts: facts, policy: prepared.encodedPolicy,
-            targets: service.encoded, signals: signals, order: decision.order, into: &bytes)
-        return bytes
+            targets: service.encoded, signals: signals, order: decision.order) ?? []
     }
 
     /// Whether somebody could answer who only has too much to do now.

@@ -10,6 +10,8 @@ package final class RoutedService: Sendable {
     let encoded: [EncodedTarget]
     package let states: [DeploymentState]
     package let state: ServiceState
+    /// Whether all of them have the same names: then who may use one may use all.
+    let isOneName: Bool
 
     init(_ service: ModelService, on board: RoutingBoard) {
         deployments = service.deployments
@@ -17,6 +19,8 @@ package final class RoutedService: Sendable {
         encoded = targets.map(EncodedTarget.init)
         states = board.states(of: deployments)
         state = board.service(of: deployments[0].model, in: deployments[0].environment)
+        let names = deployments[0].names
+        isOneName = deployments.dropFirst().allSatisfy { $0.names == names }
     }
 }
 
@@ -30,6 +34,15 @@ final class RoutedServices: Sendable {
     private struct State {
         var snapshot: UInt64 = 0
         var services: [Key: RoutedService] = [:]
+        /// Asked for last, and so likely next: a comparison costs less than a look-up.
+        var last: (key: Key, service: RoutedService)?
+
+        mutating func service(_ key: Key) -> RoutedService? {
+            if let last, last.key == key { return last.service }
+            guard let service = services[key] else { return nil }
+            last = (key, service)
+            return service
+        }
     }
 
     private let board: RoutingBoard
@@ -44,7 +57,7 @@ final class RoutedServices: Sendable {
         let key = Key(name: name, environment: environment)
         let known: RoutedService? = state.withLock { state in
             guard state.snapshot == snapshot.number else { return nil }
-            return state.services[key]
+            return state.service(key)
         }
         if let known { return known }
         guard let found = snapshot.service(of: name, in: environment) else { return nil }

@@ -110,6 +110,11 @@ package struct Deployment: Sendable {
     }
 }
 
+extension Deployment {
+    /// Whether it is the very same, and not only equal: asked by who keeps what was worked out from it.
+    package func isIdentical(to other: Deployment) -> Bool { shared === other.shared }
+}
+
 extension Deployment: Hashable {
     package static func == (left: Deployment, right: Deployment) -> Bool {
         left.shared === right.shared || left.shared.members == right.shared.members

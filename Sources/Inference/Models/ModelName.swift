@@ -8,7 +8,7 @@ package struct ModelName: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     package init?(_ text: String) {
         guard (1...Self.maximumLength).contains(text.utf8.count), let first = text.utf8.first,
-            Self.isAlphanumeric(first), text.utf8.allSatisfy(Self.isAllowed)
+            Self.isAlphanumeric(first), Self.isAllowed(text)
         else { return nil }
         self.text = text
     }
@@ -40,8 +40,17 @@ package struct ModelName: Hashable, Sendable, Comparable, CustomStringConvertibl
         }
     }
 
+    /// Where the bytes lie, since every request has a name.
+    private static func isAllowed(_ text: String) -> Bool {
+        text.utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isAllowed) } ?? text.utf8.allSatisfy(isAllowed)
+    }
+
     private static func isAllowed(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || "._:/@-".utf8.contains(byte)
+        switch byte {
+        // `-./`, digits and `:`; `@` and letters; `_`; letters.
+        case 0x2D...0x3A, 0x40...0x5A, 0x5F, 0x61...0x7A: true
+        default: false
+        }
     }
 }
 

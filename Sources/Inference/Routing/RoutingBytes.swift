@@ -58,47 +58,85 @@ enum RoutingCodes {
     }
 }
 
-extension [UInt8] {
+/// Writes one piece behind the other into memory that has room for all of them.
+struct RoutingWriter {
+    /// Bytes of a number at most: ten times seven bits.
+    static let longestVarint = 10
+    /// Of a text, with its length.
+    static let longestText = RoutingRecordCoding.longestText + 2
+    static let longestWords = longestVarint + RoutingRecordCoding.mostWords * longestText
+
+    private let buffer: UnsafeMutableBufferPointer<UInt8>
+    private var count = 0
+
+    /// - Parameter most: bytes at most.
+    static func write(most: Int, _ body: (inout RoutingWriter) -> Void) -> [UInt8] {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: most) { buffer in
+            var writer = RoutingWriter(buffer)
+            body(&writer)
+            // Exactly so much, and no more room.
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(writer.count)
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<writer.count]))
+            return bytes
+        }
+    }
+
+    private init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
+
+    mutating func put(byte: UInt8) {
+        precondition(count < buffer.count, "a record is longer than its room")
+        buffer[count] = byte
+        count += 1
+    }
+
+    mutating func put(bytes: UnsafeBufferPointer<UInt8>) {
+        guard let base = buffer.baseAddress, let start = bytes.baseAddress else { return }
+        precondition(bytes.count <= buffer.count - count, "a record is longer than its room")
+        (base + count).update(from: start, count: bytes.count)
+        count += bytes.count
+    }
+
+    mutating func put(bytes: [UInt8]) { bytes.withUnsafeBufferPointer { put(bytes: $0) } }
+
     /// Seven bits in a byte, the low ones first; the high bit says that more follow.
-    mutating func append(varint value: UInt64) {
+    mutating func put(varint value: UInt64) {
         var rest = value
         while rest >= 0x80 {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            put(byte: UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        append(UInt8(truncatingIfNeeded: rest))
+        put(byte: UInt8(truncatingIfNeeded: rest))
     }
 
     /// Small ones are short on either side of 0: 0, -1, 1, -2 …
-    mutating func append(signed value: Int64) {
-        append(varint: UInt64(bitPattern: value << 1 ^ value >> 63))
-    }
+    mutating func put(signed value: Int64) { put(varint: UInt64(bitPattern: value << 1 ^ value >> 63)) }
 
     /// What chance or a hash made is as long as it is.
-    mutating func append(fixed value: UInt64) {
-        for shift in stride(from: 0, to: 64, by: 8) { append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
+    mutating func put(fixed value: UInt64) {
+        withUnsafeBytes(of: value.littleEndian) { put(bytes: $0.assumingMemoryBound(to: UInt8.self)) }
     }
 
-    mutating func append(time: Duration) {
-        append(varint: UInt64(Swift.min(Swift.max(0, time.microseconds), RoutingRecordCoding.longestTime)))
+    mutating func put(time: Duration) {
+        put(varint: UInt64(min(max(0, time.microseconds), RoutingRecordCoding.longestTime)))
     }
 
-    mutating func append(text: String) {
+    mutating func put(text: String) {
         var text = text
         text.withUTF8 { utf8 in
-            var kept = Swift.min(utf8.count, RoutingRecordCoding.longestText)
+            var kept = min(utf8.count, RoutingRecordCoding.longestText)
             // Not in the middle of a character: its further bytes begin with the bits 10.
             while kept < utf8.count, kept > 0, utf8[kept] & 0xC0 == 0x80 { kept -= 1 }
-            append(varint: UInt64(kept))
-            append(contentsOf: UnsafeBufferPointer(rebasing: utf8[..<kept]))
+            put(varint: UInt64(kept))
+            put(bytes: UnsafeBufferPointer(rebasing: utf8[..<kept]))
         }
     }
 
     /// In one order, so that the same set is the same bytes.
-    mutating func append(words: Set<String>) {
+    mutating func put(words: Set<String>) {
         let words = words.sorted().prefix(RoutingRecordCoding.mostWords)
-        append(varint: UInt64(words.count))
-        for word in words { append(text: word) }
+        put(varint: UInt64(words.count))
+        for word in words { put(text: word) }
     }
 }
 

@@ -52,18 +52,28 @@ extension RoutingDecision {
     private static func weigh(
         _ facts: RoutingFacts, among targets: [RoutingTarget], _ signals: [RoutingSignal], by policy: RoutingPolicy
     ) -> RoutingDecision {
+        // Most models have one deployment, and there is nothing to compare.
+        if targets.count == 1 {
+            guard let obstacle = policy.obstacle(facts, targets[0], signals[0]) else { return .only }
+            return RoutingDecision(order: [], verdicts: [obstacle])
+        }
         var verdicts: [RoutingVerdict] = []
         verdicts.reserveCapacity(targets.count)
         var able: [RoutingScore] = []
-        for (place, (target, signal)) in zip(targets, signals).enumerated() {
-            let obstacle = policy.obstacle(facts, target, signal)
+        able.reserveCapacity(targets.count)
+        for place in targets.indices {
+            let obstacle = policy.obstacle(facts, targets[place], signals[place])
             verdicts.append(obstacle ?? .taken)
-            if obstacle == nil { able.append(RoutingScore(place, target, signal, facts)) }
+            if obstacle == nil { able.append(RoutingScore(place, targets[place], signals[place], facts)) }
         }
-        let order = policy.strategy.order(able, facts)
+        policy.strategy.sort(&able, facts)
+        let order = able.map(\.place)
         for (rank, place) in order.enumerated() where rank > 0 { verdicts[place] = .fallback(rank) }
         return RoutingDecision(order: order, verdicts: verdicts)
     }
+
+    /// The one candidate is taken.
+    private static let only = RoutingDecision(order: [0], verdicts: [.taken])
 }
 
 extension RoutingPolicy {
@@ -72,16 +82,17 @@ extension RoutingPolicy {
         _ facts: RoutingFacts, _ target: RoutingTarget, _ signal: RoutingSignal
     ) -> RoutingVerdict? {
         guard target.terms.isEnabled else { return .disabled }
-        guard facts.needs.isSubset(of: target.capabilities) else {
+        guard facts.needBits & ~target.capabilityBits == 0 else {
             return .cannot(facts.needs.subtracting(target.capabilities))
         }
         if let limit = target.contextLimit {
             let (needed, overflow) = facts.inputTokens.addingReportingOverflow(facts.outputCap ?? 1)
             guard !overflow, needed <= limit else { return .contextTooSmall(limit: limit, needed: needed) }
         }
-        let region = target.terms.region
-        if !regions.isEmpty, !(region.map(regions.contains) ?? false) { return .elsewhere(region) }
-        guard dataPolicies.isSubset(of: target.terms.dataPolicies) else {
+        if !regions.isEmpty, !(target.terms.region.map(regions.contains) ?? false) {
+            return .elsewhere(target.terms.region)
+        }
+        guard dataPolicies.isEmpty || dataPolicies.isSubset(of: target.terms.dataPolicies) else {
             return .dataPolicy(dataPolicies.subtracting(target.terms.dataPolicies))
         }
         if let mostCost {

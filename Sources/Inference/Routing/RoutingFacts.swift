@@ -3,7 +3,9 @@ import Kernel
 /// What the router knows of one request. Nothing in it changes while the request runs.
 package struct RoutingFacts: Sendable, Hashable {
     /// The operation's own capability among them.
-    package var needs: Set<Capability>
+    package var needs: Set<Capability> { didSet { needBits = RoutingCodes.bits(of: needs) } }
+    /// The same, a bit for each: compared with what each candidate can.
+    private(set) var needBits: UInt64
     /// At least so many tokens, of what is sent: what does not fit by this count fits nowhere.
     package var inputTokens: Int
     /// The most tokens that the answer may have; nil where nobody capped it.
@@ -20,6 +22,7 @@ package struct RoutingFacts: Sendable, Hashable {
         seed: UInt64
     ) {
         self.needs = needs
+        needBits = RoutingCodes.bits(of: needs)
         self.inputTokens = inputTokens
         self.outputCap = outputCap
         self.likelyOutput = likelyOutput

@@ -1,4 +1,19 @@
 extension Array {
+    /// In place; equal elements stay in their order. Few are moved one by one, without a second list.
+    mutating func sortStably(by areInOrder: (Element, Element) -> Bool) {
+        guard count <= 16 else {
+            self = stableSorted(by: areInOrder)
+            return
+        }
+        for last in indices.dropFirst() {
+            var place = last
+            while place > 0, areInOrder(self[place], self[place - 1]) {
+                swapAt(place, place - 1)
+                place -= 1
+            }
+        }
+    }
+
     /// Equal elements stay in their order, which `sort` does not promise.
     func stableSorted(by areInOrder: (Element, Element) -> Bool) -> [Element] {
         enumerated().sorted { left, right in

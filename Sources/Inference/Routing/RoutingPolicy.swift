@@ -47,7 +47,9 @@ extension RoutingPolicy {
 /// A deployment as it is chosen by: what its registration says.
 package struct RoutingTarget: Sendable, Hashable {
     package let deployment: DeploymentID
-    package var capabilities: Set<Capability>
+    package var capabilities: Set<Capability> { didSet { capabilityBits = RoutingCodes.bits(of: capabilities) } }
+    /// The same, a bit for each.
+    private(set) var capabilityBits: UInt64
     package var contextLimit: Int?
     package var terms: DeploymentTerms
 
@@ -57,6 +59,7 @@ package struct RoutingTarget: Sendable, Hashable {
     ) {
         self.deployment = deployment
         self.capabilities = capabilities
+        capabilityBits = RoutingCodes.bits(of: capabilities)
         self.contextLimit = contextLimit
         self.terms = terms
     }

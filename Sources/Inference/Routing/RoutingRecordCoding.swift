@@ -25,27 +25,45 @@ package enum RoutingRecordCoding {
     /// Tokens of an answer.
     static let mostLikely = 1 << 22
 
-    /// Appends to `bytes`. On the path of every request: what it is given of policy and candidates is encoded already.
+    /// On the path of every request: what it is given of policy and candidates is encoded already.
+    /// - Returns: nil when there are more than `mostTargets`.
+    package static func encoded(
+        snapshot: UInt64, asked: String, facts: RoutingFacts, policy: EncodedPolicy, targets: [EncodedTarget],
+        signals: [RoutingSignal], order: [Int]
+    ) -> [UInt8]? {
+        precondition(targets.count == signals.count && order.count <= targets.count)
+        guard targets.count <= mostTargets else { return nil }
+        var most = 1 + RoutingWriter.longestVarint + RoutingWriter.longestText + mostFacts + policy.bytes.count
+        for target in targets { most += target.bytes.count + mostSignal }
+        most += 2 * RoutingWriter.longestVarint + order.count
+        return RoutingWriter.write(most: most) { writer in
+            writer.put(byte: version)
+            writer.put(varint: snapshot)
+            writer.put(text: asked)
+            put(facts, to: &writer)
+            writer.put(bytes: policy.bytes)
+            writer.put(varint: UInt64(targets.count))
+            for place in targets.indices {
+                writer.put(bytes: targets[place].bytes)
+                put(signals[place], to: &writer)
+            }
+            writer.put(varint: UInt64(order.count))
+            for place in order { writer.put(byte: UInt8(truncatingIfNeeded: place)) }
+        }
+    }
+
+    /// The same behind what is in `bytes`.
     /// - Returns: false when there are more than `mostTargets`; then nothing was appended.
     @discardableResult
     package static func encode(
         snapshot: UInt64, asked: String, facts: RoutingFacts, policy: EncodedPolicy, targets: [EncodedTarget],
         signals: [RoutingSignal], order: [Int], into bytes: inout [UInt8]
     ) -> Bool {
-        precondition(targets.count == signals.count && order.count <= targets.count)
-        guard targets.count <= mostTargets else { return false }
-        bytes.append(version)
-        bytes.append(varint: snapshot)
-        bytes.append(text: asked)
-        append(facts, to: &bytes)
-        bytes.append(contentsOf: policy.bytes)
-        bytes.append(varint: UInt64(targets.count))
-        for place in targets.indices {
-            bytes.append(contentsOf: targets[place].bytes)
-            append(signals[place], to: &bytes)
-        }
-        bytes.append(varint: UInt64(order.count))
-        for place in order { bytes.append(UInt8(truncatingIfNeeded: place)) }
+        let encoded = encoded(
+            snapshot: snapshot, asked: asked, facts: facts, policy: policy, targets: targets, signals: signals,
+            order: order)
+        guard let encoded else { return false }
+        bytes += encoded
         return true
     }
 
@@ -56,31 +74,37 @@ package enum RoutingRecordCoding {
             targets: record.targets.map(EncodedTarget.init), signals: record.signals, order: record.order, into: &bytes)
     }
 
-    private static func append(_ facts: RoutingFacts, to bytes: inout [UInt8]) {
+    /// Flags, four numbers, affinity and seed.
+    private static let mostFacts = 1 + 4 * RoutingWriter.longestVarint + 2 * 8
+
+    private static func put(_ facts: RoutingFacts, to writer: inout RoutingWriter) {
         var flags: FactFlags = []
         if facts.outputCap != nil { flags.insert(.outputCap) }
         if facts.affinity != nil { flags.insert(.affinity) }
-        bytes.append(flags.rawValue)
-        bytes.append(varint: RoutingCodes.bits(of: facts.needs))
-        bytes.append(signed: Int64(facts.inputTokens))
-        if let cap = facts.outputCap { bytes.append(signed: Int64(cap)) }
-        bytes.append(varint: UInt64(min(max(0, facts.likelyOutput), mostLikely)))
-        if let affinity = facts.affinity { bytes.append(fixed: affinity) }
-        bytes.append(fixed: facts.seed)
+        writer.put(byte: flags.rawValue)
+        writer.put(varint: facts.needBits)
+        writer.put(signed: Int64(facts.inputTokens))
+        if let cap = facts.outputCap { writer.put(signed: Int64(cap)) }
+        writer.put(varint: UInt64(min(max(0, facts.likelyOutput), mostLikely)))
+        if let affinity = facts.affinity { writer.put(fixed: affinity) }
+        writer.put(fixed: facts.seed)
     }
 
-    private static func append(_ signal: RoutingSignal, to bytes: inout [UInt8]) {
+    /// Flags and five numbers.
+    private static let mostSignal = 1 + 5 * RoutingWriter.longestVarint
+
+    private static func put(_ signal: RoutingSignal, to writer: inout RoutingWriter) {
         var flags: SignalFlags = []
         if signal.firstToken != nil { flags.insert(.firstToken) }
         if signal.perToken != nil { flags.insert(.perToken) }
         if signal.limit != nil { flags.insert(.limit) }
         if signal.cost != nil { flags.insert(.cost) }
-        bytes.append(flags.rawValue | RoutingCodes.code(of: signal.health) << SignalFlags.healthPlace)
-        if let time = signal.firstToken { bytes.append(time: time) }
-        if let time = signal.perToken { bytes.append(time: time) }
-        bytes.append(signed: Int64(signal.running))
-        if let limit = signal.limit { bytes.append(signed: Int64(limit)) }
-        if let cost = signal.cost { bytes.append(signed: cost) }
+        writer.put(byte: flags.rawValue | RoutingCodes.code(of: signal.health) << SignalFlags.healthPlace)
+        if let time = signal.firstToken { writer.put(time: time) }
+        if let time = signal.perToken { writer.put(time: time) }
+        writer.put(signed: Int64(signal.running))
+        if let limit = signal.limit { writer.put(signed: Int64(limit)) }
+        if let cost = signal.cost { writer.put(signed: cost) }
     }
 }
 
@@ -128,17 +152,18 @@ package struct EncodedPolicy: Sendable, Hashable {
     let bytes: [UInt8]
 
     package init(_ policy: RoutingPolicy) {
-        var bytes: [UInt8] = []
         var flags: RoutingRecordCoding.PolicyFlags = []
         if policy.mostCost != nil { flags.insert(.mostCost) }
         if policy.mostLatency != nil { flags.insert(.mostLatency) }
-        bytes.append(RoutingCodes.code(of: policy.strategy))
-        bytes.append(flags.rawValue)
-        bytes.append(words: policy.regions)
-        bytes.append(words: policy.dataPolicies)
-        if let cost = policy.mostCost { bytes.append(signed: cost) }
-        if let time = policy.mostLatency { bytes.append(time: time) }
-        self.bytes = bytes
+        let most = 2 + 2 * RoutingWriter.longestWords + 2 * RoutingWriter.longestVarint
+        bytes = RoutingWriter.write(most: most) { writer in
+            writer.put(byte: RoutingCodes.code(of: policy.strategy))
+            writer.put(byte: flags.rawValue)
+            writer.put(words: policy.regions)
+            writer.put(words: policy.dataPolicies)
+            if let cost = policy.mostCost { writer.put(signed: cost) }
+            if let time = policy.mostLatency { writer.put(time: time) }
+        }
     }
 }
 
@@ -148,7 +173,6 @@ package struct EncodedTarget: Sendable, Hashable {
 
     package init(_ target: RoutingTarget) {
         let terms = target.terms
-        var bytes: [UInt8] = []
         var flags: RoutingRecordCoding.TargetFlags = []
         if terms.isEnabled { flags.insert(.isEnabled) }
         if target.contextLimit != nil { flags.insert(.contextLimit) }
@@ -160,18 +184,21 @@ package struct EncodedTarget: Sendable, Hashable {
         case .adaptive: flags.insert(.adaptive)
         case nil: break
         }
-        bytes.append(fixed: target.deployment.ulid.high)
-        bytes.append(fixed: target.deployment.ulid.low)
-        bytes.append(flags.rawValue)
-        bytes.append(varint: RoutingCodes.bits(of: target.capabilities))
-        if let limit = target.contextLimit { bytes.append(signed: Int64(limit)) }
-        if let version = terms.version { bytes.append(text: version) }
-        bytes.append(signed: Int64(terms.weight))
-        bytes.append(signed: Int64(terms.priority))
-        if let region = terms.region { bytes.append(text: region) }
-        bytes.append(words: terms.dataPolicies)
-        if let promise = terms.promisedFirstToken { bytes.append(time: promise) }
-        if let concurrency = terms.concurrency { bytes.append(signed: Int64(concurrency.most)) }
-        self.bytes = bytes
+        let most =
+            17 + RoutingWriter.longestWords + 2 * RoutingWriter.longestText + 6 * RoutingWriter.longestVarint
+        bytes = RoutingWriter.write(most: most) { writer in
+            writer.put(fixed: target.deployment.ulid.high)
+            writer.put(fixed: target.deployment.ulid.low)
+            writer.put(byte: flags.rawValue)
+            writer.put(varint: target.capabilityBits)
+            if let limit = target.contextLimit { writer.put(signed: Int64(limit)) }
+            if let version = terms.version { writer.put(text: version) }
+            writer.put(signed: Int64(terms.weight))
+            writer.put(signed: Int64(terms.priority))
+            if let region = terms.region { writer.put(text: region) }
+            writer.put(words: terms.dataPolicies)
+            if let promise = terms.promisedFirstToken { writer.put(time: promise) }
+            if let concurrency = terms.concurrency { writer.put(signed: Int64(concurrency.most)) }
+        }
     }
 }

@@ -13,6 +13,8 @@ struct RoutingScore {
     /// Of what it may do at once, or of its weight where that is not known.
     let load: Double
     let keepsPromise: Bool
+    /// What chance gave it; the largest goes first.
+    var draw = 0.0
 
     init(_ place: Int, _ target: RoutingTarget, _ signal: RoutingSignal, _ facts: RoutingFacts) {
         self.place = place
@@ -33,25 +35,32 @@ struct RoutingScore {
 }
 
 extension RoutingPolicy.Strategy {
-    /// The places in the order in which they are asked. An affinity comes before everything that is only a preference
-    /// of chance: who shares it meets the same deployment as long as that one can answer.
-    func order(_ scores: [RoutingScore], _ facts: RoutingFacts) -> [Int] {
-        guard scores.count > 1 else { return scores.map(\.place) }
+    /// Into the order in which they are asked. An affinity comes before everything that is only a preference of chance:
+    /// who shares it meets the same deployment as long as that one can answer.
+    func sort(_ scores: inout [RoutingScore], _ facts: RoutingFacts) {
+        guard scores.count > 1 else { return }
         var draw = RoutingDraw(facts)
+        draw.sortByWeight(&scores)
         switch self {
-        case .weighted: return draw.byWeight(scores).map(\.place)
-        case .priority:
-            let drawn = draw.byWeight(scores)
-            return drawn.stableSorted { $0.priority < $1.priority }.map(\.place)
-        case .cheapest:
-            return draw.byWeight(scores).stableSorted { $0.cost < $1.cost }.map(\.place)
+        case .weighted: break
+        case .priority: scores.sortStably { $0.priority < $1.priority }
+        case .cheapest: scores.sortStably { $0.cost < $1.cost }
         case .slaPreferred:
-            return draw.byWeight(scores).stableSorted {
-                ($0.keepsPromise ? 0 : 1, $0.cost) < ($1.keepsPromise ? 0 : 1, $1.cost)
-            }.map(\.place)
-        case .lowestLatency: return draw.betterOfTwo(scores) { $0.latency }.map(\.place)
-        case .leastLoaded: return draw.betterOfTwo(scores) { $0.load }.map(\.place)
+            scores.sortStably { ($0.keepsPromise ? 0 : 1, $0.cost) < ($1.keepsPromise ? 0 : 1, $1.cost) }
+        case .lowestLatency: scores.sortAfterBetterOfTwo { $0.latency }
+        case .leastLoaded: scores.sortAfterBetterOfTwo { $0.load }
         }
+    }
+}
+
+extension [RoutingScore] {
+    /// Drawn by chance already: the better of the first two first, then the others from the best to the worst. Always
+    /// the best would send everybody to one until the figures have caught up. Source: Mitzenmacher, "The power of two
+    /// choices in randomized load balancing" (2001).
+    fileprivate mutating func sortAfterBetterOfTwo(_ worth: (RoutingScore) -> Double) {
+        let first = remove(at: worth(self[1]) < worth(self[0]) ? 1 : 0)
+        sortStably { worth($0) < worth($1) }
+        insert(first, at: 0)
     }
 }
 
@@ -69,24 +78,15 @@ private struct RoutingDraw {
     /// from 0 to 1. With an affinity `u` is a hash of it and the deployment, so that one that comes or goes moves only
     /// its own share. Source: Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006); for the
     /// hash, rendezvous hashing, Thaler and Ravishankar (1998).
-    mutating func byWeight(_ scores: [RoutingScore]) -> [RoutingScore] {
-        let keyed = scores.map { score -> (key: Double, score: RoutingScore) in
-            let bits = affinity.map { Self.mixed($0 ^ Self.mixed(score.id.high ^ Self.mixed(score.id.low))) } ?? next()
+    mutating func sortByWeight(_ scores: inout [RoutingScore]) {
+        for place in scores.indices {
+            let (id, weight) = (scores[place].id, scores[place].weight)
+            let bits = affinity.map { Self.mixed($0 ^ Self.mixed(id.high ^ Self.mixed(id.low))) } ?? next()
             // Never 0, and never 1.
             let unit = (Double(bits >> 11) + 0.5) / Double(UInt64(1) << 53)
-            return (score.weight == 0 ? -.infinity : unit.naturalLogarithm / Double(score.weight), score)
+            scores[place].draw = weight == 0 ? -.infinity : unit.naturalLogarithm / Double(weight)
         }
-        return keyed.stableSorted { $0.key > $1.key }.map(\.score)
-    }
-
-    /// The better of two drawn by chance first, then the others from the best to the worst. Always the best would send
-    /// everybody to one until the figures have caught up. Source: Mitzenmacher, "The power of two choices in
-    /// randomized load balancing" (2001).
-    mutating func betterOfTwo(_ scores: [RoutingScore], _ worth: (RoutingScore) -> Double) -> [RoutingScore] {
-        let drawn = byWeight(scores)
-        let first = worth(drawn[1]) < worth(drawn[0]) ? drawn[1] : drawn[0]
-        let rest = drawn.filter { $0.place != first.place }.stableSorted { worth($0) < worth($1) }
-        return [first] + rest
+        scores.sortStably { $0.draw > $1.draw }
     }
 
     private mutating func next() -> UInt64 {
