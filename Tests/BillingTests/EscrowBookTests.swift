@@ -20,11 +20,9 @@ struct EscrowBookTests {
 
     private func wall(_ amounts: [(AccountID, Int64)], ends: Instant? = nil) -> SpendingDemand {
         var demand = SpendingDemand()
-        demand.budgets = amounts.map {
-            Hold.Part(role: .budget, account: $0.0, escrow: nil, amount: $0.1, asset: .tokens)
+        demand.walls = amounts.map {
+            SpendingDemand.Wall(account: $0.0, asset: .tokens, amount: $0.1, ends: ends)
         }
-        demand.walls = amounts.count
-        demand.ends = amounts.map { _ in ends }
         return demand
     }
 

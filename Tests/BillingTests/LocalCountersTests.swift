@@ -82,6 +82,48 @@ import Testing
         #expect(counters.running == 0)
     }
 
+    @Test("what is asked for all the time is kept, and goes once nobody has asked for a second")
+    func keptWhileAskedFor() {
+        let clock = ManualClock()
+        let counters = LocalCounters(clock: clock)
+        // Full again at once.
+        let limits = [limit(.requestsPerMinute, RateBucket.most)]
+        for _ in 0..<3 {
+            _ = counters.take(limits, tokens: 0)
+            clock.advance(by: .milliseconds(900))
+            _ = counters.take([limit(.requestsPerMinute, 1, 2)], tokens: 0)
+            #expect(counters.count == 2)
+        }
+        clock.advance(by: .milliseconds(200))
+        _ = counters.take([limit(.requestsPerMinute, 1, 2)], tokens: 0)
+        #expect(counters.count == 1)
+    }
+
+    @Test("what comes back goes to its own limit, also where another one has taken its place")
+    func ownPlace() {
+        let clock = ManualClock()
+        let counters = LocalCounters(clock: clock)
+        let (gone, next, other) = (
+            limit(.tokensPerMinute, 100, 1), limit(.tokensPerMinute, 100, 2), limit(.concurrency, 9, 3)
+        )
+        guard case .taken(let ticket, _) = counters.take([gone], tokens: 100) else {
+            Issue.record("it is full at first")
+            return
+        }
+        clock.advance(by: .seconds(3600))
+        _ = counters.take([other], tokens: 0)
+        #expect(counters.count == 1, "the first is dropped")
+        guard case .taken = counters.take([next], tokens: 100) else {
+            Issue.record("another has its own")
+            return
+        }
+        counters.end(ticket, tokens: 0)
+        guard case .refused = counters.take([next], tokens: 1) else {
+            Issue.record("it got what belongs to another")
+            return
+        }
+    }
+
     @Test("the longest wait is what a caller is told")
     func longestWait() {
         let counters = LocalCounters(clock: ManualClock())

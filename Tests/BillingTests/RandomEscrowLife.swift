@@ -80,11 +80,9 @@ struct RandomEscrowLife {
     private func demand() -> SpendingDemand {
         var demand = SpendingDemand()
         for account in accounts.prefix(2) where roll(3) > 0 {
-            demand.budgets.append(
-                Hold.Part(role: .budget, account: account, escrow: nil, amount: Int64(1 + roll(200)), asset: .tokens))
-            demand.ends.append(nil)
+            demand.walls.append(
+                SpendingDemand.Wall(account: account, asset: .tokens, amount: Int64(1 + roll(200)), ends: nil))
         }
-        demand.walls = demand.budgets.count
         if roll(2) == 0 {
             demand.asset = .money(.usd)
             demand.price = Int64(1 + roll(300))
@@ -109,7 +107,9 @@ struct RandomEscrowLife {
             (number.map { other.number < $0 } ?? true) && !used.isDisjoint(with: other.demand.accounts)
         }
         #expect(!passed, "seed \(seed): somebody was passed in the line")
-        for place in 0..<demand.walls { #expect(hold.parts[place].amount == demand.budgets[place].amount) }
+        for (wall, part) in zip(demand.walls, hold.parts) {
+            #expect(part.account == wall.account && part.amount == wall.amount, "seed \(seed)")
+        }
         let paid = hold.parts.filter { $0.role == .purse }.reduce(0) { $0 + $1.amount }
         if demand.asset != nil { #expect(paid == demand.price, "seed \(seed)") }
         if hold.life != nil { running.append(Running(hold: hold)) }

@@ -210,6 +210,31 @@ struct AdmissionTests {
         #expect(ticket.hold == .none)
     }
 
+    @Test("what was worked out for one request is not used for another model, book, limit or name of a provider")
+    func ownTerms() async throws {
+        let clock = ManualClock()
+        let later = clock.now + .seconds(60)
+        let harness = try SpendingHarness(
+            clock: clock, books: [SpendingHarness.book(), SpendingHarness.book(2_000_000_000, version: 2, from: later)])
+        let other = harness.samples.deployment(
+            ModelName(known: "other"), at: try Endpoint(checking: "http://127.0.0.1:9000", parameter: "endpoint"))
+        harness.set(budgets: [
+            harness.budget(1, 100_000_000_000, .money(.usd), model: "tiny"), harness.budget(2, 1000, model: "other"),
+        ])
+        try await harness.keeper.begin()
+        for _ in 0..<2 {
+            let first = try await harness.admitted(10)
+            #expect(first.hold.prices == 1 && first.hold.parts.map(\.amount) == [10_000_000_000, 0])
+            let second = try await harness.ask(harness.request(10, accepted: later)).ticket
+            #expect(second.hold.prices == 2 && second.hold.parts.map(\.amount) == [20_000_000_000, 0])
+            #expect(second.end(harness.record(second.hold, 3)) == Money(units: 6_000_000_000, .usd))
+            let third = try await harness.ask(harness.request(10, of: other)).ticket
+            #expect(third.hold.parts.map(\.account) == [harness.account(2), harness.account(999)])
+            #expect(first.end(harness.record(first.hold, 3)) == Money(units: 3_000_000_000, .usd))
+            #expect(third.end(nil) == nil)
+        }
+    }
+
     @Test("a changed budget is in force with the next look, and what has not changed is not read again")
     func changedRules() async throws {
         let harness = try SpendingHarness()

@@ -7,13 +7,21 @@ package enum Capture {
     /// - Parameter parts: of a hold; those that are no purse get 0.
     /// - Returns: an amount for each part, and what no part pays.
     package static func pay(_ price: Int64, from parts: [Hold.Part]) -> (amounts: [Int64], excess: Int64) {
-        var rest = max(0, price)
         var amounts = [Int64](repeating: 0, count: parts.count)
+        let excess = pay(price, from: parts, into: &amounts)
+        return (amounts, excess)
+    }
+
+    /// The same where there are amounts already, one for each part: those of purses are replaced.
+    /// - Returns: what no part pays.
+    package static func pay(_ price: Int64, from parts: [Hold.Part], into amounts: inout [Int64]) -> Int64 {
+        var rest = max(0, price)
         for (place, part) in parts.enumerated() where part.role == .purse {
-            amounts[place] = pay(rest, from: part)
-            rest -= amounts[place]
+            let amount = pay(rest, from: part)
+            amounts[place] = amount
+            rest -= amount
         }
-        return (amounts, rest)
+        return rest
     }
 
     /// What one purse pays of what those before it have left.

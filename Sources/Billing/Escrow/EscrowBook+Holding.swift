@@ -18,27 +18,32 @@ extension EscrowBook {
         _ demand: SpendingDemand, as number: UInt64?, at uptime: Duration, now: Instant
     ) -> SpendingVerdict? {
         var obstacle: SpendingVerdict?
-        for place in 0..<demand.walls {
-            let part = demand.budgets[place]
-            let slice = slices[part.account]
-            if slice?.isOver(at: now) == true { return .over(part.account) }
+        for wall in demand.walls where !isOpen(wall, now: now) {
+            let slice = slices[wall.account]
+            if slice?.isOver(at: now) == true { return .over(wall.account) }
             let free = slice?.free ?? 0
-            if free < part.amount, let refusal = slice?.refusal, uptime - refusal.at < settings.spentPoll {
-                if refusal.isClosed { return .over(part.account) }
+            if free < wall.amount, let refusal = slice?.refusal, uptime - refusal.at < settings.spentPoll {
+                if refusal.isClosed { return .over(wall.account) }
                 // Nothing that can still come back would be enough.
-                if refusal.short.unspent < part.amount { return .spent(part.account, refusal.short) }
+                if refusal.short.unspent < wall.amount { return .spent(wall.account, refusal.short) }
             }
             guard obstacle == nil else { continue }
-            if isBehind(part.account, number) {
-                obstacle = .behind(part.account)
-            } else if free < part.amount {
+            if isBehind(wall.account, number) {
+                obstacle = .behind(wall.account)
+            } else if free < wall.amount {
                 obstacle = .lacking(
                     SpendingLack(
-                        account: part.account, ends: demand.ends[place], limit: demand.limit(at: place),
-                        amount: part.amount, missing: part.amount - free, isCredit: false))
+                        account: wall.account, ends: wall.ends, limit: wall.limit, amount: wall.amount,
+                        missing: wall.amount - free, isCredit: false))
             }
         }
         return obstacle
+    }
+
+    /// Whether nothing needs a closer look, as mostly: nobody waits, and the slice has enough.
+    private func isOpen(_ wall: SpendingDemand.Wall, now: Instant) -> Bool {
+        guard lines.isEmpty, let place = slices.index(forKey: wall.account) else { return false }
+        return slices.values[place].free >= wall.amount && !slices.values[place].isOver(at: now)
     }
 
     private func purseObstacle(
@@ -78,16 +83,15 @@ extension EscrowBook {
     }
 
     private mutating func take(_ demand: SpendingDemand, at uptime: Duration, now: Instant) -> SpendingHold {
-        var parts = demand.budgets
-        parts.reserveCapacity(parts.count + demand.funds.count + 1)
+        var parts: [Hold.Part] = []
+        parts.reserveCapacity(demand.walls.count + demand.counted.count + demand.funds.count + 1)
         var sight = RemainingSight()
-        for place in 0..<demand.walls {
-            let part = parts[place]
-            guard let (escrow, left) = change(part.account, { $0.take(part.amount, at: uptime) }) else { continue }
-            if let left { sight.see(left, part.asset, of: part.account) }
-            parts[place] = Hold.Part(
-                role: .budget, account: part.account, escrow: escrow, amount: part.amount, asset: part.asset)
+        for wall in demand.walls {
+            let taken = change(wall.account) { $0.take(wall.amount, at: uptime) }
+            parts.append(wall.part(in: taken?.escrow))
+            if let left = taken?.left { sight.see(left, wall.asset, of: wall.account) }
         }
+        parts += demand.counted
         if let asset = demand.asset { pay(demand, asset, at: uptime, now: now, into: &parts, &sight) }
         let isGuarded = parts.contains { $0.escrow != nil }
         if isGuarded { running += 1 }
@@ -157,7 +161,7 @@ extension EscrowBook {
 
 extension EscrowSlice {
     /// - Returns: the escrow, and what is left of the account for everybody and here.
-    fileprivate mutating func take(_ amount: Int64, at uptime: Duration) -> (EscrowID, left: Int64?) {
+    fileprivate mutating func take(_ amount: Int64, at uptime: Duration) -> (escrow: EscrowID, left: Int64?) {
         free -= amount
         held += amount
         used.note(amount, at: uptime)

@@ -2,14 +2,10 @@ package import Kernel
 
 /// What one request may take, before it is known where from.
 package struct SpendingDemand: Sendable, Hashable {
-    /// First the walls, then what only counts; without a slice yet.
-    package var budgets: [Hold.Part]
-    /// How many of them are walls: all of each must be set aside.
-    package var walls: Int
-    /// Until when each wall's account can be used.
-    package var ends: [Instant?]
-    /// What each wall's account holds at most, by the rules; empty where nobody says.
-    package var limits: [Int64]
+    /// All of each must be set aside.
+    package var walls: [Wall]
+    /// Budgets that only count.
+    package var counted: [Hold.Part]
     /// Pay in this order.
     package var funds: [Fund]
     /// What the request costs at most.
@@ -18,11 +14,33 @@ package struct SpendingDemand: Sendable, Hashable {
     /// Bears what no fund does; nil where the funds must cover all of it.
     package var receivable: AccountID?
 
+    /// A hard budget's account.
+    package struct Wall: Sendable, Hashable {
+        package let account: AccountID
+        package let asset: Asset
+        package let amount: Int64
+        /// Until when the account can be used.
+        package let ends: Instant?
+        /// What the account holds at most, by the rules; nil where nobody says.
+        package let limit: Int64?
+
+        package init(account: AccountID, asset: Asset, amount: Int64, ends: Instant?, limit: Int64? = nil) {
+            self.account = account
+            self.asset = asset
+            self.amount = amount
+            self.ends = ends
+            self.limit = limit
+        }
+
+        /// - Parameter escrow: the slice that it is set aside in.
+        func part(in escrow: EscrowID?) -> Hold.Part {
+            Hold.Part(role: .budget, account: account, escrow: escrow, amount: amount, asset: asset)
+        }
+    }
+
     package init() {
-        budgets = []
-        walls = 0
-        ends = []
-        limits = []
+        walls = []
+        counted = []
         funds = []
         price = 0
         asset = nil
@@ -30,18 +48,16 @@ package struct SpendingDemand: Sendable, Hashable {
     }
 
     /// Whether anything must be set aside, and a node's right to spend is needed.
-    package var isGuarded: Bool { walls > 0 || (price > 0 && !funds.isEmpty) || mustBeCovered }
+    package var isGuarded: Bool { !walls.isEmpty || (price > 0 && !funds.isEmpty) || mustBeCovered }
 
     var mustBeCovered: Bool { price > 0 && asset != nil && receivable == nil }
 
     /// All that something is set aside of.
     package var accounts: [AccountID] {
-        var accounts = budgets.prefix(walls).map(\.account)
+        var accounts = walls.map(\.account)
         if price > 0 { accounts += funds.map(\.account) }
         return accounts
     }
-
-    func limit(at place: Int) -> Int64? { place < limits.count ? limits[place] : nil }
 }
 
 /// Whether a demand could be met from memory.

@@ -18,7 +18,7 @@ package struct SpendingHold: Sendable, Hashable {
 
     /// Of a demand that no account guards: what counts, and who owes.
     package init(unguarded demand: SpendingDemand) {
-        var parts = demand.budgets
+        var parts = demand.walls.map { $0.part(in: nil) } + demand.counted
         if let asset = demand.asset, let receivable = demand.receivable {
             parts.append(
                 Hold.Part(role: .purse, account: receivable, escrow: nil, amount: demand.price, asset: asset))
@@ -32,10 +32,12 @@ package struct SpendingHold: Sendable, Hashable {
     /// The same once this has ended: what was not captured is left again.
     package func remaining(after captured: [Int64]) -> Amount? {
         guard let smallest = sight.smallest else { return nil }
-        let own = zip(parts, captured).filter { part, _ in
-            part.escrow != nil && (sight.wall.map { $0 == part.account } ?? (part.role == .purse))
+        var units = smallest.units
+        for (part, captured) in zip(parts, captured) where part.escrow != nil {
+            let isSeen = if let wall = sight.wall { wall == part.account } else { part.role == .purse }
+            if isSeen { units = saturating(units, part.amount - captured) }
         }
-        return Amount(units: own.reduce(smallest.units) { saturating($0, $1.0.amount - $1.1) }, smallest.asset)
+        return Amount(units: units, smallest.asset)
     }
 }
 

@@ -5,8 +5,13 @@ extension RateLimit {
     package func binds(_ names: ModelNames) -> Bool { model.map(names.match) ?? true }
 
     /// What a request with so many tokens needs of it.
-    package func need(tokens: Int64) -> Int64 {
-        switch quantity {
+    package func need(tokens: Int64) -> Int64 { quantity.need(tokens: tokens) }
+}
+
+extension RateLimit.Quantity {
+    /// What a request with so many tokens needs of such a limit.
+    func need(tokens: Int64) -> Int64 {
+        switch self {
         case .requestsPerMinute, .concurrency: 1
         case .tokensPerMinute: max(tokens, 1)
         }
@@ -24,6 +29,8 @@ package struct RateRefusal: Sendable {
     private var worst: (weight: Weight, state: RateState)?
 
     package init() {}
+
+    package var isEmpty: Bool { worst == nil }
 
     /// - Parameter wait: nil when it never fits.
     package mutating func add(_ state: RateState, wait: Duration?) { add(state, wait.map { .wait($0) } ?? .never) }
@@ -52,42 +59,36 @@ package struct RateRefusal: Sendable {
 
 /// The tightest limit of requests and the tightest of tokens: what `x-ratelimit-*` shows.
 package struct TightestRates: Sendable {
-    private var requests: RateState?
-    private var tokens: RateState?
+    /// Of requests first.
+    package private(set) var states: [RateState] = []
 
-    package init() {}
+    package init() { states.reserveCapacity(2) }
 
     package mutating func add(_ state: RateState) {
-        switch state.limit.quantity {
-        case .requestsPerMinute: if state.isTighter(than: requests) { requests = state }
-        case .tokensPerMinute: if state.isTighter(than: tokens) { tokens = state }
-        case .concurrency: break
-        }
-    }
-
-    package var states: [RateState] {
-        switch (requests, tokens) {
-        case (nil, nil): []
-        case (let one?, nil), (nil, let one?): [one]
-        case (let requests?, let tokens?): [requests, tokens]
+        let quantity = state.limit.quantity
+        if quantity == .concurrency { return }
+        if let place = states.firstIndex(where: { $0.limit.quantity == quantity }) {
+            if state.isTighter(than: states[place]) { states[place] = state }
+        } else {
+            states.append(state)
+            if quantity == .requestsPerMinute, states.count > 1 { states.swapAt(0, 1) }
         }
     }
 }
 
 extension RateState {
-    fileprivate func isTighter(than other: RateState?) -> Bool {
-        guard let other else { return true }
-        return (remaining, other.reset) < (other.remaining, reset)
+    fileprivate func isTighter(than other: RateState) -> Bool {
+        (remaining, other.reset) < (other.remaining, reset)
     }
 }
 
 extension RateTicket {
     /// What a bucket gets back when the request ends; negative where it used more than was taken.
     /// - Parameter tokens: as `Counters.end`.
-    package func comesBack(of limit: RateLimit, tokens actual: Int64?) -> Int64 {
-        guard let actual else { return limit.need(tokens: tokens) }
-        guard limit.quantity == .tokensPerMinute else { return 0 }
-        let (difference, overflow) = limit.need(tokens: tokens).subtractingReportingOverflow(max(actual, 0))
+    package func comesBack(of quantity: RateLimit.Quantity, tokens actual: Int64?) -> Int64 {
+        guard let actual else { return quantity.need(tokens: tokens) }
+        guard quantity == .tokensPerMinute else { return 0 }
+        let (difference, overflow) = quantity.need(tokens: tokens).subtractingReportingOverflow(max(actual, 0))
         return overflow ? 0 : difference
     }
 }

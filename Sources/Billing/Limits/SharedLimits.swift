@@ -69,7 +69,7 @@ package struct SharedLimits: Sendable {
                 slots[limit.id]?.end()
                 continue
             }
-            let back = ticket.comesBack(of: limit, tokens: tokens)
+            let back = ticket.comesBack(of: limit.quantity, tokens: tokens)
             guard back != 0, hasRoom(for: limit) else { continue }
             rates[limit.id, default: RateSlice(limit, at: now)].correct(by: back)
         }

@@ -12,6 +12,9 @@ package struct PriceTable: Sendable {
 
     package init(_ book: PriceBook) { compiled = Compiled(book) }
 
+    /// Whether it is the very same.
+    package func isIdentical(to other: PriceTable) -> Bool { compiled === other.compiled }
+
     /// - Returns: nil where nothing in the book prices it, also not by its UMU.
     package func rates(for subject: PricedSubject) -> ModelRates? { compiled.answer(for: subject).rates }
 

@@ -13,8 +13,8 @@ struct Rate: Sendable, Equatable {
     }
 }
 
-/// The prices of one model, ready to multiply.
-struct RateSheet: Sendable {
+/// The prices of one model, ready to multiply. One reference, since every request asks for it a few times.
+final class RateSheet: Sendable {
     /// 1000 for milliseconds times 1,000,000: every price's denominator divides it.
     static let priceDenominator: Int64 = 1_000_000_000
 

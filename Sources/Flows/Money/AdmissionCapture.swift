@@ -12,9 +12,9 @@ struct AdmissionCapture {
     /// What the quantities cost, before walls and credit have their say: worked out once.
     private var counted: Money?
 
-    init(of record: UsageRecord, from hold: Hold, _ pricing: AdmissionPricing) {
-        amounts = [Int64](repeating: 0, count: hold.parts.count)
-        let quantities = ChargeRules.charged(record)
+    /// - Parameter quantities: what is charged of the request's record, as `ChargeRules` says.
+    init(of quantities: Quantities, from hold: Hold, _ pricing: AdmissionPricing) {
+        amounts = .zeros(hold.parts.count)
         let purse = hold.parts.first { $0.role == .purse }?.asset.currency
         guard quantities != Quantities() else {
             price = hold.prices > 0 ? purse.map { Money(units: 0, $0) } : nil
@@ -35,8 +35,7 @@ struct AdmissionCapture {
         let price = try rates.amount(of: quantities, in: currency)
         counted = Money(units: price, currency)
         let payable = try hold.payable(price, in: currency, for: quantities, at: rates)
-        let (paid, rest) = Capture.pay(payable, from: hold.parts)
-        amounts = paid
+        let rest = Capture.pay(payable, from: hold.parts, into: &amounts)
         return Money(units: payable - rest, currency)
     }
 

@@ -5,81 +5,63 @@ import Kernel
 /// What a request needs, worked out from its rules and the book in force.
 struct AdmissionPlan {
     let rules: KeyRules
+    let terms: AdmissionTerms
     let demand: SpendingDemand
-    let pricing: AdmissionPricing
-    let limits: [RateLimit]
-}
-
-/// By what a request is priced; for its end.
-struct AdmissionPricing: Sendable {
-    let subject: PricedSubject
-    /// Nil where nothing is priced.
-    let table: PriceTable?
-    let rates: ModelRates?
-    /// Versions, 0 for none.
-    let prices: Int
-    let costs: Int
 }
 
 extension AdmissionFlow {
     /// - Throws: `PRICE_MISSING` where a wall or prepaid credit needs a price that is not there, and `QUOTA_EXCEEDED`
     ///   where the figure does not even fit.
     func plan(_ request: AdmissionRequest, _ rules: KeyRules) throws(Problem) -> AdmissionPlan {
-        let subject = books.subject(of: request.deployment, operation: request.operation)
-        let table = books.table(.price, at: request.accepted)
-        let pricing = AdmissionPricing(
-            subject: subject, table: table, rates: table?.rates(for: subject), prices: table?.version ?? 0,
-            costs: books.table(.cost, at: request.accepted)?.version ?? 0)
+        let inForce = books.current
+        let terms = rules.terms(
+            on: AdmissionBasis(
+                deployment: request.deployment, operation: request.operation, books: inForce,
+                table: books.table(.price, at: request.accepted, in: inForce),
+                costs: books.table(.cost, at: request.accepted, in: inForce)?.version ?? 0))
         var demand = SpendingDemand()
-        if !rules.rules.budgets.isEmpty { try addBudgets(of: rules, for: request, pricing, to: &demand) }
-        if table != nil { try addPurse(of: rules, for: request, pricing, to: &demand) }
-        return AdmissionPlan(
-            rules: rules, demand: demand, pricing: pricing, limits: rules.limits(for: request.deployment.names))
+        try addBudgets(of: terms, for: request, to: &demand)
+        if terms.pricing.table != nil { try addPurse(of: rules, terms, for: request, to: &demand) }
+        return AdmissionPlan(rules: rules, terms: terms, demand: demand)
     }
 
     private func addBudgets(
-        of rules: KeyRules, for request: AdmissionRequest, _ pricing: AdmissionPricing, to demand: inout SpendingDemand
+        of terms: AdmissionTerms, for request: AdmissionRequest, to demand: inout SpendingDemand
     ) throws(Problem) {
-        let names = request.deployment.names
-        for bound in rules.hard where bound.binds(names, request.tags) {
+        demand.walls.reserveCapacity(terms.walls.count)
+        for bound in terms.walls where bound.binds(request.tags) {
+            let asset = bound.budget.asset
             // What needs a price counts nothing while there is no book.
-            let most = try ceiling(of: bound.budget.asset, request, pricing) { failure throws(Problem) -> Int64? in
-                guard pricing.table != nil else { return nil }
-                throw .priceMissing(names.own, budget: bound.budget, failure)
+            let most = try ceiling(of: asset, request, terms.pricing) { failure throws(Problem) -> Int64? in
+                guard terms.pricing.table != nil else { return nil }
+                throw .priceMissing(request.deployment.names.own, budget: bound.budget, failure)
             }
             guard let most, most > 0 else { continue }
-            demand.budgets.append(
-                Hold.Part(
-                    role: .budget, account: bound.active.account, escrow: nil, amount: most,
-                    asset: bound.budget.asset))
-            demand.ends.append(bound.active.ends)
-            demand.limits.append(bound.budget.amount)
+            demand.walls.append(
+                SpendingDemand.Wall(
+                    account: bound.active.account, asset: asset, amount: most, ends: bound.active.ends,
+                    limit: bound.budget.amount))
         }
-        demand.walls = demand.budgets.count
-        for bound in rules.soft where bound.binds(names, request.tags) {
-            demand.budgets.append(
+        for bound in terms.counted where bound.binds(request.tags) {
+            demand.counted.append(
                 Hold.Part(
                     role: .budget, account: bound.active.account, escrow: nil, amount: 0, asset: bound.budget.asset))
         }
     }
 
     private func addPurse(
-        of rules: KeyRules, for request: AdmissionRequest, _ pricing: AdmissionPricing, to demand: inout SpendingDemand
+        of rules: KeyRules, _ terms: AdmissionTerms, for request: AdmissionRequest, to demand: inout SpendingDemand
     ) throws(Problem) {
-        guard let rates = pricing.rates else {
+        guard let purse = terms.purse else {
             if rules.isPrepaid { throw .priceMissing(request.deployment.model.text, budget: nil) }
             return
         }
-        let currency = rules.rules.currency ?? rates.currency
-        demand.asset = .money(currency)
+        let asset = Asset.money(purse.currency)
+        demand.asset = asset
         demand.funds = rules.rules.funds
-        if !rules.isPrepaid {
-            demand.receivable =
-                rules.rules.receivables[currency]
-                ?? PlatformAccounts.receivable(of: request.spender.workspace, .money(currency))
-            if demand.funds.isEmpty { return }
-        }
-        let most = try ceiling(of: .money(currency), request, pricing) { failure throws(Problem) -> Int64? in
+        demand.receivable = purse.receivable
+        if purse.receivable != nil, demand.funds.isEmpty { return }
+        let most = try ceiling(of: asset, request, terms.pricing) { failure throws(Problem) -> Int64? in
             if rules.isPrepaid { throw .priceMissing(request.deployment.model.text, budget: nil, failure) }
             return nil
         }

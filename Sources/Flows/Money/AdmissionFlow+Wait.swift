@@ -65,7 +65,7 @@ private final class AdmissionVisit {
         // Again in every round: a budget may have been raised meanwhile, or its period have ended.
         let rules = try await flow.cache.load(request.spender) { [life] in life.note($0) }
         let plan = try flow.plan(request, rules)
-        if let refusal = try await takeRate(plan.limits) { return refusal }
+        if let refusal = try await takeRate(plan.terms.limits) { return refusal }
         let verdict = flow.desk.hold(plan.demand, as: place.number)
         switch line(up: verdict.line(of: plan.demand)) {
         case .unchanged: break

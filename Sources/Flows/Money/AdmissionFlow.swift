@@ -35,9 +35,9 @@ package struct AdmissionFlow: Admission {
     package func needsCap(_ spender: Spender) -> Bool? { cache.rules(for: spender)?.needsCap }
 
     package func admit(_ request: AdmissionRequest) -> AdmissionAnswer {
-        guard books.knows(request.deployment.provider), let rules = cache.rules(for: request.spender) else {
-            return .undecided
-        }
+        guard books.isLoaded, books.hasMet(request.deployment.provider),
+            let rules = cache.rules(for: request.spender)
+        else { return .undecided }
         do throws(Problem) {
             return try admit(request, plan(request, rules))
         } catch {
@@ -54,8 +54,8 @@ package struct AdmissionFlow: Admission {
         case .spent(let account, let shortage): throw plan.spent(account, shortage)
         case .behind, .lacking, .uncovered, .over, .stopped: return .undecided
         }
-        if plan.limits.isEmpty { return .admitted(ticket(plan, spending, place: nil, [])) }
-        switch desk.counters.take(plan.limits, tokens: request.tokens) {
+        if plan.terms.limits.isEmpty { return .admitted(ticket(plan, spending, place: nil, [])) }
+        switch desk.counters.take(plan.terms.limits, tokens: request.tokens) {
         case .taken(let place, let rates): return .admitted(ticket(plan, spending, place: place, rates))
         case .refused(let state, let retryAfter):
             desk.giveBack(spending)
@@ -74,11 +74,16 @@ package struct AdmissionFlow: Admission {
     }
 }
 
-/// What tickets need to end, and what admission counts.
-struct AdmissionDesk: Sendable {
+/// What tickets need to end, and what admission counts. One reference, since every ticket has it.
+final class AdmissionDesk: Sendable {
     let life: NodeLife
     let counters: any Counters
     let metrics = AdmissionMetrics()
+
+    init(life: NodeLife, counters: any Counters) {
+        self.life = life
+        self.counters = counters
+    }
 
     /// A demand that no account guards needs no right to spend, and no lock.
     func hold(_ demand: SpendingDemand, as number: UInt64?) -> SpendingVerdict {
@@ -119,14 +124,14 @@ struct AdmissionMetrics: Sendable {
 extension AdmissionPlan {
     func wall(_ account: AccountID) -> (active: ActiveBudget, needed: Int64)? {
         guard let active = rules.hard.first(where: { $0.active.account == account })?.active,
-            let part = demand.budgets.first(where: { $0.account == account })
+            let part = demand.walls.first(where: { $0.account == account })
         else { return nil }
         return (active, part.amount)
     }
 
     /// What can be set aside without the right to spend: of a workspace that pays afterwards, where no wall binds.
     var owing: SpendingHold? {
-        guard demand.walls == 0, demand.receivable != nil else { return nil }
+        guard demand.walls.isEmpty, demand.receivable != nil else { return nil }
         return SpendingHold(unguarded: demand)
     }
 

@@ -59,7 +59,7 @@ package final class NodeLife: Sendable {
 
     /// Nothing of it was used.
     func giveBack(_ hold: SpendingHold) {
-        end(hold, captured: [Int64](repeating: 0, count: hold.parts.count))
+        end(hold, captured: .zeros(hold.parts.count))
         leave(hold)
     }
 

@@ -11,36 +11,14 @@ package final class PriceBooks: Sendable {
     private static let mostOld = 32
 
     private struct State {
-        /// By the time from which they are in force; of equals the higher version last.
-        var tables = Tables()
+        /// What admission goes by. Replaced as a whole, and never changed.
+        var current = BooksInForce()
         var heads: [PriceBook.Kind: Int]?
         var old: [Version: PriceTable] = [:]
-        var providers: [ProviderID: String] = [:]
         var said: (time: Instant, at: Duration)?
         /// Changes that are known to have been made, and those that were certainly read.
         var changes = 1
         var read = 0
-    }
-
-    /// Asked for every request: by name, and not looked up.
-    private struct Tables {
-        private var price: [PriceTable] = []
-        private var cost: [PriceTable] = []
-
-        subscript(kind: PriceBook.Kind) -> [PriceTable] {
-            get {
-                switch kind {
-                case .price: price
-                case .cost: cost
-                }
-            }
-            set {
-                switch kind {
-                case .price: price = newValue
-                case .cost: cost = newValue
-                }
-            }
-        }
     }
 
     private struct Version: Hashable {
@@ -72,23 +50,18 @@ package final class PriceBooks: Sendable {
     /// - Parameter uptime: of the monotonic clock, when the ledger was asked.
     package func tell(_ time: Instant, at uptime: Duration) { state.withLock { $0.said = (time, uptime) } }
 
-    /// Whether requests to that provider can be priced from memory.
-    func knows(_ provider: ProviderID?) -> Bool {
-        state.withLock { state in
-            guard state.heads != nil else { return false }
-            guard let provider, providers != nil else { return true }
-            return state.providers[provider] != nil
-        }
-    }
+    /// What this node goes by now.
+    var current: BooksInForce { state.withLock { $0.current } }
 
     /// The version that was in force at a time of this node's clock that is not long over. Nil where there was none:
     /// nothing is priced. A clock that was set far back finds the one in force by the ledger's clock: it opens no wall.
-    package func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
-        let tables = state.withLock { $0.tables[kind] }
-        if tables.isEmpty { return nil }
-        if let table = tables.last(where: { $0.effective <= time }) { return table }
+    package func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? { table(kind, at: time, in: current) }
+
+    func table(_ kind: PriceBook.Kind, at time: Instant, in books: BooksInForce) -> PriceTable? {
+        if books.isEmpty(kind) { return nil }
+        if let table = books.table(kind, at: time) { return table }
         let now = now
-        return time < now - Self.memory ? tables.last { $0.effective <= now } : nil
+        return time < now - Self.memory ? books.table(kind, at: now) : nil
     }
 
     /// It must be read from the database first.
@@ -117,7 +90,7 @@ package final class PriceBooks: Sendable {
 
     private func known(_ kind: PriceBook.Kind, _ version: Int) -> PriceTable? {
         state.withLock {
-            $0.tables[kind].first { $0.version == version } ?? $0.old[Version(kind: kind, number: version)]
+            $0.current.table(kind, version: version) ?? $0.old[Version(kind: kind, number: version)]
         }
     }
 
@@ -141,7 +114,7 @@ package final class PriceBooks: Sendable {
         if isKnown { return }
         // By both clocks.
         let since = min(now, clock.now) - Self.memory
-        var tables = Tables()
+        var tables: [PriceBook.Kind: [PriceTable]] = [:]
         for kind in PriceBook.Kind.allCases {
             let books = try await store.current(kind, at: since).sorted {
                 ($0.effective, $0.version) < ($1.effective, $1.version)
@@ -149,14 +122,16 @@ package final class PriceBooks: Sendable {
             // A table that is known has worked out its answers.
             tables[kind] = books.map { known(kind, $0.version) ?? PriceTable($0) }
         }
-        state.withLock { state in
+        state.withLock { [tables] state in
             // Somebody who asked later may have been faster.
             guard heads.allSatisfy({ $1 >= state.heads?[$0] ?? 0 }) else { return }
             for kind in PriceBook.Kind.allCases {
-                for table in state.tables[kind] { state.old[Version(kind: kind, number: table.version)] = table }
+                for table in state.current.tables(kind) {
+                    state.old[Version(kind: kind, number: table.version)] = table
+                }
             }
             if state.old.count > Self.mostOld { state.old.removeAll() }
-            state.tables = tables
+            state.current = BooksInForce(tables, state.current.providers, isLoaded: true)
             state.heads = heads
             state.read = max(state.read, changes)
         }
@@ -166,13 +141,15 @@ package final class PriceBooks: Sendable {
 
     /// The names by which books know providers. One that is gone keeps its name for what is not settled yet.
     package func know(_ providers: [Provider]) {
-        state.withLock { for provider in providers { $0.providers[provider.id] = provider.name } }
+        state.withLock { state in
+            state.current = state.current.naming(providers.map { ($0.id, $0.name) })
+        }
     }
 
-    /// Whether `meet` has nothing to ask.
+    /// Whether `meet` has nothing to ask: requests to that provider can be priced from memory.
     func hasMet(_ provider: ProviderID?) -> Bool {
         guard let provider, providers != nil else { return true }
-        return state.withLock { $0.providers[provider] != nil }
+        return current.providers[provider] != nil
     }
 
     /// For who settles: the name of a provider that this process has not heard of yet, as after a restart.
@@ -181,15 +158,17 @@ package final class PriceBooks: Sendable {
         guard let provider, let providers, !hasMet(provider) else { return }
         know(try await providers.all())
         // One that is gone is asked for once.
-        state.withLock { $0.providers[provider] = $0.providers[provider] ?? provider.description }
+        state.withLock { state in
+            if state.current.providers[provider] != nil { return }
+            state.current = state.current.naming([(provider, provider.description)])
+        }
     }
 
     /// What a request's price is looked up for. Admission and settlement ask the same.
     package func subject(model: String, provider: ProviderID?, operation: Operation) -> PricedSubject {
-        let name = provider.map { id in state.withLock { $0.providers[id] } ?? id.description }
+        let name = provider.map { current.providers[$0] ?? $0.description }
         return PricedSubject(model: model, provider: name, operation: operation.rawValue)
     }
-
     package func subject(of deployment: Deployment, operation: Operation) -> PricedSubject {
         subject(model: deployment.model.text, provider: deployment.provider, operation: operation)
     }

@@ -1,8 +1,13 @@
 import Billing
+import Inference
 import Kernel
+import Synchronization
 
 /// A key's rules, arranged for being asked at every request.
 final class KeyRules: Sendable {
+    /// Some 500 bytes each.
+    private static let mostTerms = 4
+
     let spender: Spender
     let rules: SpendingRules
     /// Walls, and what only counts.
@@ -19,6 +24,8 @@ final class KeyRules: Sendable {
     /// When it must be read anew.
     let until: Duration?
     private let hasModelLimits: Bool
+    /// Of the deployments that it asked last, the latest last.
+    private let terms = Mutex<[AdmissionTerms]>([])
 
     init(spender: Spender, rules: SpendingRules, version: Int64, read: Duration, until: Duration?) {
         self.spender = spender
@@ -39,10 +46,23 @@ final class KeyRules: Sendable {
     func limits(for model: ModelNames) -> [RateLimit] {
         hasModelLimits ? rules.limits.filter { $0.binds(model) } : rules.limits
     }
+
+    /// What its requests to a deployment have in common, from memory while nothing of it has changed.
+    func terms(on basis: AdmissionBasis) -> AdmissionTerms {
+        let known = terms.withLock { terms in terms.last { $0.basis.isIdentical(to: basis) } }
+        if let known { return known }
+        let made = AdmissionTerms(of: self, on: basis)
+        terms.withLock { terms in
+            terms.removeAll { $0.basis.isAbout(basis.deployment, basis.operation) }
+            if terms.count >= Self.mostTerms { terms.removeFirst() }
+            terms.append(made)
+        }
+        return made
+    }
 }
 
-/// A budget with its pattern of models read.
-struct BoundBudget: Sendable {
+/// A budget with its pattern of models read. One reference: every request looks at those that bind it.
+final class BoundBudget: Sendable {
     let active: ActiveBudget
     private let model: Model
 
@@ -64,14 +84,15 @@ struct BoundBudget: Sendable {
 
     var budget: Budget { active.budget }
 
-    func binds(_ names: ModelNames, _ tags: [String]) -> Bool {
+    func binds(_ names: ModelNames) -> Bool {
         switch model {
-        case .all: break
-        case .named(let model): guard names.contains(where: { $0 == model }) else { return false }
-        case .beginning(let beginning): guard names.contains(where: { $0.hasPrefix(beginning) }) else { return false }
+        case .all: true
+        case .named(let model): names.contains { $0 == model }
+        case .beginning(let beginning): names.contains { $0.hasPrefix(beginning) }
         }
-        return budget.scope.tag.map(tags.contains) ?? true
     }
+
+    func binds(_ tags: [String]) -> Bool { budget.scope.tag.map(tags.contains) ?? true }
 
     /// What an answer's length does not change has an upper bound without a cap.
     var isCappedByOutput: Bool {

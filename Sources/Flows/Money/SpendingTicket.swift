@@ -23,8 +23,8 @@ final class SpendingTicket: AdmissionTicket {
     init(
         _ plan: AdmissionPlan, _ spending: SpendingHold, place: RateTicket?, rates: [RateState], desk: AdmissionDesk
     ) {
-        pricing = plan.pricing
-        hold = Hold(prices: plan.pricing.prices, costs: plan.pricing.costs, parts: spending.parts)
+        pricing = plan.terms.pricing
+        hold = Hold(prices: pricing.prices, costs: pricing.costs, parts: spending.parts)
         self.spending = spending
         left = Mutex(spending.remaining)
         self.place = place
@@ -50,7 +50,7 @@ final class SpendingTicket: AdmissionTicket {
 
     func end(with record: UsageRecord) -> Money? {
         guard leaveRunning(for: Self.ended) else { return nil }
-        let capture = AdmissionCapture(of: record, from: hold, pricing)
+        let capture = AdmissionCapture(of: ChargeRules.charged(record), from: hold, pricing)
         desk.life.end(spending, captured: capture.amounts)
         left.withLock { $0 = spending.remaining(after: capture.amounts) }
         if let place {
