@@ -1,39 +1,49 @@
 import Kernel
 
-/// Writes little-endian values into a buffer that its owner uses again and again.
-struct ByteWriter {
-    private var storage: [UInt8]
+/// Writes little-endian values into memory that its owner uses again and again. A record has some fifty of them: an
+/// array would look for each whether it is its own.
+// SAFETY: it belongs to one owner, who uses it behind a lock or alone.
+final class ByteWriter: @unchecked Sendable {
+    private var memory: UnsafeMutableRawBufferPointer
     private(set) var count = 0
 
-    init(capacity: Int = 4096) { storage = Array(repeating: 0, count: capacity) }
+    init(capacity: Int = 4096) { memory = Self.allocate(capacity) }
 
-    /// What was written, as a copy.
-    var bytes: [UInt8] { Array(storage[..<count]) }
+    deinit { memory.deallocate() }
 
-    func withBytes<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
-        storage.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    private static func allocate(_ capacity: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
     }
 
-    mutating func removeAll() { count = 0 }
+    /// What was written, as a copy.
+    var bytes: [UInt8] { withBytes { Array($0) } }
 
-    mutating func integer<T: FixedWidthInteger>(_ value: T) {
+    func withBytes<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
+        body(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+    }
+
+    func removeAll() { count = 0 }
+
+    @inline(__always)
+    func integer<T: FixedWidthInteger>(_ value: T) {
         reserve(MemoryLayout<T>.size)
-        replace(at: count, with: value)
+        memory.storeBytes(of: value.littleEndian, toByteOffset: count, as: T.self)
         count += MemoryLayout<T>.size
     }
 
     /// Overwrites a value written before.
-    mutating func replace<T: FixedWidthInteger>(at offset: Int, with value: T) {
-        storage.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) }
+    func replace<T: FixedWidthInteger>(at offset: Int, with value: T) {
+        precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)
+        memory.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
     }
 
-    mutating func id<Kind: IDKind>(_ id: ID<Kind>) {
+    func id<Kind: IDKind>(_ id: ID<Kind>) {
         integer(id.ulid.high)
         integer(id.ulid.low)
     }
 
     /// - Parameter limit: bytes kept; what is longer is cut before the character that passes it.
-    mutating func text(_ text: String, limit: Int) {
+    func text(_ text: String, limit: Int) {
         var text = text
         text.withUTF8 { utf8 in
             var kept = min(utf8.count, limit)
@@ -44,19 +54,24 @@ struct ByteWriter {
         }
     }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    func append(_ bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty else { return }
         reserve(bytes.count)
-        let offset = count
-        storage.withUnsafeMutableBytes {
-            UnsafeMutableRawBufferPointer(rebasing: $0[offset...]).copyMemory(from: bytes)
-        }
+        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
         count += bytes.count
     }
 
-    private mutating func reserve(_ size: Int) {
-        guard storage.count - count < size else { return }
-        storage.append(contentsOf: repeatElement(0, count: max(storage.count, size)))
+    @inline(__always)
+    private func reserve(_ size: Int) {
+        if memory.count - count < size { grow(by: size) }
+    }
+
+    @inline(never)
+    private func grow(by size: Int) {
+        let larger = Self.allocate(memory.count + max(memory.count, size))
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<count]))
+        memory.deallocate()
+        memory = larger
     }
 }
 

@@ -208,7 +208,7 @@ import Testing
     func firstFormat() async throws {
         let bench = try JournalBench()
         try bench.open(writer: .stepped).close()
-        var bytes = ByteWriter()
+        let bytes = ByteWriter()
         Array("VOLJ".utf8).withUnsafeBytes { bytes.append($0) }
         bytes.integer(UInt16(1))
         bytes.integer(UInt16(0))

@@ -11,8 +11,8 @@ extension Exchange {
         upstreamHeaders = headers
         upstreamStatus = status
         wait(atMost: core.limits.firstByteTimeout)
-        let type = headers.first(name: "content-type")?.lowercased() ?? ""
         if status == 200, facts.isStream {
+            let type = headers.first(name: "content-type")?.lowercased() ?? ""
             guard type.hasPrefix("text/event-stream") else {
                 return callFailed(
                     .broken, invalid("it is no event stream", ["content_type": "\(InferenceFlow.printable(type))"]))

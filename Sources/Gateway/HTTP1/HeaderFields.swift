@@ -96,8 +96,9 @@ package struct HeaderFields: Sendable, Equatable {
 
     /// - Parameter body: gets each value; says whether to go on.
     private func search(for name: String, _ body: (UnsafeRawBufferPointer) -> Bool) {
-        var name = name
-        name.withUTF8 { search(for: UnsafeRawBufferPointer($0), body) }
+        // Without a copy, which a name that has its bytes in one place does not need.
+        let isDone: Void? = name.utf8.withContiguousStorageIfAvailable { search(for: UnsafeRawBufferPointer($0), body) }
+        if isDone == nil { Array(name.utf8).withUnsafeBytes { search(for: $0, body) } }
     }
 
     private func search(for name: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Bool) {

@@ -25,16 +25,31 @@ package struct RequestBounds: Sendable {
     /// What an answer without a cap likely has, for limits of tokens per minute.
     private static let likelyOutput = 512
 
-    private let facts: RequestFacts
     private let operation: Operation
     private let deployment: Deployment?
     private let contextLimit: Int?
     /// Bytes of the body without its images.
     private let textBytes: Int
+    // Of the facts what is asked for, since each text and set among them would be one more thing to hold.
+    private let caps: [RequestFacts.Cap]
+    private let outputCap: Int?
+    private let countedInput: Int?
+    private let choices: Int
+    private let prompts: Int
+    private let images: Int
+    private let offersTools: Bool
+    private let hasUnseenParts: Bool
 
     /// - Parameter deployment: nil while none is chosen; what it bounds is not bounded then.
     package init(_ facts: RequestFacts, bytes: Int, operation: Operation, deployment: Deployment?) {
-        self.facts = facts
+        caps = facts.caps
+        outputCap = facts.outputCap
+        countedInput = facts.countedInput
+        choices = facts.choices
+        prompts = facts.prompts
+        images = facts.images
+        offersTools = facts.offersTools
+        hasUnseenParts = facts.hasUnseenParts
         self.operation = operation
         self.deployment = deployment
         contextLimit = deployment?.contextLimit
@@ -43,47 +58,47 @@ package struct RequestBounds: Sendable {
 
     /// No token has less than a byte, so that bytes bound the prompt; a known context does too.
     private var input: Int {
-        let frame = facts.offersTools ? Self.template : 0
-        let byBytes = facts.hasUnseenParts ? Self.unbounded : textBytes + frame
-        let byContext = contextLimit.map { Self.product($0, facts.prompts) } ?? byBytes
-        return min(byBytes, byContext) + Self.product(facts.images, Self.tokensOfImage)
+        let frame = offersTools ? Self.template : 0
+        let byBytes = hasUnseenParts ? Self.unbounded : textBytes + frame
+        let byContext = contextLimit.map { Self.product($0, prompts) } ?? byBytes
+        return min(byBytes, byContext) + Self.product(images, Self.tokensOfImage)
     }
 
     /// No tokenizer has fewer for a text that somebody wrote: it would need words of eight bytes throughout.
-    package var leastInput: Int { facts.countedInput ?? textBytes / 8 }
+    package var leastInput: Int { countedInput ?? textBytes / 8 }
 
     /// Whether it is open if the prompt fits into a context. Few texts have more tokens than half their bytes.
     package func mayExceed(_ limit: Int) -> Bool {
-        let most = textBytes / 2 + Self.product(facts.images, Self.likelyTokensOfImage)
-        return facts.countedInput == nil && most > limit && leastInput <= limit
+        let most = textBytes / 2 + Self.product(images, Self.likelyTokensOfImage)
+        return countedInput == nil && most > limit && leastInput <= limit
     }
 
     /// What an answer likely has.
     package var expectedOutput: Int {
-        output(each: min(facts.outputCap ?? Self.likelyOutput, Self.likelyOutput))
+        output(each: min(outputCap ?? Self.likelyOutput, Self.likelyOutput))
     }
 
     /// About four bytes a token in the languages that models are trained on most.
     package var likelyInput: Int {
-        if let counted = facts.countedInput { return counted }
-        let likely = textBytes / 4 + Self.product(facts.images, Self.likelyTokensOfImage)
-        return contextLimit.map { min(likely, Self.product($0, facts.prompts)) } ?? likely
+        if let counted = countedInput { return counted }
+        let likely = textBytes / 4 + Self.product(images, Self.likelyTokensOfImage)
+        return contextLimit.map { min(likely, Self.product($0, prompts)) } ?? likely
     }
 
     /// What a request must be given so that its answer has an upper bound; nil where its caller's own cap is one.
     /// - Parameter fallback: the cap where the caller named none: `GatewayLimits.defaultOutputCap`.
     package func cap(_ fallback: Int) -> OutputCap? {
         if operation == .embeddings { return nil }
-        let isKept = facts.caps.contains { $0.tokens != nil && obeyed.contains($0.name) }
-        if isKept, !facts.caps.contains(where: { $0.tokens == nil }) { return nil }
+        let isKept = caps.contains { $0.tokens != nil && obeyed.contains($0.name) }
+        if isKept, !caps.contains(where: { $0.tokens == nil }) { return nil }
         // An idle one of that name is filled in.
-        let isThere = facts.caps.contains { obeyed.contains($0.name) }
-        return OutputCap(tokens: facts.outputCap ?? room(for: fallback), added: isThere ? nil : obeyed[0])
+        let isThere = caps.contains { obeyed.contains($0.name) }
+        return OutputCap(tokens: outputCap ?? room(for: fallback), added: isThere ? nil : obeyed[0])
     }
 
     /// What an answer is capped at where its request goes out in another dialect, which may not go without a cap.
     /// - Parameter fallback: as for `cap`.
-    package func translatedCap(_ fallback: Int) -> Int { facts.outputCap ?? room(for: fallback) }
+    package func translatedCap(_ fallback: Int) -> Int { outputCap ?? room(for: fallback) }
 
     /// The member by which the deployment takes its cap.
     package var capName: RequestFacts.CapName { obeyed[0] }
@@ -91,7 +106,7 @@ package struct RequestBounds: Sendable {
     /// Some runtimes refuse a cap for which the context has no room beside the prompt.
     private func room(for fallback: Int) -> Int {
         guard let context = contextLimit else { return fallback }
-        let room = context - textBytes / 2 - Self.template - Self.product(facts.images, Self.likelyTokensOfImage)
+        let room = context - textBytes / 2 - Self.template - Self.product(images, Self.likelyTokensOfImage)
         return max(min(Self.template, context), min(fallback, room))
     }
 
@@ -116,23 +131,23 @@ package struct RequestBounds: Sendable {
         var ceiling = Quantities()
         ceiling.requests = 1
         ceiling.input = Int64(input)
-        ceiling.output = Int64(output(each: facts.outputCap ?? cap?.tokens ?? Self.unbounded))
+        ceiling.output = Int64(output(each: outputCap ?? cap?.tokens ?? Self.unbounded))
         return ceiling
     }
 
     /// What it takes from a limit of tokens per minute until the actual is known.
     package func estimate(cap: OutputCap?) -> Int64 {
-        let each = facts.outputCap ?? min(cap?.tokens ?? Self.likelyOutput, Self.likelyOutput)
+        let each = outputCap ?? min(cap?.tokens ?? Self.likelyOutput, Self.likelyOutput)
         return Int64(likelyInput + output(each: each))
     }
 
     /// What was seen of an answer, counted: no more than its caller's cap lets a model make.
-    package func likelyOutput(seen: Int) -> Int { min(seen, output(each: facts.outputCap ?? Self.unbounded)) }
+    package func likelyOutput(seen: Int) -> Int { min(seen, output(each: outputCap ?? Self.unbounded)) }
 
     private func output(each: Int) -> Int {
         guard operation != .embeddings else { return 0 }
         let bound = min(each, contextLimit ?? each)
-        return Self.product(Self.product(bound, facts.choices), facts.prompts)
+        return Self.product(Self.product(bound, choices), prompts)
     }
 
     private static func product(_ left: Int, _ right: Int) -> Int {
