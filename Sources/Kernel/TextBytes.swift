@@ -1,16 +1,21 @@
 /// Text in the making, in UTF-8: what is put goes behind what is there, and nothing is made into a `String` first. For
-/// what every request writes: its line in the log, and the fields of its answer.
-package struct TextBytes: Sendable {
+/// what every request writes: its line in the log.
+///
+/// In plain memory: an array of that size would look its own type up, which takes longer than to write the text.
+// SAFETY: not copyable, and so the only one who knows the memory.
+package struct TextBytes: ~Copyable, @unchecked Sendable {
     @usableFromInline
-    var storage: [UInt8]
+    var memory: UnsafeMutableBufferPointer<UInt8>
     /// Of what was put.
     @usableFromInline
     package internal(set) var count = 0
 
-    package init(capacity: Int) { storage = .zeros(capacity) }
+    package init(capacity: Int) { memory = .allocate(capacity: capacity) }
+
+    deinit { memory.deallocate() }
 
     package func withBytes<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
-        storage.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count]))
     }
 
     package mutating func put(_ text: StaticString) {
@@ -24,16 +29,13 @@ package struct TextBytes: Sendable {
 
     package mutating func put(_ byte: UInt8) {
         reserve(1)
-        storage[count] = byte
+        memory[count] = byte
         count += 1
     }
 
     package mutating func put(_ bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count)
-        let place = count
-        storage.withUnsafeMutableBytes {
-            UnsafeMutableRawBufferPointer(rebasing: $0[place...]).copyMemory(from: bytes)
-        }
+        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory)[count...]).copyMemory(from: bytes)
         count += bytes.count
     }
 
@@ -41,16 +43,21 @@ package struct TextBytes: Sendable {
     @inlinable @inline(__always)
     package mutating func put(most: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
         reserve(most)
-        let place = count
-        count += storage.withUnsafeMutableBufferPointer {
-            body(UnsafeMutableBufferPointer(rebasing: $0[place..<place + most]))
-        }
+        count += body(UnsafeMutableBufferPointer(rebasing: memory[count..<count + most]))
     }
 
     @inlinable
     mutating func reserve(_ more: Int) {
-        guard storage.count - count < more else { return }
-        storage.append(contentsOf: repeatElement(0, count: max(storage.count, more)))
+        if memory.count - count < more { grow(by: more) }
+    }
+
+    @usableFromInline
+    mutating func grow(by more: Int) {
+        let larger = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: memory.count + max(memory.count, more))
+        UnsafeMutableRawBufferPointer(larger).copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count]))
+        memory.deallocate()
+        memory = larger
     }
 }
 

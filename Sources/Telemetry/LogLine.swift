@@ -2,10 +2,10 @@ package import Kernel
 
 /// One line of the log in the making, in UTF-8. Every request has one: what stands in it is written where it belongs,
 /// and not described, sorted and joined first.
-package struct LogLine: Sendable {
+package struct LogLine: ~Copyable, Sendable {
     private static let maximumValue = 4096
 
-    private var bytes = TextBytes(capacity: 512)
+    private var bytes = TextBytes(capacity: 768)
     let format: LogFormat
 
     /// - Parameters:

@@ -19,8 +19,10 @@ package struct StreamFilter: Sendable {
     }
 
     private let wantsUsage: Bool
-    /// The name that the client sees, as a JSON string; empty leaves the upstream's.
-    private let name: [UInt8]
+    /// The name that the client sees; empty leaves the upstream's.
+    private let name: String
+    /// The same as a JSON string, for the events of a stream: made when the first one needs it.
+    private var quotedName: [UInt8] = []
     private var splitter = EventSplitter()
     private var hasBegun = false
     package private(set) var tally = AnswerTally()
@@ -35,7 +37,7 @@ package struct StreamFilter: Sendable {
     /// - Parameter model: the name that the client sees; nil leaves the upstream's.
     package init(wantsUsage: Bool, model: String?) {
         self.wantsUsage = wantsUsage
-        name = model.map { JSONString.quoted($0) } ?? []
+        name = model ?? ""
     }
 
     /// Takes what a whole answer, one that is no stream, says of itself.
@@ -59,9 +61,7 @@ package struct StreamFilter: Sendable {
         guard let answer else { throw .notJSON }
         guard !answer.hasError else { throw .upstreamError }
         guard !name.isEmpty, let span = answer.modelSpan else { return bytes }
-        var result = allocator.buffer(capacity: bytes.readableBytes + name.count)
-        bytes.withUnsafeReadableBytes { apply(Edits(name: span), to: $0, into: &result) }
-        return result
+        return bytes.replacing(span, by: name, allocator: allocator)
     }
 
     /// Takes bytes as they came, and appends to `output` what may go to the client now.
@@ -143,12 +143,14 @@ package struct StreamFilter: Sendable {
         return edits.name == nil && edits.removed == nil ? .pass : .edit(edits.moved(by: data.lowerBound))
     }
 
-    private func apply(_ edits: Edits, to bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
+    private mutating func apply(_ edits: Edits, to bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
+        if quotedName.isEmpty, edits.name != nil { quotedName = JSONString.quoted(name) }
+        let quotedName = quotedName
         var done = 0
         func put(_ edit: Range<Int>?) {
             guard let edit else { return }
             output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[done..<edit.lowerBound]))
-            if edit == edits.name { output.writeBytes(name) }
+            if edit == edits.name { output.writeBytes(quotedName) }
             done = edit.upperBound
         }
         let (first, second) = edits.inOrder
@@ -162,9 +164,11 @@ extension ByteBuffer {
     /// The same bytes with a JSON string in the place of some of them.
     func replacing(_ span: Range<Int>, by text: String, allocator: ByteBufferAllocator) -> ByteBuffer {
         var result = allocator.buffer(capacity: readableBytes + text.utf8.count + 2)
-        result.writeBytes(readableBytesView.prefix(span.lowerBound))
-        result.writeJSONString(text)
-        result.writeBytes(readableBytesView.dropFirst(span.upperBound))
+        withUnsafeReadableBytes { bytes in
+            result.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<span.lowerBound]))
+            result.writeJSONString(text)
+            result.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[span.upperBound...]))
+        }
         return result
     }
 }

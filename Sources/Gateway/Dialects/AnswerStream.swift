@@ -36,7 +36,7 @@ package struct AnswerStream: Sendable {
         case responses(EventStream<ResponsesReader>)
         case chatFromMessages(EventStream<ChatFromMessagesReader>)
         case messagesFromChat(EventStream<MessagesFromChatReader>)
-        /// While the other ones' content is at work.
+        /// Before there is one, and while the other ones' content is at work.
         case taken
     }
 
@@ -46,6 +46,9 @@ package struct AnswerStream: Sendable {
     package private(set) var isComplete = false
 
     package typealias Fault = StreamFilter.Fault
+
+    /// Of an answer that nobody was asked for yet.
+    init() { path = .taken }
 
     /// - Parameter operation: what the client asked for.
     package init(operation: Operation, wire: WireProtocol, form: AnswerForm) {

@@ -126,9 +126,7 @@ final class Exchange {
     var attempts: [Attempt] = []
     var upstreamStatus = 0
     var upstreamHeaders = HeaderFields()
-    var filter = AnswerStream(
-        operation: .chat, wire: .openAI,
-        form: AnswerForm(wantsUsage: true, shownModel: nil, created: 0, fallbackID: ""))
+    var filter = AnswerStream()
     /// Members of the request that its translation left out.
     var leftOut: [String] = []
     var firstByteAt: Duration?

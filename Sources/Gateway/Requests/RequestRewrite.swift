@@ -18,12 +18,12 @@ package enum RequestRewrite {
         if upstreamModel != facts.model {
             var name = allocator.buffer(capacity: upstreamModel.utf8.count + 2)
             name.writeJSONString(upstreamModel)
-            edits.append(Edit(span: facts.modelSpan, text: name))
+            edits = [Edit(span: facts.modelSpan, text: name)]
         }
         if facts.isStream, !facts.wantsUsage { edits.append(usageEdit(facts)) }
         if let cap { edits += capEdits(cap, facts) }
         guard !edits.isEmpty else { return body }
-        edits.sort { $0.span.lowerBound < $1.span.lowerBound }
+        if edits.count > 1 { edits.sort { $0.span.lowerBound < $1.span.lowerBound } }
         return apply(edits, to: body, allocator: allocator)
     }
 
