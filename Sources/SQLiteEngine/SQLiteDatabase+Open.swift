@@ -18,6 +18,12 @@ extension SQLiteDatabase {
         case virtual
     }
 
+    /// Of a new database; one that is there keeps its own. Batches write whole pages: of larger ones it takes fewer
+    /// calls, and still larger ones would carry along more that has not changed.
+    private static let pageSize = 8192
+    /// Bytes of the write-ahead log after which it is copied to the database.
+    private static let longestLog = 16 << 20
+
     /// Opens the file, and creates it with mode 0600 when it is missing; its folder must exist.
     /// - Parameter threads: where bodies run; nil for threads of the database's own: one that writes and
     ///   `limits.readers` that read.
@@ -35,8 +41,10 @@ extension SQLiteDatabase {
                 // What a body may have to undo is kept for its savepoint: in memory, and not in a file that is made,
                 // written and removed for each body that changes more than a few pages. It is as large as those pages.
                 try db.execute(sql: "PRAGMA temp_store = MEMORY")
-                // In pages: 16 MiB. A page that many transactions write is copied to the database less often.
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+                // In pages. A page that many transactions write is copied to the database less often.
+                let pageSize = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? Self.pageSize
+                let pages = Self.longestLog / pageSize
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = \(pages)")
                 // A process that was killed at COMMIT may have left a transaction that can be read and is not on the
                 // disk yet. Whoever finds its row there would rely on it, so it is synced before anybody looks.
                 _ = try GRDB.Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")
@@ -57,6 +65,8 @@ extension SQLiteDatabase {
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(limits.lockWait.seconds)
         configuration.maximumReaderCount = limits.readers
+        // Before the first page is written.
+        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA page_size = \(Self.pageSize)") }
         return configuration
     }
 

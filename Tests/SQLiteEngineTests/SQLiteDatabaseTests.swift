@@ -31,6 +31,34 @@ import Testing
         try tx.run("INSERT INTO thing (id, name) VALUES ($1, $2)", [id, "name \(id)"])
     }
 
+    /// An empty database with pages of 4 KiB, as SQLite makes it.
+    /// Source: https://www.sqlite.org/fileformat2.html#the_database_header
+    private func makeOldFile() throws {
+        var page = [UInt8]("SQLite format 3\0".utf8) + [0x10, 0, 1, 1, 0, 64, 32, 32]
+        for number in [1, 1, 0, 0, 0, 4, 0, 0, 1, 0, 0, 0] as [UInt8] { page += [0, 0, 0, number] }
+        page += Array(repeating: 0, count: 92 - page.count) + [0, 0, 0, 1, 0, 0x2E, 0x63, 0]
+        // A leaf without cells, whose content begins at the page's end.
+        page += [0x0D, 0, 0, 0, 0, 0x10, 0, 0]
+        page += Array(repeating: 0, count: 4096 - page.count)
+        try Data(page).write(to: URL(fileURLWithPath: folder.path("volery.db")))
+    }
+
+    @Test(
+        "a new database has pages of 8 KiB, one that is there keeps its own, and the log is as long for both",
+        arguments: [(false, 8192), (true, 4096)])
+    func pages(isOld: Bool, size: Int) async throws {
+        if isOld { try makeOldFile() }
+        let database = try await open()
+        let found = try await database.write(.system) { tx in
+            try add(1, tx)
+            let pageSize = try tx.row("PRAGMA page_size")?.value("page_size", as: Int.self)
+            return (pageSize, try tx.row("PRAGMA wal_autocheckpoint")?.value("wal_autocheckpoint", as: Int.self))
+        }
+        #expect(found.0 == size && found.1 == (16 << 20) / size)
+        #expect(try await count(database) == 1)
+        try await database.close()
+    }
+
     @Test("values come back as they went in, and what is quoted is no placeholder")
     func values() async throws {
         let database = try await open()
