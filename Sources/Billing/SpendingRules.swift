@@ -13,6 +13,13 @@ package struct Spender: Sendable, Hashable {
         self.key = key
         self.user = user
     }
+
+    /// The key first, since the others seldom differ where it does not.
+    @inlinable
+    package static func == (left: Spender, right: Spender) -> Bool {
+        left.key == right.key && left.workspace == right.workspace && left.tenant == right.tenant
+            && left.user?.ulid == right.user?.ulid
+    }
 }
 
 /// An account that pays for requests while it lasts.

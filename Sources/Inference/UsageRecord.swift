@@ -9,6 +9,26 @@ package enum Operation: String, Sendable, Codable, CaseIterable {
     case responses
 }
 
+extension Operation {
+    /// Its place among the cases: told apart and hashed by it, as `Currency` is.
+    @inlinable
+    package var place: Int {
+        switch self {
+        case .chat: 0
+        case .completions: 1
+        case .embeddings: 2
+        case .messages: 3
+        case .responses: 4
+        }
+    }
+
+    @inlinable
+    package static func == (left: Operation, right: Operation) -> Bool { left.place == right.place }
+
+    @inlinable
+    package func hash(into hasher: inout Hasher) { hasher.combine(place) }
+}
+
 /// How a request ended.
 package enum RequestStatus: String, Sendable, Codable, CaseIterable {
     /// The whole answer was handed to the client's connection.

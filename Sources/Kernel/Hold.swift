@@ -7,6 +7,14 @@ package struct Hold: Hashable, Sendable {
         case purse = 1
         /// Counts against a budget or quota, beside what is paid.
         case budget = 2
+
+        @inlinable
+        package static func == (left: Role, right: Role) -> Bool {
+            switch (left, right) {
+            case (.purse, .purse), (.budget, .budget): true
+            case (.purse, .budget), (.budget, .purse): false
+            }
+        }
     }
 
     package struct Part: Hashable, Sendable {
@@ -25,6 +33,19 @@ package struct Hold: Hashable, Sendable {
             self.amount = amount
             self.asset = asset
         }
+
+        /// Open to the optimizer, as `==` is not: every part of every request is asked.
+        @inlinable
+        package var isPurse: Bool {
+            switch role {
+            case .purse: true
+            case .budget: false
+            }
+        }
+
+        /// Counts against a budget, of which the amount was set aside.
+        @inlinable
+        package var isWall: Bool { !isPurse && escrow != nil }
     }
 
     /// The versions of the two books in force when the request was accepted; 0 where there was none.

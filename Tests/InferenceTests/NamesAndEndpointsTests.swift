@@ -4,6 +4,15 @@ import Kernel
 import Testing
 
 @Suite struct NamesAndEndpointsTests {
+    @Test("an operation is equal to itself alone, and is found again")
+    func operations() {
+        #expect(Operation.allCases.map(\.place) == Array(Operation.allCases.indices))
+        let table = Dictionary(uniqueKeysWithValues: Operation.allCases.map { ($0, $0.rawValue) })
+        for operation in Operation.allCases {
+            #expect(Operation.allCases.filter { $0 == operation }.count == 1 && table[operation] == operation.rawValue)
+        }
+    }
+
     @Test(
         "model names that people use are names",
         arguments: [

@@ -4,6 +4,17 @@ import TestKit
 import Testing
 
 @Suite struct MoneyTests {
+    @Test("a currency and a part's role are equal to themselves alone, and are found again")
+    func tellingApart() {
+        for (place, currency) in Currency.allCases.enumerated() {
+            #expect(currency.place == place)
+            #expect(Currency.allCases.filter { $0 == currency }.count == 1)
+        }
+        let table = Dictionary(uniqueKeysWithValues: Currency.allCases.map { ($0, $0.rawValue) })
+        #expect(Currency.allCases.allSatisfy { table[$0] == $0.rawValue })
+        #expect(Hold.Role.allCases.allSatisfy { role in Hold.Role.allCases.filter { $0 == role } == [role] })
+    }
+
     @Test(
         "decimals are read exactly",
         arguments: [

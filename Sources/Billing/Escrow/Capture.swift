@@ -16,7 +16,7 @@ package enum Capture {
     /// - Returns: what no part pays.
     package static func pay(_ price: Int64, from parts: [Hold.Part], into amounts: inout [Int64]) -> Int64 {
         var rest = max(0, price)
-        for (place, part) in parts.enumerated() where part.role == .purse {
+        for (place, part) in parts.enumerated() where part.isPurse {
             let amount = pay(rest, from: part)
             amounts[place] = amount
             rest -= amount

@@ -34,7 +34,7 @@ package struct SpendingHold: Sendable, Hashable {
         guard let smallest = sight.smallest else { return nil }
         var units = smallest.units
         for (part, captured) in zip(parts, captured) where part.escrow != nil {
-            let isSeen = if let wall = sight.wall { wall == part.account } else { part.role == .purse }
+            let isSeen = if let wall = sight.wall { wall == part.account } else { part.isPurse }
             if isSeen { units = saturating(units, part.amount - captured) }
         }
         return Amount(units: units, smallest.asset)

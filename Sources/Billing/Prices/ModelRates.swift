@@ -44,11 +44,12 @@ package struct ModelRates: Sendable {
         for group in Self.groups {
             let quantity = group.quantity(in: quantities)
             guard quantity > 0 else { continue }
-            let first = try sheet.dearest(of: group.first, quantity, prompt: prompt)
-            let second = try group.second.map { meter throws(PricingFailure) in
-                try sheet.dearest(of: meter, quantity, prompt: prompt)
+            var dearest = try sheet.dearest(of: group.first, quantity, prompt: prompt)
+            // Without a price of its own it has the first one's.
+            if let second = group.second, !sheet.rates[second.place].isEmpty {
+                dearest = max(dearest, try sheet.dearest(of: second, quantity, prompt: prompt))
             }
-            numerator = try sum(numerator, max(first, second ?? 0))
+            numerator = try sum(numerator, dearest)
         }
         return try sheets.converted(numerator, of: sheet, from: sheet.currency, to: currency).roundedUp()
     }

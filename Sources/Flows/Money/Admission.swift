@@ -51,8 +51,8 @@ package protocol AdmissionTicket: AnyObject, Sendable {
     func end(_ record: UsageRecord?) -> Money?
     /// The same for what was begun, without a record that might not be there: that would be copied.
     func end(with record: UsageRecord) -> Money?
-    /// The record that `end` got was noted in the journal. Until then, or until the ticket is gone, what was set aside is
-    /// not taken for settled.
+    /// The record that `end` got was noted in the journal. Until then, or until the ticket is gone, what was set aside
+    /// is not taken for settled.
     func close()
 }
 

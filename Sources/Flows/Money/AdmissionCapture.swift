@@ -15,7 +15,7 @@ struct AdmissionCapture {
     /// - Parameter quantities: what is charged of the request's record, as `ChargeRules` says.
     init(of quantities: Quantities, from hold: Hold, _ pricing: AdmissionPricing) {
         amounts = .zeros(hold.parts.count)
-        let purse = hold.parts.first { $0.role == .purse }?.asset.currency
+        let purse = hold.parts.first(where: \.isPurse)?.asset.currency
         guard quantities != Quantities() else {
             price = hold.prices > 0 ? purse.map { Money(units: 0, $0) } : nil
             return
@@ -23,7 +23,7 @@ struct AdmissionCapture {
         if hold.prices > 0, let rates = pricing.rates {
             price = try? charge(quantities, hold, rates, in: purse ?? rates.currency)
         }
-        for (place, part) in hold.parts.enumerated() where part.role == .budget && part.escrow != nil {
+        for (place, part) in hold.parts.enumerated() where part.isWall {
             guard let quantity = quantity(of: part.asset, quantities, pricing) else { continue }
             amounts[place] = Capture.count(quantity, in: part)
         }

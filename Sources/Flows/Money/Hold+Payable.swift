@@ -9,7 +9,7 @@ extension Hold {
         _ price: Int64, in own: Currency? = nil, for quantities: Quantities, at rates: ModelRates
     ) throws(PricingFailure) -> Int64 {
         var payable = price
-        for part in parts where part.role == .budget && part.escrow != nil {
+        for part in parts where part.isWall {
             guard let currency = part.asset.currency else { continue }
             let counted = currency == own ? price : try rates.amount(of: quantities, in: currency)
             let held = max(0, part.amount)

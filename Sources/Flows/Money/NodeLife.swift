@@ -49,7 +49,7 @@ package final class NodeLife: Sendable {
 
     /// What was not captured can be spent again.
     func end(_ hold: SpendingHold, captured: [Int64]) {
-        if hold.life != nil { ring(change { book, _ in book.end(hold, captured: captured) }) }
+        if hold.life != nil { ring(state.withLock { $0.book.end(hold, captured: captured) }) }
     }
 
     /// Nothing more of it will be captured.

@@ -91,7 +91,7 @@ struct SettlementRules {
 
     /// - Returns: what the tenant pays; nil for a request that costs nothing whatever its price.
     private mutating func charge(at rates: ModelRates?) throws(PricingFailure) -> Money? {
-        let purse = hold.parts.first { $0.role == .purse }?.asset.currency
+        let purse = hold.parts.first { $0.isPurse }?.asset.currency
         guard quantities != Quantities() else { return purse.map { Money(units: 0, $0) } }
         guard let rates else { throw .unpriced(.requests) }
         let currency = purse ?? rates.currency
@@ -100,7 +100,7 @@ struct SettlementRules {
         let payable = try hold.payable(price, in: currency, for: quantities, at: rates)
         let revenue = PlatformAccounts.id(.revenue, .money(currency))
         var rest = max(0, payable)
-        for (place, part) in hold.parts.enumerated() where part.role == .purse {
+        for (place, part) in hold.parts.enumerated() where part.isPurse {
             let amount = Capture.pay(rest, from: part)
             rest -= amount
             if amount > 0 { post(amount, of: part, Self.charges[place], .charge, to: revenue) }
@@ -119,7 +119,7 @@ struct SettlementRules {
 
     private mutating func count(at rates: ModelRates?) {
         guard quantities != Quantities() else { return }
-        for (place, part) in hold.parts.enumerated() where part.role == .budget {
+        for (place, part) in hold.parts.enumerated() where !part.isPurse {
             guard let quantity = quantity(of: part.asset, at: rates) else {
                 uncounted += 1
                 continue

@@ -19,6 +19,8 @@ package final class SpendingCache: Sendable {
     private struct State: Sendable {
         private(set) var entries: [KeyID: KeyRules] = [:]
         private(set) var rows = 0
+        /// A request asks twice in a row: a comparison costs less than a look-up.
+        private var last: KeyRules?
         var loads: [KeyID: SharedLoad] = [:]
         var version: Int64 = -1
         var polled: Duration?
@@ -26,14 +28,26 @@ package final class SpendingCache: Sendable {
         mutating func put(_ entry: KeyRules) {
             remove(entry.spender.key)
             entries[entry.spender.key] = entry
+            last = entry
             rows += entry.rows
         }
 
-        mutating func remove(_ key: KeyID) { rows -= entries.removeValue(forKey: key)?.rows ?? 0 }
+        mutating func remove(_ key: KeyID) {
+            rows -= entries.removeValue(forKey: key)?.rows ?? 0
+            last = nil
+        }
+
+        mutating func entry(of spender: Spender) -> KeyRules? {
+            if let last, last.spender == spender { return last }
+            guard let entry = entries[spender.key], entry.spender == spender else { return nil }
+            last = entry
+            return entry
+        }
 
         mutating func removeAll() {
             entries.removeAll(keepingCapacity: true)
             rows = 0
+            last = nil
         }
     }
 
@@ -51,11 +65,11 @@ package final class SpendingCache: Sendable {
     /// From memory; nil when they must be read.
     func rules(for spender: Spender) -> KeyRules? {
         let uptime = clock.uptime
-        return state.withLock { known(spender, in: $0, at: uptime) }
+        return state.withLock { known(spender, in: &$0, at: uptime) }
     }
 
-    private func known(_ spender: Spender, in state: borrowing State, at uptime: Duration) -> KeyRules? {
-        guard let entry = state.entries[spender.key], entry.spender == spender, entry.version == state.version,
+    private func known(_ spender: Spender, in state: inout State, at uptime: Duration) -> KeyRules? {
+        guard let entry = state.entry(of: spender), entry.version == state.version,
             entry.until.map({ uptime < $0 }) ?? true,
             uptime - max(entry.read, state.polled ?? entry.read) < settings.staleness
         else { return nil }
