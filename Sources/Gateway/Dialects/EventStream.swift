@@ -93,15 +93,16 @@ struct EventStream<Reader: EventReader>: Sendable {
 
     mutating func whole(
         _ bytes: ByteBuffer, allocator: ByteBufferAllocator
-    ) -> Result<ByteBuffer, StreamFilter.Fault> {
+    ) throws(StreamFilter.Fault) -> ByteBuffer {
         var tape = JSONTape()
-        return bytes.withUnsafeReadableBytes { pointer in
+        let answer: Result<ByteBuffer, StreamFilter.Fault> = bytes.withUnsafeReadableBytes { pointer in
             tape.read(pointer) { node in
                 guard node.kind == .object else { return .failure(.notJSON) }
                 if node.reportsError { return .failure(.upstreamError) }
                 return reader.whole(node, of: bytes, tally: &tally, allocator: allocator)
             } ?? .failure(.notJSON)
         }
+        return try answer.get()
     }
 }
 

@@ -53,14 +53,11 @@ package struct RequestReader {
             return try scanner.end()
         }
         facts.firstMember = scanner.offset + 1
-        // The scanner calls back with itself; a copy of the reader gathers, since `self` is borrowed meanwhile.
-        var reader = self
         try scanner.object { (scanner, name) throws(JSONFault) in
-            try reader.member(name.text, in: &scanner)
+            try member(name.text, in: &scanner)
         }
         try scanner.end()
-        reader.checkPresence()
-        self = reader
+        checkPresence()
     }
 
     private mutating func member(_ name: String, in scanner: inout JSONScanner) throws(JSONFault) {

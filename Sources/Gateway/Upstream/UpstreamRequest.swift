@@ -35,7 +35,7 @@ struct UpstreamRequest {
 
 /// The bytes of a shape, rendered once for each connection: fields that are copied together cost a tenth of fields that
 /// are put in one by one.
-struct RequestTemplate {
+final class RequestTemplate {
     let shape: UpstreamRequest.Shape
     private let bytes: ByteBuffer
 
