@@ -4,6 +4,7 @@
 
 // Sixteen bytes at a time, in whatever the processor has for it.
 typedef uint8_t lanes __attribute__((vector_size(16)));
+typedef int8_t signed_lanes __attribute__((vector_size(16)));
 
 // Where the first byte is that has a bit set, of eight as they stand in memory.
 static size_t first_set(uint64_t word) {
@@ -22,11 +23,12 @@ size_t volery_plain_length(const void *text, size_t count) {
     while (count - done >= sizeof(lanes)) {
         lanes word;
         memcpy(&word, bytes + done, sizeof word);
-        lanes special = (lanes)(word == '"') | (lanes)(word == '\\') | (lanes)(word < 0x20) | (lanes)(word >= 0x80);
+        // With a sign, what is 0x80 and above is below 0x20 too.
+        lanes special = (lanes)(word == '"') | (lanes)(word == '\\') | (lanes)((signed_lanes)word < 0x20);
         uint64_t halves[2];
         memcpy(halves, &special, sizeof halves);
-        if (halves[0]) return done + first_set(halves[0]);
-        if (halves[1]) return done + 8 + first_set(halves[1]);
+        if (halves[0] | halves[1])
+            return halves[0] ? done + first_set(halves[0]) : done + 8 + first_set(halves[1]);
         done += sizeof(lanes);
     }
     while (done < count && is_plain(bytes[done])) done++;

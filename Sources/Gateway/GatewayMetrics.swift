@@ -7,17 +7,26 @@ final class GatewayMetrics {
     private struct Key: Hashable {
         let operation: Operation
         let model: String
-        let status: String
+        let status: RequestStatus
     }
 
-    private struct Handles {
+    private final class Handles {
         let duration: Timer
         let firstToken: Timer
         let inputTokens: Counter
         let outputTokens: Counter
+
+        init(_ key: Key) {
+            let model = [("operation", key.operation.rawValue), ("model", key.model)]
+            let labels = model + [("status", key.status.rawValue)]
+            duration = Timer(label: "volery_request_duration_seconds", dimensions: labels)
+            firstToken = Timer(label: "volery_request_time_to_first_token_seconds", dimensions: labels)
+            inputTokens = Counter(label: "volery_tokens_total", dimensions: model + [("direction", "input")])
+            outputTokens = Counter(label: "volery_tokens_total", dimensions: model + [("direction", "output")])
+        }
     }
 
-    private var handles: [Key: Handles] = [:]
+    private var handles = ShortTable<Key, Handles>()
     private var refusals: [ErrorCode: Counter] = [:]
     private let connects = Counter(label: "volery_upstream_connections_opened_total")
     private let pauses = Counter(label: "volery_upstream_pauses_total")
@@ -27,7 +36,7 @@ final class GatewayMetrics {
         let outcome: CallOutcome
     }
 
-    private var calls: [Call: Counter] = [:]
+    private var calls = ShortTable<Call, Counter>()
     private var shed: [RequestPriority: Counter] = [:]
     private let retries = Counter(label: "volery_upstream_retries_total", dimensions: [("kind", "same")])
     private let fallbacks = Counter(label: "volery_upstream_retries_total", dimensions: [("kind", "fallback")])
@@ -38,11 +47,11 @@ final class GatewayMetrics {
     /// A call to a deployment ended.
     func didCall(_ deployment: DeploymentID, _ outcome: CallOutcome) {
         let key = Call(deployment: deployment, outcome: outcome)
-        if let counter = calls[key] { return counter.increment() }
+        if let counter = calls.value(for: key) { return counter.increment() }
         let counter = Counter(
             label: "volery_upstream_calls_total",
             dimensions: [("deployment", deployment.description), ("outcome", outcome.word)])
-        calls[key] = counter
+        calls.insert(counter, for: key)
         counter.increment()
     }
 
@@ -62,8 +71,8 @@ final class GatewayMetrics {
 
     /// Counts a finished request of a known model. Callers' own words never become labels.
     func finished(_ record: UsageRecord) {
-        let key = Key(operation: record.operation, model: record.model, status: record.status.rawValue)
-        let handles = self.handles[key] ?? make(key)
+        let key = Key(operation: record.operation, model: record.model, status: record.status)
+        let handles = self.handles.value(for: key) ?? make(key)
         handles.duration.recordNanoseconds(record.latency.nanoseconds)
         if let firstToken = record.firstToken { handles.firstToken.recordNanoseconds(firstToken.nanoseconds) }
         handles.inputTokens.increment(by: record.usage.inputTokens)
@@ -79,14 +88,8 @@ final class GatewayMetrics {
     }
 
     private func make(_ key: Key) -> Handles {
-        let labels = [("operation", key.operation.rawValue), ("model", key.model), ("status", key.status)]
-        let model = [("operation", key.operation.rawValue), ("model", key.model)]
-        let made = Handles(
-            duration: Timer(label: "volery_request_duration_seconds", dimensions: labels),
-            firstToken: Timer(label: "volery_request_time_to_first_token_seconds", dimensions: labels),
-            inputTokens: Counter(label: "volery_tokens_total", dimensions: model + [("direction", "input")]),
-            outputTokens: Counter(label: "volery_tokens_total", dimensions: model + [("direction", "output")]))
-        handles[key] = made
+        let made = Handles(key)
+        handles.insert(made, for: key)
         return made
     }
 }

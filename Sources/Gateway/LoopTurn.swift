@@ -9,8 +9,8 @@ protocol HeldBack: AnyObject {
 /// What one event loop does between two looks at its sockets.
 ///
 /// Under load a turn serves many requests. Their records go to the journal's file in one write at its end, and what
-/// they stand before goes out behind it: calls, and ends of answers. Nothing waits for a clock: with one request in a turn
-/// its record is written at once, as it were.
+/// they stand before goes out behind it: calls, and ends of answers. Nothing waits for a clock: with one request in a
+/// turn its record is written at once, as it were.
 final class LoopTurn {
     /// So many connections wait at most: the first of them should not wait for all that a busy loop has to do.
     static let mostHeldBack = 16

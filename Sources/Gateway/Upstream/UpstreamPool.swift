@@ -10,7 +10,7 @@ final class UpstreamPool {
     private let tls: UpstreamTLS
     private let connector: any UpstreamConnector
     private let memory = OutgoingMemory()
-    private var shelves: [Endpoint: Shelf] = [:]
+    private var shelves = ShortTable<Endpoint, Shelf>()
     /// Connections whose answer was complete for its client but has not ended, and until when it must.
     private var ending: [UInt64: (connection: UpstreamConnection, deadline: NIODeadline)] = [:]
     private var lastSerial: UInt64 = 0
@@ -35,7 +35,7 @@ final class UpstreamPool {
 
     /// An idle connection that was used last, since that one is the least likely to be closing; nil when there is none.
     func idleConnection(to endpoint: Endpoint) -> UpstreamConnection? {
-        guard let shelf = shelves[endpoint] else { return nil }
+        guard let shelf = shelves.value(for: endpoint) else { return nil }
         while let connection = shelf.idle.popLast() {
             if connection.channel.isActive { return connection }
         }
@@ -43,10 +43,10 @@ final class UpstreamPool {
     }
 
     private func shelf(of endpoint: Endpoint) -> Shelf {
-        if let shelf = shelves[endpoint] { return shelf }
+        if let shelf = shelves.value(for: endpoint) { return shelf }
         let shelf = Shelf()
         shelf.isListed = true
-        shelves[endpoint] = shelf
+        shelves.insert(shelf, for: endpoint)
         return shelf
     }
 
@@ -96,7 +96,7 @@ final class UpstreamPool {
         shelf.idle.remove(at: index)
         guard shelf.idle.isEmpty else { return }
         shelf.isListed = false
-        shelves[endpoint] = nil
+        shelves.remove(endpoint)
     }
 
     private func endingIsOver(of connection: UpstreamConnection) {
