@@ -61,8 +61,7 @@ package final class GatewayCore: Sendable {
         for eventLoop in eventLoops.makeIterator() {
             let loop = try await eventLoop.submit {
                 NIOLoopBound(
-                    LoopContext(
-                        eventLoop: eventLoop, journal: flow.journal, limits: limits, tls: tls, connector: connector),
+                    LoopContext(eventLoop: eventLoop, flow: flow, limits: limits, tls: tls, connector: connector),
                     eventLoop: eventLoop)
             }.get()
             loops[ObjectIdentifier(eventLoop)] = loop
@@ -151,11 +150,11 @@ final class LoopContext {
     var mutes = CountMutes()
 
     init(
-        eventLoop: any EventLoop, journal: any UsageJournal, limits: GatewayLimits, tls: UpstreamTLS,
+        eventLoop: any EventLoop, flow: InferenceFlow, limits: GatewayLimits, tls: UpstreamTLS,
         connector: any UpstreamConnector
     ) {
         self.eventLoop = eventLoop
-        turn = LoopTurn(eventLoop: eventLoop, journal: journal)
+        turn = LoopTurn(eventLoop: eventLoop, journal: flow.journal, clock: flow.clock)
         pool = UpstreamPool(eventLoop: eventLoop, turn: turn, limits: limits, tls: tls, connector: connector)
         let pool = self.pool
         sweeper.start(on: eventLoop) { pool.sweep(now: $0) }

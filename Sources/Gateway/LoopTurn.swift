@@ -1,4 +1,5 @@
 import Inference
+import Kernel
 import NIOCore
 
 /// A connection whose bytes wait for the journal.
@@ -17,14 +18,19 @@ final class LoopTurn {
 
     private let eventLoop: any EventLoop
     private let journal: any UsageJournal
+    private let clock: any Clock
     private var heldBack: [any HeldBack] = []
     /// Whether something was noted that is not written.
     private var hasNotes = false
     private var isEndAwaited = false
+    private var isReading = false
+    private var knownNow: NIODeadline?
+    private var knownUptime: Duration?
 
-    init(eventLoop: any EventLoop, journal: any UsageJournal) {
+    init(eventLoop: any EventLoop, journal: any UsageJournal, clock: any Clock) {
         self.eventLoop = eventLoop
         self.journal = journal
+        self.clock = clock
         heldBack.reserveCapacity(Self.mostHeldBack)
     }
 
@@ -44,10 +50,36 @@ final class LoopTurn {
         return false
     }
 
-    /// Called where nothing is half done: before a connection handles what it has read.
-    func makeRoom() {
+    /// Called before a connection handles what it has read, where nothing is half done; paired with `endRead`.
+    func beginRead() {
         if heldBack.count >= Self.mostHeldBack { send() }
+        isReading = true
     }
+
+    func endRead() {
+        isReading = false
+        (knownNow, knownUptime) = (nil, nil)
+    }
+
+    // MARK: Time
+
+    /// By the loop's clock, which is looked at once for all that is done for one read: a request asks it ten times.
+    var now: NIODeadline {
+        if let knownNow { return knownNow }
+        let now = eventLoop.now
+        if isReading { knownNow = now }
+        return now
+    }
+
+    /// The same by the platform's monotonic clock.
+    var uptime: Duration {
+        if let knownUptime { return knownUptime }
+        let uptime = clock.uptime
+        if isReading { knownUptime = uptime }
+        return uptime
+    }
+
+    // MARK: Sending
 
     /// Writes what was noted. For whoever cannot wait for the end.
     func commit() {

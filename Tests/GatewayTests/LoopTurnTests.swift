@@ -3,6 +3,7 @@ import Kernel
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import Synchronization
 import Testing
 
 @testable import Gateway
@@ -13,7 +14,18 @@ struct LoopTurnTests {
     private let journal = MemoryJournal()
     private let turn: LoopTurn
 
-    init() { turn = LoopTurn(eventLoop: loop, journal: journal) }
+    private let clock = Ticking()
+
+    init() { turn = LoopTurn(eventLoop: loop, journal: journal, clock: clock) }
+
+    /// A clock that goes on whenever somebody looks.
+    private final class Ticking: Clock {
+        private let looks = Atomic<Int64>(0)
+
+        var now: Instant { Instant(microseconds: looks.wrappingAdd(1, ordering: .relaxed).newValue) }
+        var uptime: Duration { .microseconds(looks.wrappingAdd(1, ordering: .relaxed).newValue) }
+        func sleep(for duration: Duration) async throws {}
+    }
 
     /// What was sent, and how many records had been handed over by then.
     private final class Log {
@@ -76,7 +88,8 @@ struct LoopTurnTests {
     func full() {
         let log = Log()
         for name in 0..<40 {
-            turn.makeRoom()
+            turn.beginRead()
+            turn.endRead()
             note()
             Connection(name, log, journal).send(in: turn)
         }
@@ -115,6 +128,21 @@ struct LoopTurnTests {
         loop.run()
         #expect(log.sent.map(\.name) == [2, 1])
         #expect(journal.commits == 1)
+    }
+
+    @Test("within one read time stands still, and beyond it it does not")
+    func time() {
+        let first = turn.uptime
+        #expect(turn.uptime > first)
+        turn.beginRead()
+        let (read, deadline) = (turn.uptime, turn.now)
+        loop.advanceTime(by: .seconds(1))
+        #expect(turn.uptime == read && turn.now == deadline)
+        turn.endRead()
+        #expect(turn.uptime > read && turn.now == deadline + .seconds(1))
+        turn.beginRead()
+        #expect(turn.uptime > read && turn.now == deadline + .seconds(1))
+        turn.endRead()
     }
 
     @Test("an answer is held back whole, and a close in the same turn lets it out behind its record")

@@ -71,7 +71,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         self.channel = channel
         parser = RequestParser(maximumHead: core.limits.maximumHeaders)
         cold = channel.eventLoop.makePromise()
-        deadline = loop.eventLoop.now + core.limits.headTimeout.timeAmount
+        deadline = loop.turn.now + core.limits.headTimeout.timeAmount
     }
 
     // MARK: Life
@@ -105,7 +105,8 @@ final class EdgeHandler: ChannelDuplexHandler {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        loop.turn.makeRoom()
+        loop.turn.beginRead()
+        defer { loop.turn.endRead() }
         let bytes = unwrapInboundIn(data)
         if isBroken { return discard(bytes.readableBytes) }
         if case .closing = phase { return }
@@ -148,7 +149,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         case (.cold, .body(let bytes)): context.fireChannelRead(wrapInboundOut(.body(bytes)))
         case (.cold(_, let isAnswered), .end):
             phase = .cold(isReceived: true, isAnswered: isAnswered)
-            deadline = loop.eventLoop.now + core.limits.wholeTimeout.timeAmount
+            deadline = loop.turn.now + core.limits.wholeTimeout.timeAmount
             context.fireChannelRead(wrapInboundOut(.end(nil)))
             if case .cold(true, true) = phase { becomeIdle() }
         case (.discarding, .body(let bytes)): discard(bytes.readableBytes)
@@ -242,7 +243,7 @@ final class EdgeHandler: ChannelDuplexHandler {
             phase = .hot(exchange)
             return exchange.begin()
         }
-        deadline = loop.eventLoop.now + core.limits.bodyTimeout.timeAmount
+        deadline = loop.turn.now + core.limits.bodyTimeout.timeAmount
         phase = .cold(isReceived: false, isAnswered: false)
         handOver(head, context: context)
     }
@@ -286,7 +287,7 @@ final class EdgeHandler: ChannelDuplexHandler {
         guard case .hot = phase else { return }
         if !isReceived {
             phase = .discarding(left: Self.discardLimit)
-            deadline = loop.eventLoop.now + Self.discardTimeout
+            deadline = loop.turn.now + Self.discardTimeout
         } else if closes {
             phase = .closing
             deadline = .distantFuture
@@ -309,14 +310,14 @@ final class EdgeHandler: ChannelDuplexHandler {
         idleTurn += 1
         let turn = idleTurn
         let keepAlive = core.limits.keepAliveTimeout.timeAmount
-        guard let lastWritten else { return deadline = loop.eventLoop.now + keepAlive }
+        guard let lastWritten else { return deadline = loop.turn.now + keepAlive }
         // The time for the next request begins when the client has this answer.
-        deadline = loop.eventLoop.now + core.limits.wholeTimeout.timeAmount
+        deadline = loop.turn.now + core.limits.wholeTimeout.timeAmount
         lastWritten.assumeIsolated().whenComplete { _ in
             // Until then it holds for the answers that follow, too: they go out behind it.
             if self.lastWritten === lastWritten { self.lastWritten = nil }
             guard case .idle = self.phase, self.idleTurn == turn else { return }
-            self.deadline = self.loop.eventLoop.now + keepAlive
+            self.deadline = self.loop.turn.now + keepAlive
         }
     }
 
@@ -337,7 +338,7 @@ final class EdgeHandler: ChannelDuplexHandler {
     /// Closes when the socket has taken what was written: a close at once would throw the rest of it away.
     func closeWhenWritten() {
         phase = .closing
-        deadline = loop.eventLoop.now + core.limits.idleTimeout.timeAmount
+        deadline = loop.turn.now + core.limits.idleTimeout.timeAmount
         let channel = channel
         encoder.whenWritten { channel.close(promise: nil) }
     }

@@ -129,7 +129,7 @@ extension Exchange {
     // MARK: Streams
 
     private func forward(_ bytes: ByteBuffer) {
-        let now = loop.eventLoop.now
+        let now = loop.turn.now
         if !isPaused { wait(atMost: core.limits.idleTimeout, from: now) }
         var output = loop.memory.buffer(capacity: bytes.readableBytes + 64, edge.channel.allocator)
         output.moveWriterIndex(to: ResponseEncoder.chunkRoom)

@@ -16,7 +16,7 @@ extension Exchange {
     private func reach(_ deployment: Deployment, _ operation: Operation) {
         phase = .calling
         if deployment.endpoint.scheme == .builtIn {
-            sentAt = loop.eventLoop.now
+            sentAt = loop.turn.now
             wait(atMost: core.limits.firstByteTimeout, from: sentAt)
             let call = EchoCall(
                 eventLoop: loop.eventLoop, operation: operation.asked(over: deployment.wire), created: started)
@@ -53,7 +53,7 @@ extension Exchange {
 
     private func send(on connection: UpstreamConnection, _ deployment: Deployment, _ operation: Operation) {
         call = connection
-        sentAt = loop.eventLoop.now
+        sentAt = loop.turn.now
         wait(atMost: core.limits.firstByteTimeout, from: sentAt)
         let asked = operation.asked(over: deployment.wire)
         let credential = core.flow.credentials.credential(for: deployment)
@@ -88,7 +88,7 @@ extension Exchange {
     /// - Returns: whether the request went out again, so that the failure is nobody's.
     func retryAfterIdleClose(_ failure: UpstreamFailure) -> Bool {
         guard mayRetry, failure == .closedBeforeHead,
-            loop.eventLoop.now - sentAt < core.limits.idleCloseWindow.timeAmount,
+            loop.turn.now - sentAt < core.limits.idleCloseWindow.timeAmount,
             let deployment, let operation
         else { return false }
         call = nil

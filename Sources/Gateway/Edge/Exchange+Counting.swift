@@ -18,7 +18,7 @@ extension Exchange {
         let deployment = route.service.deployments[place]
         guard let limit = deployment.contextLimit,
             RequestBounds(facts, bytes: requestBytes, operation: operation, deployment: nil).mayExceed(limit),
-            canCount(deployment, operation), loop.mutes.allows(deployment.id, at: loop.eventLoop.now)
+            canCount(deployment, operation), loop.mutes.allows(deployment.id, at: loop.turn.now)
         else { return false }
         wasCounted = true
         return ask(deployment, operation) { exchange, count in
@@ -58,7 +58,7 @@ extension Exchange {
         var rest = places
         while let place = rest.popFirst() {
             let deployment = route.service.deployments[place]
-            guard canCount(deployment, .messages), loop.mutes.isAble(deployment.id, at: loop.eventLoop.now) else {
+            guard canCount(deployment, .messages), loop.mutes.isAble(deployment.id, at: loop.turn.now) else {
                 continue
             }
             let others = rest

@@ -210,7 +210,7 @@ extension Exchange {
             request: request, clientRequest: clientRequest, workspace: principal.workspace, key: principal.key,
             operation: operation, model: deployment.model.text, deployment: deployment.id, isStream: facts.isStream,
             status: status, httpStatus: seenStatus, errorCode: problem?.code.rawValue,
-            usage: usage(status, of: deployment), started: started, latency: core.flow.clock.uptime - startedUptime,
+            usage: usage(status, of: deployment), started: started, latency: loop.turn.uptime - startedUptime,
             firstToken: firstByteAt.map { $0 - startedUptime }, billing: billing,
             attempts: madeAttempts(status, deployment), route: routeRecord)
     }
@@ -316,7 +316,7 @@ extension Exchange {
             AccessEntry(
                 request: requestText, outcome: outcome, workspace: principal?.workspace,
                 model: deployment?.model.text, route: deployment?.idText, operation: operation?.rawValue ?? "models",
-                code: problem?.code, latency: latency ?? core.flow.clock.uptime - startedUptime, price: price,
+                code: problem?.code, latency: latency ?? loop.turn.uptime - startedUptime, price: price,
                 usage: usage))
     }
 }

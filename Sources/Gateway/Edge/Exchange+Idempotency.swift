@@ -35,7 +35,7 @@ extension Exchange {
         let keyed = KeyedAnswer(gate: gate)
         self.keyed = keyed
         let turn = KeyedTurn(exchange: NIOLoopBound(self, eventLoop: loop.eventLoop), interest: keyed.interest)
-        let limit = Duration.nanoseconds((wholeDeadline - loop.eventLoop.now).nanoseconds)
+        let limit = Duration.nanoseconds((wholeDeadline - loop.turn.now).nanoseconds)
         let body = HeldBody(self.body)
         core.startTask {
             // Not on the loop: a long body takes milliseconds.

@@ -41,7 +41,7 @@ extension Exchange {
     /// Called for every read of a stream that may bring content to the client, before it does.
     func noteProgress(at now: NIODeadline) {
         guard pace.isDue(events: filter.contentEvents, at: now), let deployment else { return }
-        let uptime = core.flow.clock.uptime
+        let uptime = loop.turn.uptime
         core.flow.journal.note(
             // What it would be charged if its client left now.
             RequestProgress(

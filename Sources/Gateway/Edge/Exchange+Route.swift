@@ -47,7 +47,7 @@ extension Exchange {
         if let refusal = core.flow.journal.refusal { throw refusal }
         guard core.hasRoom(for: route.priority) else { throw Problem(.overloaded, retryAfter: 1) }
         guard !counts(route, operation) else { return }
-        route.service.state.didBegin(at: core.flow.clock.uptime)
+        route.service.state.didBegin(at: loop.turn.uptime)
         if route.service.state.isAhead(of: route.priority) { return try wait(inLineOf: route) }
         try enter(route, operation)
     }
@@ -73,7 +73,7 @@ extension Exchange {
 
     private func take(_ place: Int, of route: RequestRoute) -> Bool {
         let state = route.service.states[place]
-        guard state.enter(at: core.flow.clock.uptime) else { return false }
+        guard state.enter(at: loop.turn.uptime) else { return false }
         self.place = place
         placeTaken = state
         deployment = route.service.deployments[place]
@@ -84,7 +84,7 @@ extension Exchange {
     func leavePlace(_ outcome: CallOutcome) {
         guard let state = placeTaken else { return }
         placeTaken = nil
-        state.leave(outcome, at: core.flow.clock.uptime)
+        state.leave(outcome, at: loop.turn.uptime)
         loop.metrics.didCall(state.id, outcome)
         chosen?.service.state.wakeNext()
     }
@@ -125,7 +125,7 @@ extension Exchange {
                 loop.metrics.didShed(route.priority)
                 throw Problem(.overloaded, "A request of a higher priority came.", retryAfter: 1)
             }
-            route.decide(at: core.flow.clock.uptime)
+            route.decide(at: loop.turn.uptime)
             guard !route.decision.order.isEmpty || route.isFull else { throw route.refusal }
             try enter(route, operation)
         } catch {
@@ -145,7 +145,7 @@ extension Exchange {
     /// A call brought nothing that can be passed on: asks somebody else, or ends with `problem`.
     func callFailed(_ failure: CallFailure, _ problem: Problem) {
         guard let chosen, !isHeadWritten, !isEnded, attempt > 0 else { return end(for: problem) }
-        let uptime = core.flow.clock.uptime
+        let uptime = loop.turn.uptime
         let step = journey.step(after: failure, at: place, random: request.ulid.low &+ UInt64(attempt)) {
             chosen.service.state.mayRetry(at: uptime)
         }
@@ -198,22 +198,22 @@ extension Exchange {
 
     /// The first byte that can be passed on is here.
     func noteFirstByte() {
-        let uptime = core.flow.clock.uptime
+        let uptime = loop.turn.uptime
         firstByteAt = uptime
         guard facts.isStream, sentAt != .distantPast else { return }
-        placeTaken?.note(firstToken: .nanoseconds((loop.eventLoop.now - sentAt).nanoseconds), at: uptime)
+        placeTaken?.note(firstToken: .nanoseconds((loop.turn.now - sentAt).nanoseconds), at: uptime)
     }
 
     /// How long each token took, of an answer that is whole.
     func notePace(_ usage: Usage) {
         guard sentAt != .distantPast, usage.outputTokens > 0 else { return }
-        let uptime = core.flow.clock.uptime
+        let uptime = loop.turn.uptime
         if facts.isStream {
             guard let firstByteAt, usage.outputTokens > 1 else { return }
             placeTaken?.note(perToken: (uptime - firstByteAt) / (usage.outputTokens - 1), at: uptime)
         } else {
             // Divided as an integer: times are of 128 bits.
-            let whole = (loop.eventLoop.now - sentAt).nanoseconds
+            let whole = (loop.turn.now - sentAt).nanoseconds
             placeTaken?.note(perToken: .nanoseconds(whole / Int64(usage.outputTokens)), at: uptime)
         }
     }

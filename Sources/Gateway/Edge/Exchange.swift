@@ -153,8 +153,8 @@ final class Exchange {
         client = core.options.addresses.client(peer: edge.peer, headers: head.headers)
         request = core.flow.ids.next()
         started = core.flow.clock.now
-        startedUptime = core.flow.clock.uptime
-        let now = loop.eventLoop.now
+        startedUptime = loop.turn.uptime
+        let now = loop.turn.now
         wholeDeadline = now + core.limits.wholeTimeout.timeAmount
         phaseDeadline = now + core.limits.bodyTimeout.timeAmount
     }
@@ -249,7 +249,7 @@ final class Exchange {
     }
 
     /// Sets the limit of what is waited for now.
-    func wait(atMost limit: Duration) { wait(atMost: limit, from: loop.eventLoop.now) }
+    func wait(atMost limit: Duration) { wait(atMost: limit, from: loop.turn.now) }
 
     /// The same for a caller that has read the loop's clock already.
     func wait(atMost limit: Duration, from now: NIODeadline) {

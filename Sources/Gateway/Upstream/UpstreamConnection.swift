@@ -82,7 +82,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        turn.makeRoom()
+        turn.beginRead()
+        defer { turn.endRead() }
         // Nobody asked.
         guard receiver != nil else { return context.close(promise: nil) }
         parser.feed(unwrapInboundIn(data))
@@ -148,7 +149,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         receiver = nil
         resume()
         isReused = true
-        idleSince = channel.eventLoop.now
+        idleSince = turn.now
         // With bytes behind the answer, the next request would get what nobody knows.
         guard keepsAlive, !parser.hasMore, channel.isActive, let pool, pool.keep(self, of: endpoint) else {
             return channel.close(promise: nil)
