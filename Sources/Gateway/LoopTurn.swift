@@ -20,6 +20,8 @@ final class LoopTurn {
     private let journal: any UsageJournal
     private let clock: any Clock
     private var heldBack: [any HeldBack] = []
+    /// Empty but while they are sent: both keep their room.
+    private var sending: [any HeldBack] = []
     /// Whether something was noted that is not written.
     private var hasNotes = false
     private var isEndAwaited = false
@@ -96,10 +98,8 @@ final class LoopTurn {
     private func send() {
         commit()
         // Sending may end requests, whose records are noted, and whose bytes wait for the next time.
-        var connections = heldBack
-        heldBack.removeAll(keepingCapacity: true)
-        for connection in connections { connection.sendHeldBack() }
-        connections.removeAll(keepingCapacity: true)
-        if heldBack.isEmpty { heldBack = connections }
+        swap(&heldBack, &sending)
+        for place in sending.indices { sending[place].sendHeldBack() }
+        sending.removeAll(keepingCapacity: true)
     }
 }

@@ -4,7 +4,7 @@ struct ShortTable<Key: Hashable, Value: AnyObject> {
     private static var mostRecent: Int { 8 }
 
     private var all: [Key: Value] = [:]
-    /// Entries of the table, those found last before those found earlier.
+    /// Some entries of the table: the first that were asked for, and the one asked for last beyond them.
     private var recent: [(key: Key, value: Value)] = []
 
     var values: Dictionary<Key, Value>.Values { all.values }
@@ -13,7 +13,7 @@ struct ShortTable<Key: Hashable, Value: AnyObject> {
         for entry in recent where entry.key == key { return entry.value }
         guard let value = all[key] else { return nil }
         if recent.count == Self.mostRecent { recent.removeLast() }
-        recent.insert((key, value), at: 0)
+        recent.append((key, value))
         return value
     }
 

@@ -2,9 +2,9 @@ package import Kernel
 
 /// The node's journal, as the hot path sees it: what a request is, what it has consumed so far, how it ended.
 ///
-/// Each method hands its record to the operating system before it returns, so that it survives `kill -9` of this
-/// process, and is called on an event loop: one small write, no lock held for longer than that. A record that cannot be
-/// written is kept in memory and written later; `refusal` says so meanwhile.
+/// Records are noted, and `commit` hands all of them to the operating system before it returns, so that they survive
+/// `kill -9` of this process. All of it is called on event loops: one write, no lock held for longer than that. A
+/// record that cannot be written is kept in memory and written later; `refusal` says so meanwhile.
 package protocol UsageJournal: Sendable {
     /// Before the upstream is called. Every beginning is followed by an end, or settled at the next start.
     func note(_ request: OpenRequest)

@@ -67,6 +67,7 @@ extension SegmentedJournal {
         }
         if isLong { beginSegment() }
         carryForward()
+        reportIfBehind()
         for waiter in state.withLock({ $0.takeDueWaiters() }) { waiter.body() }
         lookAtBounds()
     }

@@ -68,7 +68,7 @@ extension SegmentedJournal {
         guard failure.isMissingFile || segment.failedReads + 1 >= Self.mostReads else { throw failure }
         let (loss, wakesWriter) = state.withLock { state -> (SegmentLoss?, Bool) in
             let loss = state.giveUp(segment.number, isGone: failure.isMissingFile, limits)
-            guard state.isSuspect, state.isWriterIdle else { return (loss, false) }
+            guard state.hasWork, state.isWriterIdle else { return (loss, false) }
             state.isWriterIdle = false
             return (loss, true)
         }
@@ -159,7 +159,10 @@ extension JournalState {
         guard let index = sealed.firstIndex(where: { $0.number == number }) else { return nil }
         let segment = sealed.remove(at: index)
         lag = max(0, lag - segment.rows)
-        if !isClosed { rewriteRunning(of: number, mostWaiting: limits.unwrittenRecords) }
+        if !isClosed {
+            rewriteRunning(of: number, mostWaiting: limits.unwrittenRecords)
+            _ = commit()
+        }
         if segment.isGone { return nil }
         let lost = max(0, segment.rows - keptRows(of: segment))
         if unsyncedHolds(segment) { rewriteUnsynced() }

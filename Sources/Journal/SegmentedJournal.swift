@@ -140,6 +140,11 @@ package final class SegmentedJournal: UsageJournal, Sendable {
         }
     }
 
+    /// For writes that were refused where nobody could say so.
+    func reportIfBehind() {
+        if state.withLock({ $0.isBehind }), !refusalReasons.contains(.diskFails) { reportRefusedWrite() }
+    }
+
     private func reportRefusedWrite() {
         // Said once, by whoever turns it; the writer goes on trying.
         if !refuse(.diskFails).contains(.diskFails) {

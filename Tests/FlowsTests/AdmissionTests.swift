@@ -210,7 +210,7 @@ struct AdmissionTests {
         #expect(ticket.hold == .none)
     }
 
-    @Test("what was worked out for one request is not used for another model, book, limit or name of a provider")
+    @Test("what was worked out for one request is not used for another model or another book")
     func ownTerms() async throws {
         let clock = ManualClock()
         let later = clock.now + .seconds(60)

@@ -12,6 +12,12 @@ import Testing
     private static let streamed = IdempotencyTests.streamed
     private let suite = IdempotencyTests()
 
+    private final class Counts: Sendable {
+        private let counts = Mutex<[Int]>([])
+        var all: [Int] { counts.withLock { $0 } }
+        func note(_ count: Int) { counts.withLock { $0.append(count) } }
+    }
+
     // MARK: Clients that leave
 
     @Test(
@@ -184,6 +190,17 @@ import Testing
             let ended = try await answer
             #expect(ended.status == 502)
             #expect(answers.answers.map(\.status) == [502])
+        }
+    }
+
+    @Test("the store gets no answer whose usage is not in the journal")
+    func usageFirst() async throws {
+        try await suite.run { gateway, _, answers in
+            let closed = Counts()
+            answers.atCompletion { [journal = gateway.journal] in closed.note(journal.records.count) }
+            let answer = try await gateway.send(IdempotencyTests.request())
+            #expect(answer.status == 200)
+            #expect(closed.all == [1])
         }
     }
 

@@ -130,6 +130,21 @@ struct LoopTurnTests {
         #expect(journal.commits == 1)
     }
 
+    @Test("an answer of NIO's parts goes out before its connection is closed", arguments: [CloseMode.all, .output])
+    func closed(mode: CloseMode) throws {
+        let channel = EmbeddedChannel(handler: ResponseEncoder(turn: turn), loop: loop)
+        note()
+        channel.write(HTTPServerResponsePart.head(.init(version: .http1_1, status: .noContent)), promise: nil)
+        channel.write(HTTPServerResponsePart.end(nil), promise: nil)
+        channel.flush()
+        #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
+        channel.close(mode: mode, promise: nil)
+        #expect(journal.progress.count == 1)
+        let sent = try channel.readOutbound(as: ByteBuffer.self).map { String(buffer: $0) }
+        #expect(sent?.hasPrefix("HTTP/1.1 204") == true)
+        loop.run()
+    }
+
     @Test("within one read time stands still, and beyond it it does not")
     func time() {
         let first = turn.uptime

@@ -8,23 +8,20 @@ final class BooksInForce: Sendable {
     private let price: [PriceTable]
     private let cost: [PriceTable]
     let providers: [ProviderID: String]
-    /// Before, nothing is known of prices.
-    let isLoaded: Bool
 
-    convenience init() { self.init([:], [:], isLoaded: false) }
+    convenience init() { self.init([:], [:]) }
 
-    init(_ tables: [PriceBook.Kind: [PriceTable]], _ providers: [ProviderID: String], isLoaded: Bool) {
+    init(_ tables: [PriceBook.Kind: [PriceTable]], _ providers: [ProviderID: String]) {
         price = tables[.price] ?? []
         cost = tables[.cost] ?? []
         self.providers = providers
-        self.isLoaded = isLoaded
     }
 
     /// The same with these names; itself where it has them already, as mostly.
     func naming(_ named: [(id: ProviderID, name: String)]) -> BooksInForce {
         if named.allSatisfy({ providers[$0.id] == $0.name }) { return self }
         return BooksInForce(
-            [.price: price, .cost: cost], providers.merging(named.map { ($0.id, $0.name) }) { $1 }, isLoaded: isLoaded)
+            [.price: price, .cost: cost], providers.merging(named.map { ($0.id, $0.name) }) { $1 })
     }
 
     func tables(_ kind: PriceBook.Kind) -> [PriceTable] {

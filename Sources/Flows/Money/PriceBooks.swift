@@ -131,7 +131,7 @@ package final class PriceBooks: Sendable {
                 }
             }
             if state.old.count > Self.mostOld { state.old.removeAll() }
-            state.current = BooksInForce(tables, state.current.providers, isLoaded: true)
+            state.current = BooksInForce(tables, state.current.providers)
             state.heads = heads
             state.read = max(state.read, changes)
         }
@@ -169,6 +169,7 @@ package final class PriceBooks: Sendable {
         let name = provider.map { current.providers[$0] ?? $0.description }
         return PricedSubject(model: model, provider: name, operation: operation.rawValue)
     }
+
     package func subject(of deployment: Deployment, operation: Operation) -> PricedSubject {
         subject(model: deployment.model.text, provider: deployment.provider, operation: operation)
     }

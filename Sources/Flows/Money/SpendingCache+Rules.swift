@@ -5,7 +5,8 @@ import Synchronization
 
 /// A key's rules, arranged for being asked at every request.
 final class KeyRules: Sendable {
-    /// Some 500 bytes each.
+    /// Some 500 bytes each, and the books and the deployment that they were worked out from, as long as the rules are
+    /// kept.
     private static let mostTerms = 4
 
     let spender: Spender

@@ -39,12 +39,10 @@ protocol AnswerPassage {
 
 /// The way of an upstream's answer to the client: passed on, or translated; watched in both cases.
 ///
-/// The terminal event is held: whoever ends the answer records its usage first and writes `terminal` then.
+/// The terminal event is held: whoever ends the answer records its usage first and writes `terminal` then. A copy is
+/// the same stream.
 package struct AnswerStream {
-    private let way: (any AnswerWay)?
-    // Asked for each read of a stream, and so not looked up on the way.
-    package private(set) var contentEvents = 0
-    package private(set) var isComplete = false
+    private let way: AnswerWay?
 
     package typealias Fault = StreamFilter.Fault
 
@@ -65,10 +63,12 @@ package struct AnswerStream {
     }
 
     package var tally: AnswerTally { way?.tally ?? AnswerTally() }
-    package var usage: Usage? { tally.usage }
-    package var contentBytes: Int { tally.contentBytes }
-    package var upstreamID: String? { tally.upstreamID }
-    package var likelyOutput: Int { tally.likelyOutput }
+    package var usage: Usage? { way?.tally.usage }
+    package var contentEvents: Int { way?.tally.contentEvents ?? 0 }
+    package var contentBytes: Int { way?.tally.contentBytes ?? 0 }
+    package var upstreamID: String? { way?.tally.upstreamID }
+    package var likelyOutput: Int { way?.tally.likelyOutput ?? 0 }
+    package var isComplete: Bool { way?.tally.isComplete ?? false }
 
     /// The event that ends the client's stream; empty before `isComplete`.
     package var terminal: ByteBuffer { isComplete ? way?.terminal ?? ByteBuffer() : ByteBuffer() }
@@ -77,26 +77,29 @@ package struct AnswerStream {
 
     /// Takes bytes as they came, and appends to `output` what may go to the client now.
     package mutating func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(Fault) {
-        guard let way else { return }
-        defer { (contentEvents, isComplete) = way.progress }
-        try way.feed(bytes, into: &output)
+        try way?.feed(bytes, into: &output)
     }
 
     /// Turns a whole answer, one that is no stream, into the client's.
     package mutating func whole(_ bytes: ByteBuffer, allocator: ByteBufferAllocator) throws(Fault) -> ByteBuffer {
         guard let way else { throw .notJSON }
-        defer { (contentEvents, isComplete) = way.progress }
         return try way.whole(bytes, allocator: allocator)
     }
 }
 
+extension AnswerPassage {
+    /// Where the passage is: whoever reads a part of it from outside gets a copy of all of it first.
+    fileprivate mutating func report(to tally: inout AnswerTally) { tally = self.tally }
+}
+
 /// A passage of whichever kind, in a place of its own: changed where it is, and not moved for each read of a stream.
-private protocol AnswerWay: AnyObject {
-    var tally: AnswerTally { get }
-    var progress: (contentEvents: Int, isComplete: Bool) { get }
-    var terminal: ByteBuffer { get }
-    func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(StreamFilter.Fault)
-    func whole(_ bytes: ByteBuffer, allocator: ByteBufferAllocator) throws(StreamFilter.Fault) -> ByteBuffer
+private class AnswerWay {
+    /// As it was after the last bytes.
+    final fileprivate(set) var tally = AnswerTally()
+
+    var terminal: ByteBuffer { ByteBuffer() }
+    func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(StreamFilter.Fault) {}
+    func whole(_ bytes: ByteBuffer, allocator: ByteBufferAllocator) throws(StreamFilter.Fault) -> ByteBuffer { bytes }
 }
 
 private final class Way<Passage: AnswerPassage>: AnswerWay {
@@ -104,16 +107,18 @@ private final class Way<Passage: AnswerPassage>: AnswerWay {
 
     init(_ passage: Passage) { self.passage = passage }
 
-    var tally: AnswerTally { passage.tally }
-    var progress: (contentEvents: Int, isComplete: Bool) { (passage.tally.contentEvents, passage.tally.isComplete) }
-    var terminal: ByteBuffer { passage.terminal }
+    override var terminal: ByteBuffer { passage.terminal }
 
-    func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(StreamFilter.Fault) {
+    override func feed(_ bytes: ByteBuffer, into output: inout ByteBuffer) throws(StreamFilter.Fault) {
+        defer { passage.report(to: &tally) }
         try passage.feed(bytes, into: &output)
     }
 
-    func whole(_ bytes: ByteBuffer, allocator: ByteBufferAllocator) throws(StreamFilter.Fault) -> ByteBuffer {
-        try passage.whole(bytes, allocator: allocator)
+    override func whole(
+        _ bytes: ByteBuffer, allocator: ByteBufferAllocator
+    ) throws(StreamFilter.Fault) -> ByteBuffer {
+        defer { passage.report(to: &tally) }
+        return try passage.whole(bytes, allocator: allocator)
     }
 }
 

@@ -143,7 +143,7 @@ extension Exchange {
         if operation.asked(over: deployment.wire) == operation {
             outgoing = RequestRewrite.rewrite(
                 body, facts: facts, upstreamModel: deployment.upstreamModel, cap: cap,
-                allocator: edge.channel.allocator)
+                allocator: loop.memory.allocator)
             leftOut = []
         } else {
             let bounds = RequestBounds(facts, bytes: requestBytes, operation: operation, deployment: deployment)
@@ -154,7 +154,7 @@ extension Exchange {
                     cap: cap?.tokens ?? bounds.translatedCap(outputCap ?? core.limits.defaultOutputCap),
                     capName: bounds.capName,
                     takesTopK: deployment.provider == nil),
-                allocator: edge.channel.allocator)
+                allocator: loop.memory.allocator)
             (outgoing, leftOut) = (translated.body, translated.leftOut)
         }
         let isOwnName = deployment.upstreamModel == deployment.model.text

@@ -69,8 +69,9 @@ extension Exchange {
     }
 
     func upstreamDidFail(_ failure: UpstreamFailure) {
-        call = nil
         guard !retryAfterIdleClose(failure) else { return }
+        noteUnsent()
+        call = nil
         // The answer was whole; how the connection ended after it is nobody's concern.
         if case .streaming = phase, filter.isComplete { return finish(.succeeded, problem: nil) }
         switch failure {
@@ -113,7 +114,7 @@ extension Exchange {
             return callFailed(failure, problem)
         }
         do throws(StreamFilter.Fault) {
-            let answer = try filter.whole(bytes, allocator: edge.channel.allocator)
+            let answer = try filter.whole(bytes, allocator: loop.memory.allocator)
             noteFirstByte()
             finish(.succeeded, problem: nil, body: answer)
         } catch {
@@ -131,7 +132,7 @@ extension Exchange {
     private func forward(_ bytes: ByteBuffer) {
         let now = loop.turn.now
         if !isPaused { wait(atMost: core.limits.idleTimeout, from: now) }
-        var output = loop.memory.buffer(capacity: bytes.readableBytes + 64, edge.channel.allocator)
+        var output = loop.memory.buffer(capacity: bytes.readableBytes + 64)
         output.moveWriterIndex(to: ResponseEncoder.chunkRoom)
         output.moveReaderIndex(to: ResponseEncoder.chunkRoom)
         var fault: StreamFilter.Fault?

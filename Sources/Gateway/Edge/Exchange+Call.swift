@@ -85,6 +85,16 @@ extension Exchange {
         .init(name: field.name, value: head.headers.first(name: field.name) ?? field.value)
     }
 
+    func cancelCall() {
+        noteUnsent()
+        call?.cancel()
+    }
+
+    /// Nobody charges for a call that waited for its record until it was over.
+    func noteUnsent() {
+        if call?.isHeldBack == true { sentAt = .distantPast }
+    }
+
     /// - Returns: whether the request went out again, so that the failure is nobody's.
     func retryAfterIdleClose(_ failure: UpstreamFailure) -> Bool {
         guard mayRetry, failure == .closedBeforeHead,

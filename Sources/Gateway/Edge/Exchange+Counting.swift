@@ -117,7 +117,7 @@ extension Exchange {
 
     /// What the deployment would get, as far as it is counted.
     private func countedBody(for deployment: Deployment, _ operation: Operation) throws(Problem) -> ByteBuffer {
-        let allocator = edge.channel.allocator
+        let allocator = loop.memory.allocator
         if operation.asked(over: deployment.wire) == operation {
             return RequestRewrite.rewrite(
                 body, facts: facts, upstreamModel: deployment.upstreamModel, allocator: allocator)

@@ -130,6 +130,8 @@ extension Exchange {
         wait(atMost: GatewayLimits.keepTimeout)
         // What came before the end need not wait for it.
         upstreamDidFinishReading()
+        // The store may have the answer at once, and repeats it to whoever asks again: its usage must be there before.
+        loop.turn.commit()
         keyed.end(ending)
         if waitsForDisk { whenSynced { $0.confirm(.disk) } }
     }

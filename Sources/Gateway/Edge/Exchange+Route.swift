@@ -163,7 +163,7 @@ extension Exchange {
 
     /// What is known of the call that failed goes into the record.
     private func endAttempt(_ failure: CallFailure) {
-        call?.cancel()
+        cancelCall()
         call = nil
         if let deployment { attempts.append(lastAttempt(.failed, of: deployment)) }
         log(.info, "another call is made", ["after": "\(failure)", "attempt": "\(attempt)"])

@@ -197,7 +197,7 @@ final class Exchange {
         if let keyed, keyed.isAtWork, !isAdmitting { return goOnAlone() }
         if case .settling = phase { return conclude(nil, answer: nil) }
         guard !isEnded else { return }
-        call?.cancel()
+        cancelCall()
         finish(.clientClosed, problem: nil)
     }
 
@@ -285,7 +285,7 @@ final class Exchange {
     func end(for problem: Problem) {
         if case .settling = phase { return conclude(problem, answer: nil) }
         guard !isEnded else { return }
-        call?.cancel()
+        cancelCall()
         finish(status(for: problem), problem: problem)
     }
 

@@ -14,11 +14,13 @@ final class OutgoingMemory {
     /// Buffers; as many as are on their way at once when a turn of the loop ends.
     static let mostSpares = LoopTurn.mostHeldBack
 
+    /// The heap's. To ask a channel for its own, which is no other, takes as long as to take memory from it.
+    let allocator = ByteBufferAllocator()
     /// What was kept last is the last.
     private var spares: [ByteBuffer] = []
 
     /// - Parameter capacity: bytes that it has room for, at least.
-    func buffer(capacity: Int, _ allocator: ByteBufferAllocator) -> ByteBuffer {
+    func buffer(capacity: Int) -> ByteBuffer {
         // Looked at in place: a second reference would make it a copy.
         guard let room = spares.last?.storageCapacity, room <= Self.mostSpare * capacity, var bytes = spares.popLast()
         else { return allocator.buffer(capacity: capacity) }

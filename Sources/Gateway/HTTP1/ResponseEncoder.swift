@@ -129,6 +129,12 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
         context.flush()
     }
 
+    /// Whoever closes does not wait for the end of the turn, and what was flushed before goes out before.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if isHeldBack { sendNow() }
+        context.close(mode: mode, promise: promise)
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
         gathered = nil
         isHeldBack = false
@@ -161,7 +167,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
     }
 
     private func gather(_ context: ChannelHandlerContext, _ size: Int, _ body: (inout ByteBuffer) -> Void) {
-        var bytes = gathered ?? memory.buffer(capacity: max(size, 1024), context.channel.allocator)
+        var bytes = gathered ?? memory.buffer(capacity: max(size, 1024))
         // Left alone, so that it is appended to in place.
         gathered = nil
         body(&bytes)

@@ -40,6 +40,8 @@ final class EchoCall: UpstreamCall {
         deliver()
     }
 
+    var isHeldBack: Bool { false }
+
     func cancel() {
         receiver = nil
         timer?.cancel()

@@ -7,6 +7,8 @@ protocol UpstreamCall: AnyObject {
     func resume()
     /// Ends the call at once; nothing more is delivered.
     func cancel()
+    /// Whether nothing of it was sent yet. Asked before it is cancelled, and when it fails.
+    var isHeldBack: Bool { get }
 }
 
 /// Who hears of a call: one head, some bytes, then `upstreamDidEnd` or `upstreamDidFail`, never both, never anything

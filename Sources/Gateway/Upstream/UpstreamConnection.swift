@@ -57,8 +57,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.receiver = receiver
         hasHead = false
         keepsAlive = true
-        if template?.shape != request.shape { template = RequestTemplate(request.shape, to: endpoint) }
-        let room = memory.buffer(capacity: template?.room(for: request, body) ?? 0, channel.allocator)
+        if template?.fits(request) != true { template = RequestTemplate(request.shape, to: endpoint) }
+        let room = memory.buffer(capacity: template?.room(for: request, body) ?? 0)
         guard context != nil, let rendered = template?.render(request, body: body, into: room) else {
             fail(.unreachable("the request cannot be written"))
             return channel.close(promise: nil)
@@ -82,10 +82,15 @@ final class UpstreamConnection: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Nobody asked, or not yet: a server that ends an idle connection may say so. Looked at first, since making
+        // room may send what is held back.
+        let isUnasked = receiver == nil || heldBack != nil
         turn.beginRead()
         defer { turn.endRead() }
-        // Nobody asked.
-        guard receiver != nil else { return context.close(promise: nil) }
+        if isUnasked {
+            fail(.closedBeforeHead)
+            return context.close(promise: nil)
+        }
         parser.feed(unwrapInboundIn(data))
         do throws(MessageFault) {
             // What is delivered may end this call, and begin the next one on this connection.
@@ -139,7 +144,8 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     private func fail(_ failure: UpstreamFailure) {
         keepsAlive = false
-        heldBack = nil
+        // Not before the receiver has asked.
+        defer { heldBack = nil }
         guard let receiver else { return }
         self.receiver = nil
         receiver.upstreamDidFail(failure)
@@ -160,6 +166,8 @@ final class UpstreamConnection: ChannelInboundHandler {
 extension UpstreamConnection: HeldBack {}
 
 extension UpstreamConnection: UpstreamCall {
+    var isHeldBack: Bool { heldBack != nil }
+
     func pause() {
         guard !isPaused else { return }
         isPaused = true

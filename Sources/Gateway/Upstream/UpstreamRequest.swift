@@ -55,6 +55,8 @@ final class RequestTemplate {
         bytes = ByteBuffer(string: text + "content-length: ")
     }
 
+    func fits(_ request: UpstreamRequest) -> Bool { shape == request.shape }
+
     /// Bytes that `render` writes at most.
     func room(for request: UpstreamRequest, _ body: ByteBuffer) -> Int {
         let own = 64 + request.requestID.utf8.count + (request.credential?.length ?? 0)

@@ -12,24 +12,24 @@ struct OutgoingMemoryTests {
     @Test("what nobody holds any more is written into again")
     func reuse() {
         let memory = OutgoingMemory()
-        var first: ByteBuffer? = memory.buffer(capacity: 1024, allocator)
+        var first: ByteBuffer? = memory.buffer(capacity: 1024)
         first?.writeString("one")
         let place = first?.withVeryUnsafeBytes { $0.baseAddress }
         if let first { memory.keep(first) }
         first = nil
-        let second = memory.buffer(capacity: 1000, allocator)
+        let second = memory.buffer(capacity: 1000)
         #expect(second.readableBytes == 0)
         #expect(second.withVeryUnsafeBytes { $0.baseAddress } == place)
     }
 
-    @Test("as much is kept as waits for the end of a turn, and no more")
+    @Test("as much is kept as waits for the end of a turn, and nothing is given out twice")
     func turn() {
         let memory = OutgoingMemory()
         var held = (0..<2 * OutgoingMemory.mostSpares).map { _ in allocator.buffer(capacity: 1024) }
         let places = Set(held.map { $0.withVeryUnsafeBytes(\.baseAddress) })
         for bytes in held { memory.keep(bytes) }
         held = []
-        let again = (0..<2 * OutgoingMemory.mostSpares).map { _ in memory.buffer(capacity: 1024, allocator) }
+        let again = (0..<2 * OutgoingMemory.mostSpares).map { _ in memory.buffer(capacity: 1024) }
         let same = again.count { places.contains($0.withVeryUnsafeBytes(\.baseAddress)) }
         #expect(same >= OutgoingMemory.mostSpares)
         #expect(Set(again.map { $0.withVeryUnsafeBytes(\.baseAddress) }).count == again.count)
@@ -38,10 +38,10 @@ struct OutgoingMemoryTests {
     @Test("what somebody still holds stays as it is")
     func held() {
         let memory = OutgoingMemory()
-        var held = memory.buffer(capacity: 64, allocator)
+        var held = memory.buffer(capacity: 64)
         held.writeString("mine")
         memory.keep(held)
-        var other = memory.buffer(capacity: 64, allocator)
+        var other = memory.buffer(capacity: 64)
         other.writeString("other")
         #expect(String(buffer: held) == "mine")
         #expect(String(buffer: other) == "other")
@@ -76,10 +76,10 @@ struct OutgoingMemoryTests {
         var large: ByteBuffer? = allocator.buffer(capacity: OutgoingMemory.mostKept)
         if let large { memory.keep(large) }
         large = nil
-        let piece = memory.buffer(capacity: 264, allocator)
+        let piece = memory.buffer(capacity: 264)
         #expect(piece.storageCapacity <= OutgoingMemory.mostSpare * 264)
-        #expect(memory.buffer(capacity: 9000, allocator).storageCapacity == OutgoingMemory.mostKept)
+        #expect(memory.buffer(capacity: 9000).storageCapacity == OutgoingMemory.mostKept)
         memory.keep(allocator.buffer(capacity: 2 * OutgoingMemory.mostKept))
-        #expect(memory.buffer(capacity: OutgoingMemory.mostKept, allocator).storageCapacity == OutgoingMemory.mostKept)
+        #expect(memory.buffer(capacity: OutgoingMemory.mostKept).storageCapacity == OutgoingMemory.mostKept)
     }
 }

@@ -25,6 +25,7 @@ final class MemoryAnswers: IdempotencyStore {
         var fault: Fault?
         var waiting: [CheckedContinuation<Void, Never>] = []
         var claims = 0
+        var atCompletion: @Sendable () -> Void = {}
     }
 
     private let state = Mutex(State())
@@ -41,6 +42,9 @@ final class MemoryAnswers: IdempotencyStore {
         }
         for caller in waiting { caller.resume() }
     }
+
+    /// Called whenever an answer is given to the store.
+    func atCompletion(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.atCompletion = body } }
 
     /// Calls that get no answer now.
     var waiting: Int { state.withLock { $0.waiting.count } }
@@ -98,6 +102,7 @@ final class MemoryAnswers: IdempotencyStore {
     }
 
     func complete(_ lease: IdempotencyLease, with answer: StoredAnswer) async throws -> Bool {
+        state.withLock { $0.atCompletion }()
         try await pass()
         return state.withLock { state in
             guard state.records[lease.key]?.epoch == lease.epoch else { return false }
