@@ -3,47 +3,33 @@ import Journal
 import Kernel
 import TestKit
 
-/// Writes the close record when the bytes are gone already.
+/// Takes records when the bytes that they stand before are gone already.
 // SAFETY: used on the simulation's thread only.
 final class LateJournal: UsageJournal, @unchecked Sendable {
+    enum Part {
+        /// The record of the end.
+        case end
+        /// Whatever a turn of the loop notes, and its commit.
+        case turn
+    }
+
     private let inner: any UsageJournal
     private let process: SimulatedProcess
+    private let part: Part
 
-    init(_ inner: any UsageJournal, process: SimulatedProcess) {
+    init(_ inner: any UsageJournal, late part: Part, process: SimulatedProcess) {
         self.inner = inner
         self.process = process
+        self.part = part
     }
 
-    func note(_ request: OpenRequest) { inner.note(request) }
-    func note(_ progress: RequestProgress) { inner.note(progress) }
-    func commit() { inner.commit() }
+    func note(_ request: OpenRequest) { act(isLate: part == .turn) { $0.note(request) } }
+    func note(_ progress: RequestProgress) { act(isLate: part == .turn) { $0.note(progress) } }
+    func note(_ record: UsageRecord) { act(isLate: true) { $0.note(record) } }
+    func commit() { act(isLate: part == .turn) { $0.commit() } }
 
-    func note(_ record: UsageRecord) {
-        process.simulation.after(.milliseconds(2), of: process) { [inner] in inner.close(record) }
-    }
-
-    var isStrict: Bool { inner.isStrict }
-    func whenSynced(_ body: @escaping @Sendable () -> Void) { inner.whenSynced(body) }
-    var refusal: Problem? { inner.refusal }
-}
-
-/// Keeps what was noted to itself for a while.
-// SAFETY: used on the simulation's thread only.
-final class SlowJournal: UsageJournal, @unchecked Sendable {
-    private let inner: any UsageJournal
-    private let process: SimulatedProcess
-
-    init(_ inner: any UsageJournal, process: SimulatedProcess) {
-        self.inner = inner
-        self.process = process
-    }
-
-    func note(_ request: OpenRequest) { later { $0.note(request) } }
-    func note(_ progress: RequestProgress) { later { $0.note(progress) } }
-    func note(_ record: UsageRecord) { later { $0.note(record) } }
-    func commit() { later { $0.commit() } }
-
-    private func later(_ act: @escaping @Sendable (any UsageJournal) -> Void) {
+    private func act(isLate: Bool, _ act: @escaping @Sendable (any UsageJournal) -> Void) {
+        guard isLate else { return act(inner) }
         process.simulation.after(.milliseconds(2), of: process) { [inner] in act(inner) }
     }
 

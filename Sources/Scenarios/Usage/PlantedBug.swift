@@ -34,8 +34,8 @@ package enum PlantedBug: String, Sendable, CaseIterable {
 
     func journal(_ journal: any UsageJournal, process: SimulatedProcess) -> any UsageJournal {
         switch self {
-        case .closeAfterBytes: LateJournal(journal, process: process)
-        case .lateCommit: SlowJournal(journal, process: process)
+        case .closeAfterBytes: LateJournal(journal, late: .end, process: process)
+        case .lateCommit: LateJournal(journal, late: .turn, process: process)
         case .lostOpen: ForgetfulJournal(inner: journal)
         case .skippedSync, .doubleShipping, .shortReplay, .tornTail: journal
         }
