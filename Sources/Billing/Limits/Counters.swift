@@ -51,18 +51,11 @@ package struct RateTicket: Sendable, Hashable {
     package let limits: [RateLimit]
     package let tokens: Int64
     package let takenAt: Duration
-    /// Where who gave it found each limit: it is looked at there first. Empty where nobody says.
-    let places: [Int]
 
     package init(limits: [RateLimit], tokens: Int64, takenAt: Duration) {
-        self.init(limits: limits, tokens: tokens, takenAt: takenAt, places: [])
-    }
-
-    init(limits: [RateLimit], tokens: Int64, takenAt: Duration, places: [Int]) {
         self.limits = limits
         self.tokens = tokens
         self.takenAt = takenAt
-        self.places = places
     }
 }
 

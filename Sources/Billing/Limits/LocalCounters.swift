@@ -40,73 +40,67 @@ package final class LocalCounters: Counters {
     }
 }
 
-/// Buckets and running requests by limit. An entry that says nothing, since it is full or nothing runs, is dropped once
+/// Buckets and running requests by limit. One that says nothing, since it is full or nothing runs, is dropped once
 /// nobody has asked for it for a second, or at once where room is scarce: each call looks at the next two, so that no
 /// call ever looks at all of them.
 private struct CounterTable: Sendable {
     /// Microseconds. What is asked for all the time is not made anew each time.
     private static let idle: Int64 = 1_000_000
 
-    private struct Entry {
-        /// Nil for one that is free.
-        var id: LimitID?
+    private struct Counted {
         var bucket: RateBucket
         var running: Int64 = 0
     }
 
     private let most: Int
-    private var entries: [Entry] = []
-    private var places: [LimitID: Int] = [:]
-    private var free: [Int] = []
+    private var table = PlacedTable<LimitKind, Counted>()
     private var hand = 0
     private(set) var running: Int64 = 0
 
     init(most: Int) { self.most = most }
 
-    var count: Int { places.count }
+    var count: Int { table.count }
 
     /// Of limits only numbers are read on the way: a copy of one would count its model's name.
     mutating func take(_ limits: [RateLimit], tokens: Int64, uptime: Duration) -> RateAnswer {
         let now = uptime.microseconds
         defer { sweep(now) }
         var refusal = RateRefusal()
-        var found: [Int] = []
-        found.reserveCapacity(limits.count)
         for index in limits.indices {
             guard let place = place(of: limits[index].id, limits[index].amount, now) else { return .unknown }
             look(at: place, for: limits, index, tokens, &refusal)
-            found.append(place)
         }
         if !refusal.isEmpty, let answer = refusal.answer { return answer }
         var tightest = TightestRates()
-        for (index, place) in found.enumerated() {
+        for index in limits.indices {
+            // It was found above, or made.
+            guard let place = table.place(of: limits[index].id) else { continue }
             let quantity = limits[index].quantity
             if quantity == .concurrency {
-                entries[place].running += 1
+                table[place].running += 1
                 running += 1
             } else {
-                entries[place].bucket.take(quantity.need(tokens: tokens))
-                tightest.add(entries[place].bucket.state(of: limits[index]))
+                table[place].bucket.take(quantity.need(tokens: tokens))
+                let (remaining, reset) = table[place].bucket.standing()
+                tightest.add(quantity, at: index, remaining: remaining, reset: reset)
             }
         }
-        return .taken(
-            RateTicket(limits: limits, tokens: tokens, takenAt: uptime, places: found), tightest.states)
+        return .taken(RateTicket(limits: limits, tokens: tokens, takenAt: uptime), tightest.states(of: limits))
     }
 
     mutating func end(_ ticket: RateTicket, tokens: Int64?, uptime: Duration) {
         let now = uptime.microseconds
         for index in ticket.limits.indices {
             let (id, quantity) = (ticket.limits[index].id, ticket.limits[index].quantity)
-            let known = index < ticket.places.count ? ticket.places[index] : nil
             switch quantity {
             case .concurrency:
-                guard let place = place(of: id, known), entries[place].running > 0 else { continue }
-                entries[place].running -= 1
+                guard let place = table.place(of: id), table[place].running > 0 else { continue }
+                table[place].running -= 1
                 running -= 1
             case .requestsPerMinute, .tokensPerMinute:
                 let back = ticket.comesBack(of: quantity, tokens: tokens)
-                guard back != 0, let place = place(of: id, ticket.limits[index].amount, now, known) else { continue }
-                entries[place].bucket.correct(by: back)
+                guard back != 0, let place = place(of: id, ticket.limits[index].amount, now) else { continue }
+                table[place].bucket.correct(by: back)
             }
         }
         sweep(now)
@@ -117,49 +111,36 @@ private struct CounterTable: Sendable {
     ) {
         let quantity = limits[index].quantity
         if quantity == .concurrency {
-            if entries[place].running >= limits[index].amount {
+            if table[place].running >= limits[index].amount {
                 refusal.addPlace(RateState(limit: limits[index], remaining: 0, reset: .zero))
             }
             return
         }
-        let bucket = entries[place].bucket
+        let bucket = table[place].bucket
         let wait = bucket.wait(for: quantity.need(tokens: tokens))
         if wait != .zero { refusal.add(bucket.state(of: limits[index]), wait: wait) }
     }
 
-    /// Where the limit is counted.
-    /// - Parameter known: where it was; it may have been dropped since, and another one be there.
-    private func place(of id: LimitID, _ known: Int?) -> Int? {
-        if let known, known < entries.count, entries[known].id == id { return known }
-        return places[id]
-    }
-
-    /// The same, with its bucket as it stands now; nil when there is no more room.
-    private mutating func place(of id: LimitID, _ amount: Int64, _ now: Int64, _ known: Int? = nil) -> Int? {
-        if let place = place(of: id, known) {
-            entries[place].bucket.refill(at: now, amount: amount)
+    /// Where the limit is counted, with its bucket as it stands now; nil when there is no more room.
+    private mutating func place(of id: LimitID, _ amount: Int64, _ now: Int64) -> Int? {
+        if let place = table.place(of: id) {
+            table[place].bucket.refill(at: now, amount: amount)
             return place
         }
-        guard places.count < most else { return nil }
-        let entry = Entry(id: id, bucket: RateBucket(amount: amount, at: now))
-        let place = free.popLast() ?? entries.count
-        if place == entries.count { entries.append(entry) } else { entries[place] = entry }
-        places[id] = place
-        return place
+        guard table.count < most else { return nil }
+        return table.add(Counted(bucket: RateBucket(amount: amount, at: now)), as: id)
     }
 
     private mutating func sweep(_ now: Int64) {
-        let idle = places.count > most / 2 ? 0 : Self.idle
-        for _ in 0..<min(2, entries.count) {
-            hand = hand + 1 < entries.count ? hand + 1 : 0
-            guard let id = entries[hand].id, entries[hand].running == 0,
-                now - entries[hand].bucket.changed >= idle
-            else { continue }
-            entries[hand].bucket.refill(at: now, amount: entries[hand].bucket.amount)
-            guard entries[hand].bucket.isFull else { continue }
-            entries[hand].id = nil
-            places[id] = nil
-            free.append(hand)
+        let idle = table.count > most / 2 ? 0 : Self.idle
+        for _ in 0..<min(2, table.count) {
+            hand = hand + 1 < table.count ? hand + 1 : 0
+            guard table[hand].running == 0, now - table[hand].bucket.changed >= idle else { continue }
+            table[hand].bucket.refill(at: now, amount: table[hand].bucket.amount)
+            guard table[hand].bucket.isFull else { continue }
+            table.remove(at: hand)
+            // Another one may have come here, and is the next.
+            hand -= 1
         }
     }
 }

@@ -76,10 +76,16 @@ package struct RateBucket: Sendable, Hashable {
 
     /// How it stands with so many more than are in it.
     package func state(of limit: RateLimit, beside count: Int64 = 0) -> RateState {
+        let (remaining, reset) = standing(beside: count)
+        return RateState(limit: limit, remaining: remaining, reset: reset)
+    }
+
+    /// - Returns: what is left, and in which time it is full.
+    func standing(beside count: Int64 = 0) -> (remaining: Int64, reset: Duration) {
         let remaining = min(available + min(max(count, 0), amount), amount)
         let missing = capacity - max(level, -capacity) - Self.grains * min(max(count, 0), amount)
         let reset: Int64 = amount > 0 && missing > 0 ? (missing + amount - 1) / amount : 0
-        return RateState(limit: limit, remaining: remaining, reset: .microseconds(reset))
+        return (remaining, .microseconds(reset))
     }
 
     private mutating func add(_ grains: Int64, below held: Int64) {

@@ -57,28 +57,42 @@ package struct RateRefusal: Sendable {
     }
 }
 
-/// The tightest limit of requests and the tightest of tokens: what `x-ratelimit-*` shows.
-package struct TightestRates: Sendable {
-    /// Of requests first.
-    package private(set) var states: [RateState] = []
+/// The tightest limit of requests and the tightest of tokens: what `x-ratelimit-*` shows. Of each its place among the
+/// limits: a limit is copied only where it is shown, since that counts its model's name.
+struct TightestRates {
+    private struct Standing {
+        let place: Int
+        let remaining: Int64
+        let reset: Duration
 
-    package init() { states.reserveCapacity(2) }
+        /// The less remains, and with as much the longer it takes to be full again.
+        func isTighter(than other: Standing) -> Bool { (remaining, other.reset) < (other.remaining, reset) }
 
-    package mutating func add(_ state: RateState) {
-        let quantity = state.limit.quantity
-        if quantity == .concurrency { return }
-        if let place = states.firstIndex(where: { $0.limit.quantity == quantity }) {
-            if state.isTighter(than: states[place]) { states[place] = state }
-        } else {
-            states.append(state)
-            if quantity == .requestsPerMinute, states.count > 1 { states.swapAt(0, 1) }
+        func state(of limits: [RateLimit]) -> RateState {
+            RateState(limit: limits[place], remaining: remaining, reset: reset)
         }
     }
-}
 
-extension RateState {
-    fileprivate func isTighter(than other: RateState) -> Bool {
-        (remaining, other.reset) < (other.remaining, reset)
+    private var requests: Standing?
+    private var tokens: Standing?
+
+    /// - Parameter place: of a limit of that quantity.
+    mutating func add(_ quantity: RateLimit.Quantity, at place: Int, remaining: Int64, reset: Duration) {
+        let standing = Standing(place: place, remaining: remaining, reset: reset)
+        switch quantity {
+        case .concurrency: break
+        case .requestsPerMinute: if requests.map(standing.isTighter) ?? true { requests = standing }
+        case .tokensPerMinute: if tokens.map(standing.isTighter) ?? true { tokens = standing }
+        }
+    }
+
+    /// Of requests first. Written out, since an array that grows costs three of one that is written.
+    func states(of limits: [RateLimit]) -> [RateState] {
+        switch (requests, tokens) {
+        case (nil, nil): []
+        case (let one?, nil), (nil, let one?): [one.state(of: limits)]
+        case (let requests?, let tokens?): [requests.state(of: limits), tokens.state(of: limits)]
+        }
     }
 }
 

@@ -51,15 +51,16 @@ package struct SharedLimits: Sendable {
         if let answer = refusal.answer { return answer }
         guard isKnown else { return .unknown }
         var tightest = TightestRates()
-        for limit in limits {
+        for (place, limit) in limits.enumerated() {
             if limit.quantity == .concurrency {
                 slots[limit.id]?.take()
             } else {
                 rates[limit.id]?.take(limit.need(tokens: tokens))
-                if let state = rates[limit.id]?.state(at: now) { tightest.add(state) }
+                guard let state = rates[limit.id]?.state(at: now) else { continue }
+                tightest.add(limit.quantity, at: place, remaining: state.remaining, reset: state.reset)
             }
         }
-        return .taken(RateTicket(limits: limits, tokens: tokens, takenAt: uptime), tightest.states)
+        return .taken(RateTicket(limits: limits, tokens: tokens, takenAt: uptime), tightest.states(of: limits))
     }
 
     package mutating func end(_ ticket: RateTicket, tokens: Int64?, at uptime: Duration) {
