@@ -20,9 +20,8 @@ struct EscrowBookTests {
 
     private func wall(_ amounts: [(AccountID, Int64)], ends: Instant? = nil) -> SpendingDemand {
         var demand = SpendingDemand()
-        demand.walls = amounts.map {
-            SpendingDemand.Wall(account: $0.0, asset: .tokens, amount: $0.1, ends: ends)
-        }
+        demand.walls = SpendingWalls(
+            amounts.map { SpendingDemand.Wall(account: $0.0, asset: .tokens, amount: $0.1, ends: ends) })
         return demand
     }
 

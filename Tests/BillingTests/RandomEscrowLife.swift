@@ -123,7 +123,7 @@ struct RandomEscrowLife {
         for (part, amount) in zip(one.hold.parts, amounts) {
             if let escrow = part.escrow { captured[escrow, default: 0] += amount }
         }
-        _ = book.end(one.hold, captured: amounts)
+        _ = book.end(one.hold, captured: PartAmounts(amounts))
         book.leave(life, at: uptime)
     }
 

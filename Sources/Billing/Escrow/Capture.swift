@@ -4,20 +4,14 @@ package import Kernel
 /// its memory, and whoever settles the request later use this one rule, so that they agree to the last unit.
 package enum Capture {
     /// Parts with a slice pay at most what they hold, in their order; one without a bound pays all that is left.
-    /// - Parameter parts: of a hold; those that are no purse get 0.
-    /// - Returns: an amount for each part, and what no part pays.
-    package static func pay(_ price: Int64, from parts: [Hold.Part]) -> (amounts: [Int64], excess: Int64) {
-        var amounts = [Int64](repeating: 0, count: parts.count)
-        let excess = pay(price, from: parts, into: &amounts)
-        return (amounts, excess)
-    }
-
-    /// The same where there are amounts already, one for each part: those of purses are replaced.
+    /// - Parameters:
+    ///   - parts: of a hold.
+    ///   - amounts: one for each part; those of purses are replaced.
     /// - Returns: what no part pays.
-    package static func pay(_ price: Int64, from parts: [Hold.Part], into amounts: inout [Int64]) -> Int64 {
+    package static func pay(_ price: Int64, from parts: [Hold.Part], into amounts: inout PartAmounts) -> Int64 {
         var rest = max(0, price)
-        for (place, part) in parts.enumerated() where part.isPurse {
-            let amount = pay(rest, from: part)
+        for place in parts.indices where parts[place].isPurse {
+            let amount = pay(rest, from: parts[place])
             amounts[place] = amount
             rest -= amount
         }

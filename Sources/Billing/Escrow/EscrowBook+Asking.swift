@@ -26,8 +26,8 @@ extension EscrowBook {
         guard let right, uptime < right.stops else { return [] }
         let now = right.time(at: uptime)
         // Put in order are only those, which are few of many.
-        let due = slices.compactMap { account, slice in
-            isDue(slice, of: account, at: uptime, now: now) ? account : nil
+        let due = slices.entries.compactMap { entry in
+            isDue(entry.value, of: entry.id, at: uptime, now: now) ? entry.id : nil
         }
         return Array(due.sorted().prefix(limit))
     }
@@ -160,6 +160,6 @@ extension EscrowBook {
 
     /// Limits may have been raised.
     package mutating func forgetRefusals() {
-        for account in slices.keys { slices[account]?.refusal = nil }
+        for place in slices.entries.indices { slices[place].refusal = nil }
     }
 }

@@ -14,11 +14,12 @@ extension EscrowBook {
         return .held(take(demand, at: uptime, now: now))
     }
 
-    private func wallObstacle(
+    private mutating func wallObstacle(
         _ demand: SpendingDemand, as number: UInt64?, at uptime: Duration, now: Instant
     ) -> SpendingVerdict? {
         var obstacle: SpendingVerdict?
-        for wall in demand.walls where !isOpen(wall, now: now) {
+        for place in demand.walls.indices where !isOpen(demand.walls[place], now: now) {
+            let wall = demand.walls[place]
             let slice = slices[wall.account]
             if slice?.isOver(at: now) == true { return .over(wall.account) }
             let free = slice?.free ?? 0
@@ -41,9 +42,9 @@ extension EscrowBook {
     }
 
     /// Whether nothing needs a closer look, as mostly: nobody waits, and the slice has enough.
-    private func isOpen(_ wall: SpendingDemand.Wall, now: Instant) -> Bool {
-        guard lines.isEmpty, let place = slices.index(forKey: wall.account) else { return false }
-        return slices.values[place].free >= wall.amount && !slices.values[place].isOver(at: now)
+    private mutating func isOpen(_ wall: SpendingDemand.Wall, now: Instant) -> Bool {
+        guard lines.isEmpty, let place = slices.place(of: wall.account) else { return false }
+        return slices[place].free >= wall.amount && !slices[place].isOver(at: now)
     }
 
     private func purseObstacle(
@@ -83,24 +84,25 @@ extension EscrowBook {
     }
 
     private mutating func take(_ demand: SpendingDemand, at uptime: Duration, now: Instant) -> SpendingHold {
-        var parts: [Hold.Part] = []
-        parts.reserveCapacity(demand.walls.count + demand.counted.count + demand.funds.count + 1)
+        let payers = demand.asset == nil ? 0 : demand.funds.count + (demand.receivable == nil ? 0 : 1)
+        var parts = HoldParts(atMost: demand.walls.count + demand.counted.count + payers)
         var sight = RemainingSight()
-        for wall in demand.walls {
+        for place in demand.walls.indices {
+            let wall = demand.walls[place]
             let taken = change(wall.account) { $0.take(wall.amount, at: uptime) }
             parts.append(wall.part(in: taken?.escrow))
             if let left = taken?.left { sight.see(left, wall.asset, of: wall.account) }
         }
-        parts += demand.counted
+        for part in demand.counted { parts.append(part) }
         if let asset = demand.asset { pay(demand, asset, at: uptime, now: now, into: &parts, &sight) }
-        let isGuarded = parts.contains { $0.escrow != nil }
+        let isGuarded = parts.isGuarded
         if isGuarded { running += 1 }
         return SpendingHold(
-            parts: parts, life: isGuarded ? right?.holder.life : nil, taken: uptime, sight: sight)
+            parts: parts.made(), life: isGuarded ? right?.holder.life : nil, taken: uptime, sight: sight)
     }
 
     private mutating func pay(
-        _ demand: SpendingDemand, _ asset: Asset, at uptime: Duration, now: Instant, into parts: inout [Hold.Part],
+        _ demand: SpendingDemand, _ asset: Asset, at uptime: Duration, now: Instant, into parts: inout HoldParts,
         _ sight: inout RemainingSight
     ) {
         var rest = demand.price
@@ -130,21 +132,22 @@ extension EscrowBook {
     /// Takes what was captured out of the books, and the rest of what was held back into the slice.
     /// - Parameter captured: an amount for each part.
     /// - Returns: who should look again whether its demand can be met.
-    package mutating func end(_ hold: SpendingHold, captured: [Int64]) -> [UInt64] {
+    package mutating func end(_ hold: SpendingHold, captured: PartAmounts) -> [UInt64] {
         guard let life = hold.life, right?.holder.life == life else { return [] }
-        for (part, captured) in zip(hold.parts, captured) where part.escrow != nil {
-            change(part.account) { $0.end(part.amount, captured: captured, taken: hold.taken) }
+        for place in hold.parts.indices where hold.parts[place].escrow != nil {
+            let (amount, captured) = (hold.parts[place].amount, captured[place])
+            change(hold.parts[place].account) { $0.end(amount, captured: captured, taken: hold.taken) }
         }
         guard !lines.isEmpty else { return [] }
         return hold.parts.compactMap { $0.escrow == nil ? nil : lines[$0.account]?.first }
     }
 
-    /// Changes a slice where it lies: by its key a dictionary makes room for the change each time.
+    /// Changes a slice where it lies.
     @discardableResult
     private mutating func change<Answer>(
         _ account: AccountID, _ body: (inout EscrowSlice) -> Answer
     ) -> Answer? {
-        slices.index(forKey: account).map { body(&slices.values[$0]) }
+        slices.place(of: account).map { body(&slices[$0]) }
     }
 
     /// A request's record is in the journal, or it has none: nothing more of its slices will be captured.

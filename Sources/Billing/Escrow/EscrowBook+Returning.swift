@@ -42,7 +42,8 @@ extension EscrowBook {
         wanted: Set<AccountID>, all: Bool, at uptime: Duration, now: Instant
     ) -> [AccountID] {
         var (due, bare): ([AccountID], [AccountID]) = ([], [])
-        for (account, slice) in slices {
+        for entry in slices.entries {
+            let (account, slice) = (entry.id, entry.value)
             if slice.isBare {
                 if isLeft(slice, at: uptime, now: now) { bare.append(account) }
             } else if slice.recalled > 0
@@ -66,13 +67,20 @@ extension EscrowBook {
         slices[one.account]?.returning -= one.amount
     }
 
-    package var hasFreeUnits: Bool { slices.contains { $0.value.free > 0 } }
+    package var hasFreeUnits: Bool { slices.entries.contains { $0.value.free > 0 } }
 
     package var sliceCount: Int { slices.count }
 
     /// Accounts with a slice, and the sums of all: for metrics and tests.
     package var holdings: [AccountID: EscrowHolding] {
-        slices.mapValues { EscrowHolding(free: $0.free, held: $0.held, returning: $0.returning + $0.recalled) }
+        let holdings = slices.entries.map { entry in
+            let slice = entry.value
+            return (
+                entry.id,
+                EscrowHolding(free: slice.free, held: slice.held, returning: slice.returning + slice.recalled)
+            )
+        }
+        return Dictionary(uniqueKeysWithValues: holdings)
     }
 }
 

@@ -43,7 +43,7 @@ package struct EscrowBook: Sendable {
     /// Whether there ever was a right, and when this one began.
     package private(set) var hasBegun = false
     package private(set) var begun: Duration = .zero
-    var slices: [AccountID: EscrowSlice] = [:]
+    var slices = PlacedTable<AccountKind, EscrowSlice>()
     /// Numbers of those who wait, the first one first. Never an empty line.
     var lines: [AccountID: [UInt64]] = [:]
     var returns: [TransferID: EscrowReturn] = [:]

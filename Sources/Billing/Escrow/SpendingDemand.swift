@@ -3,7 +3,7 @@ package import Kernel
 /// What one request may take, before it is known where from.
 package struct SpendingDemand: Sendable, Hashable {
     /// All of each must be set aside.
-    package var walls: [Wall]
+    package var walls: SpendingWalls
     /// Budgets that only count.
     package var counted: [Hold.Part]
     /// Pay in this order.
@@ -39,7 +39,7 @@ package struct SpendingDemand: Sendable, Hashable {
     }
 
     package init() {
-        walls = []
+        walls = SpendingWalls()
         counted = []
         funds = []
         price = 0

@@ -30,12 +30,13 @@ package struct SpendingHold: Sendable, Hashable {
     package var remaining: Amount? { sight.smallest }
 
     /// The same once this has ended: what was not captured is left again.
-    package func remaining(after captured: [Int64]) -> Amount? {
+    /// - Parameter captured: an amount for each part.
+    package func remaining(after captured: PartAmounts) -> Amount? {
         guard let smallest = sight.smallest else { return nil }
         var units = smallest.units
-        for (part, captured) in zip(parts, captured) where part.escrow != nil {
-            let isSeen = if let wall = sight.wall { wall == part.account } else { part.isPurse }
-            if isSeen { units = saturating(units, part.amount - captured) }
+        for place in parts.indices where parts[place].escrow != nil {
+            let isSeen = if let wall = sight.wall { wall == parts[place].account } else { parts[place].isPurse }
+            if isSeen { units = saturating(units, parts[place].amount - captured[place]) }
         }
         return Amount(units: units, smallest.asset)
     }

@@ -6,7 +6,7 @@ import Kernel
 /// transfers. The node's memory and the ledger agree because both ask the same pure functions.
 struct AdmissionCapture {
     /// For each part of the hold.
-    private(set) var amounts: [Int64]
+    private(set) var amounts: PartAmounts
     /// What the tenant pays; nil for what has no price.
     private(set) var price: Money?
     /// What the quantities cost, before walls and credit have their say: worked out once.
@@ -14,7 +14,7 @@ struct AdmissionCapture {
 
     /// - Parameter quantities: what is charged of the request's record, as `ChargeRules` says.
     init(of quantities: Quantities, from hold: Hold, _ pricing: AdmissionPricing) {
-        amounts = .zeros(hold.parts.count)
+        amounts = PartAmounts(zeros: hold.parts.count)
         let purse = hold.parts.first(where: \.isPurse)?.asset.currency
         guard quantities != Quantities() else {
             price = hold.prices > 0 ? purse.map { Money(units: 0, $0) } : nil

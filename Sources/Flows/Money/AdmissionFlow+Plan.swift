@@ -28,7 +28,6 @@ extension AdmissionFlow {
     private func addBudgets(
         of terms: AdmissionTerms, for request: AdmissionRequest, to demand: inout SpendingDemand
     ) throws(Problem) {
-        demand.walls.reserveCapacity(terms.walls.count)
         for bound in terms.walls where bound.binds(request.tags) {
             let asset = bound.budget.asset
             // What needs a price counts nothing while there is no book.

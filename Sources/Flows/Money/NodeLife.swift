@@ -48,7 +48,7 @@ package final class NodeLife: Sendable {
     }
 
     /// What was not captured can be spent again.
-    func end(_ hold: SpendingHold, captured: [Int64]) {
+    func end(_ hold: SpendingHold, captured: PartAmounts) {
         if hold.life != nil { ring(state.withLock { $0.book.end(hold, captured: captured) }) }
     }
 
@@ -59,7 +59,7 @@ package final class NodeLife: Sendable {
 
     /// Nothing of it was used.
     func giveBack(_ hold: SpendingHold) {
-        end(hold, captured: .zeros(hold.parts.count))
+        end(hold, captured: PartAmounts(zeros: hold.parts.count))
         leave(hold)
     }
 
