@@ -101,6 +101,29 @@ import Testing
         }
     }
 
+    @Test("a price that is said twice, for short prompts and for long ones, is one price", arguments: [11, 12, 13])
+    func saidTwice(seed: UInt64) throws {
+        let random = SeededRandom(seed: seed)
+        for _ in 0..<300 {
+            let meters = Meter.allCases.filter { _ in random.next(below: 3) > 0 }
+            let once = meters.map { entry($0, usd(small(random, 1 << 40), per: per(random))) }
+            let twice = once.flatMap { [$0, entry($0.meter, $0.price, above: 1 + small(random, 1000))] }
+            guard let flat = table(PriceBook.Content(entries: once)).rates(for: tiny) else { continue }
+            let looked = try #require(table(PriceBook.Content(entries: twice)).rates(for: tiny))
+            for _ in 0..<20 {
+                let asked = randomQuantities(random)
+                let amounts = [flat, looked].map { rates in
+                    Result { () throws(PricingFailure) in try rates.amount(of: asked, in: .usd) }
+                }
+                #expect(amounts[0] == amounts[1], "seed \(seed), \(once), \(asked)")
+                let bounds = [flat, looked].map { rates in
+                    Result { () throws(PricingFailure) in try rates.ceiling(of: asked, in: .usd) }
+                }
+                #expect(bounds[0] == bounds[1], "seed \(seed), \(once), \(asked)")
+            }
+        }
+    }
+
     @Test("ten million requests sum to the exact price, in any order")
     func tenMillion() throws {
         // 0.15 USD for a million: 1.05 millionths of a dollar for seven tokens.

@@ -13,6 +13,10 @@ package struct ModelRates: Sendable {
     /// Exact, and rounded once, half to even.
     package func amount(of quantities: Quantities, in currency: Currency) throws(PricingFailure) -> Int64 {
         let sheet = sheets.sheet(for: currency)
+        if let flat = sheet.flat {
+            let numerator = try flat.amount(of: quantities)
+            return try sheets.converted(numerator, of: sheet, from: sheet.currency, to: currency).roundedHalfToEven()
+        }
         let prompt = saturatingSum(quantities.input, quantities.cachedInput)
         var total = ExactAmount.zero
         for own in sheet.currencies {
@@ -36,6 +40,10 @@ package struct ModelRates: Sendable {
     /// together, no more of the answer than output and reasoning together, no more of the rest. Never less for more.
     package func ceiling(of quantities: Quantities, in currency: Currency) throws(PricingFailure) -> Int64 {
         let sheet = sheets.sheet(for: currency)
+        if let flat = sheet.flat {
+            let numerator = try flat.ceiling(of: quantities)
+            return try sheets.converted(numerator, of: sheet, from: sheet.currency, to: currency).roundedUp()
+        }
         let prompt = saturatingSum(quantities.input, quantities.cachedInput)
         guard sheet.currencies.count == 1 else {
             return try mixedCeiling(of: quantities, prompt, sheet, in: currency).roundedUp()

@@ -23,6 +23,8 @@ final class RateSheet: Sendable {
     let rates: [[Rate]]
     /// What the prices are in, in the order of meters.
     let currencies: [Currency]
+    /// Where a price is all that there is to look at.
+    let flat: FlatRates?
 
     /// nil where no meter has a price.
     init?(rates: [[Rate]], denominator: Int128) {
@@ -38,6 +40,7 @@ final class RateSheet: Sendable {
                 Rate(above: rate.above, currency: rate.currency, numerator: rate.numerator.map { $0 / shared })
             }
         }
+        flat = FlatRates(self.rates)
     }
 
     var currency: Currency { currencies.first ?? .usd }
