@@ -235,6 +235,31 @@ struct AdmissionTests {
         }
     }
 
+    @Test("a request goes by the books that were in force when it was accepted, to the microsecond")
+    func booksOfTheMoment() async throws {
+        let clock = ManualClock()
+        let (first, second) = (clock.now + .seconds(10), clock.now + .seconds(20))
+        let costs = PriceBook(
+            kind: .cost, version: 7, effective: second, content: SpendingHarness.book(version: 7).content)
+        let harness = try SpendingHarness(
+            clock: clock,
+            books: [
+                SpendingHarness.book(version: 1, from: first), SpendingHarness.book(version: 2, from: second), costs,
+            ])
+        harness.set()
+        try await harness.keeper.begin()
+        let before = Duration.microseconds(-1)
+        for _ in 0..<2 {
+            for (accepted, prices, cost) in [
+                (clock.now, 0, 0), (first + before, 0, 0), (first, 1, 0), (second + before, 1, 0), (second, 2, 7),
+                (second + .seconds(3600), 2, 7), (first, 1, 0), (clock.now, 0, 0),
+            ] {
+                let hold = try await harness.ask(harness.request(10, accepted: accepted)).ticket.hold
+                #expect(hold.prices == prices && hold.costs == cost, "accepted at \(accepted)")
+            }
+        }
+    }
+
     @Test("a changed budget is in force with the next look, and what has not changed is not read again")
     func changedRules() async throws {
         let harness = try SpendingHarness()

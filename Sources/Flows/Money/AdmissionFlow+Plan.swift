@@ -12,13 +12,11 @@ struct AdmissionPlan {
 extension AdmissionFlow {
     /// - Throws: `PRICE_MISSING` where a wall or prepaid credit needs a price that is not there, and `QUOTA_EXCEEDED`
     ///   where the figure does not even fit.
-    func plan(_ request: AdmissionRequest, _ rules: KeyRules) throws(Problem) -> AdmissionPlan {
-        let inForce = books.current
+    func plan(
+        _ request: AdmissionRequest, _ rules: KeyRules, _ inForce: BooksInForce
+    ) throws(Problem) -> AdmissionPlan {
         let terms = rules.terms(
-            on: AdmissionBasis(
-                deployment: request.deployment, operation: request.operation, books: inForce,
-                table: books.table(.price, at: request.accepted, in: inForce),
-                costs: books.table(.cost, at: request.accepted, in: inForce)?.version ?? 0))
+            on: request.deployment, request.operation, inForce, of: books, at: request.accepted)
         var demand = SpendingDemand()
         try addBudgets(of: terms, for: request, to: &demand)
         if terms.pricing.table != nil { try addPurse(of: rules, terms, for: request, to: &demand) }
@@ -28,14 +26,19 @@ extension AdmissionFlow {
     private func addBudgets(
         of terms: AdmissionTerms, for request: AdmissionRequest, to demand: inout SpendingDemand
     ) throws(Problem) {
+        // Of the wall before: mostly all are of one asset.
+        var last: (asset: Asset, most: Int64?)?
         for bound in terms.walls where bound.binds(request.tags) {
             let asset = bound.budget.asset
-            // What needs a price counts nothing while there is no book.
-            let most = try ceiling(of: asset, request, terms.pricing) { failure throws(Problem) -> Int64? in
-                guard terms.pricing.table != nil else { return nil }
-                throw .priceMissing(request.deployment.names.own, budget: bound.budget, failure)
+            if last?.asset != asset {
+                // What needs a price counts nothing while there is no book.
+                let most = try ceiling(of: asset, request, terms.pricing) { failure throws(Problem) -> Int64? in
+                    guard terms.pricing.table != nil else { return nil }
+                    throw .priceMissing(request.deployment.names.own, budget: bound.budget, failure)
+                }
+                last = (asset, most)
             }
-            guard let most, most > 0 else { continue }
+            guard let most = last?.most, most > 0 else { continue }
             demand.walls.append(
                 SpendingDemand.Wall(
                     account: bound.active.account, asset: asset, amount: most, ends: bound.active.ends,

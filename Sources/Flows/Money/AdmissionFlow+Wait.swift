@@ -64,7 +64,7 @@ private final class AdmissionVisit {
         try await flow.books.meet(request.deployment.provider)
         // Again in every round: a budget may have been raised meanwhile, or its period have ended.
         let rules = try await flow.cache.load(request.spender) { [life] in life.note($0) }
-        let plan = try flow.plan(request, rules)
+        let plan = try flow.plan(request, rules, flow.books.current)
         if let refusal = try await takeRate(plan.terms.limits) { return refusal }
         let verdict = flow.desk.hold(plan.demand, as: place.number)
         switch line(up: verdict.line(of: plan.demand)) {

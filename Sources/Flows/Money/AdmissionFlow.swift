@@ -35,11 +35,11 @@ package struct AdmissionFlow: Admission {
     package func needsCap(_ spender: Spender) -> Bool? { cache.rules(for: spender)?.needsCap }
 
     package func admit(_ request: AdmissionRequest) -> AdmissionAnswer {
-        guard books.isLoaded, books.hasMet(request.deployment.provider),
+        guard let inForce = books.current(for: request.deployment.provider),
             let rules = cache.rules(for: request.spender)
         else { return .undecided }
         do throws(Problem) {
-            return try admit(request, plan(request, rules))
+            return try admit(request, plan(request, rules, inForce))
         } catch {
             desk.metrics.refused(error.code)
             return .refused(error, [])
@@ -68,9 +68,9 @@ package struct AdmissionFlow: Admission {
     }
 
     func ticket(
-        _ plan: AdmissionPlan, _ spending: SpendingHold, place: RateTicket?, _ rates: [RateState]
+        _ plan: AdmissionPlan, _ spending: consuming SpendingHold, place: RateTicket?, _ rates: [RateState]
     ) -> SpendingTicket {
-        SpendingTicket(plan, spending, place: place, rates: rates, desk: desk)
+        SpendingTicket(plan.terms.pricing, spending, place: place, rates: rates, desk: desk)
     }
 }
 
@@ -91,6 +91,9 @@ final class AdmissionDesk: Sendable {
     }
 
     func giveBack(_ spending: SpendingHold) { life.giveBack(spending) }
+
+    /// - Parameter tokens: as `Counters.end`.
+    func end(_ place: RateTicket, tokens: Int64?) { counters.end(place, tokens: tokens) }
 }
 
 /// How admission goes.

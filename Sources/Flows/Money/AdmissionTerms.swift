@@ -12,6 +12,26 @@ struct AdmissionBasis: Sendable {
     let table: PriceTable?
     /// The version of costs, 0 for none.
     let costs: Int
+    /// When requests are accepted of which nothing else need be compared; nil where the books must be asked.
+    let span: BookSpan?
+
+    init(
+        _ deployment: Deployment, _ operation: Operation, _ inForce: BooksInForce, of books: PriceBooks,
+        at time: Instant
+    ) {
+        self.deployment = deployment
+        self.operation = operation
+        self.books = inForce
+        table = books.table(.price, at: time, in: inForce)
+        costs = books.table(.cost, at: time, in: inForce)?.version ?? 0
+        span = inForce.span(at: time)
+    }
+
+    /// Whether it is known to be the same without asking the books what is in force.
+    func isSurely(of deployment: Deployment, _ operation: Operation, _ books: BooksInForce, at time: Instant) -> Bool {
+        guard let span else { return false }
+        return span.contains(time) && self.books === books && isAbout(deployment, operation)
+    }
 
     func isIdentical(to other: AdmissionBasis) -> Bool {
         guard isAbout(other.deployment, other.operation), books === other.books, costs == other.costs else {

@@ -1,6 +1,15 @@
 import Billing
 import Kernel
 
+/// A span of time, its end not in it. Plain numbers: every request is compared with one.
+struct BookSpan: Sendable {
+    /// Microseconds, as `Instant`.
+    fileprivate(set) var from = Int64.min
+    fileprivate(set) var until = Int64.max
+
+    func contains(_ time: Instant) -> Bool { from <= time.microseconds && time.microseconds < until }
+}
+
 /// The books that a node goes by, with the names that they use: those in force and those that are coming. Never
 /// changed, so that what was worked out from them is right for as long as these are the ones.
 final class BooksInForce: Sendable {
@@ -35,6 +44,19 @@ final class BooksInForce: Sendable {
 
     func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? {
         tables(kind).last { $0.effective <= time }
+    }
+
+    /// While the same prices and costs are in force as at this time. Nil where there are books of a kind, and none is
+    /// in force yet.
+    func span(at time: Instant) -> BookSpan? {
+        var span = BookSpan()
+        for tables in [price, cost] where !tables.isEmpty {
+            guard let place = tables.lastIndex(where: { $0.effective <= time }) else { return nil }
+            span.from = max(span.from, tables[place].effective.microseconds)
+            guard place + 1 < tables.count else { continue }
+            span.until = min(span.until, tables[place + 1].effective.microseconds)
+        }
+        return span
     }
 
     func table(_ kind: PriceBook.Kind, version: Int) -> PriceTable? { tables(kind).first { $0.version == version } }

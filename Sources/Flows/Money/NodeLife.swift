@@ -43,6 +43,8 @@ package final class NodeLife: Sendable {
 
     // MARK: Spending
 
+    /// Not inlined: whoever it were put into would copy the clock to look at it.
+    @inline(never)
     func hold(_ demand: SpendingDemand, as number: UInt64? = nil) -> SpendingVerdict {
         change { $0.hold(demand, as: number, at: $1) }
     }

@@ -53,6 +53,13 @@ package final class PriceBooks: Sendable {
     /// What this node goes by now.
     var current: BooksInForce { state.withLock { $0.current } }
 
+    /// The same where requests to that provider can be priced from memory; nil where `refresh` or `meet` come first.
+    func current(for provider: ProviderID?) -> BooksInForce? {
+        let books = state.withLock { $0.heads == nil ? nil : $0.current }
+        guard let books, let provider, providers != nil else { return books }
+        return books.providers[provider] == nil ? nil : books
+    }
+
     /// The version that was in force at a time of this node's clock that is not long over. Nil where there was none:
     /// nothing is priced. A clock that was set far back finds the one in force by the ledger's clock: it opens no wall.
     package func table(_ kind: PriceBook.Kind, at time: Instant) -> PriceTable? { table(kind, at: time, in: current) }

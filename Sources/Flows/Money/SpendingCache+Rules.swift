@@ -49,7 +49,17 @@ final class KeyRules: Sendable {
     }
 
     /// What its requests to a deployment have in common, from memory while nothing of it has changed.
-    func terms(on basis: AdmissionBasis) -> AdmissionTerms {
+    func terms(
+        on deployment: Deployment, _ operation: Operation, _ inForce: BooksInForce, of books: PriceBooks,
+        at time: Instant
+    ) -> AdmissionTerms {
+        let known = terms.withLock { terms in
+            terms.last { $0.basis.isSurely(of: deployment, operation, inForce, at: time) }
+        }
+        return known ?? terms(on: AdmissionBasis(deployment, operation, inForce, of: books, at: time))
+    }
+
+    private func terms(on basis: AdmissionBasis) -> AdmissionTerms {
         let known = terms.withLock { terms in terms.last { $0.basis.isIdentical(to: basis) } }
         if let known { return known }
         let made = AdmissionTerms(of: self, on: basis)

@@ -21,12 +21,13 @@ final class SpendingTicket: AdmissionTicket {
     var remaining: Amount? { left.withLock { $0 } }
 
     init(
-        _ plan: AdmissionPlan, _ spending: SpendingHold, place: RateTicket?, rates: [RateState], desk: AdmissionDesk
+        _ pricing: AdmissionPricing, _ spending: SpendingHold, place: RateTicket?, rates: [RateState],
+        desk: AdmissionDesk
     ) {
-        pricing = plan.terms.pricing
         hold = Hold(prices: pricing.prices, costs: pricing.costs, parts: spending.parts)
-        self.spending = spending
         left = Mutex(spending.remaining)
+        self.pricing = pricing
+        self.spending = spending
         self.place = place
         self.rates = rates
         self.desk = desk
@@ -55,7 +56,7 @@ final class SpendingTicket: AdmissionTicket {
         left.withLock { $0 = spending.remaining(after: capture.amounts) }
         if let place {
             let (tokens, overflow) = record.usage.inputTokens.addingReportingOverflow(record.usage.outputTokens)
-            desk.counters.end(place, tokens: overflow ? .max : Int64(tokens))
+            desk.end(place, tokens: overflow ? .max : Int64(tokens))
         }
         return capture.price
     }
@@ -74,6 +75,6 @@ final class SpendingTicket: AdmissionTicket {
     /// Nothing was begun: everything comes back.
     private func giveBack() {
         desk.life.giveBack(spending)
-        if let place { desk.counters.end(place, tokens: nil) }
+        if let place { desk.end(place, tokens: nil) }
     }
 }
