@@ -86,13 +86,13 @@ package final class InferenceFlow: Sendable {
         let prepared = snapshot.preparedRouting(of: holder.workspace) ?? .usual
         let service = try service(question, snapshot, prepared, holder, context)
         var costs: [Int64?] = []
-        if prepared.routing.policy.needsCosts {
+        if prepared.needsCosts {
             costs = service.deployments.map { deployment in
                 self.costs.cost(
                     of: question.likely, on: deployment, operation: question.operation, at: context.now)
             }
         }
-        return RequestRoute(
+        return .decided(
             question, to: service, snapshot: snapshot.number, by: prepared,
             affinity: affinity(prepared.routing.sticky, holder), costs: costs, at: clock.uptime)
     }
@@ -101,14 +101,9 @@ package final class InferenceFlow: Sendable {
         _ question: RouteQuestion, _ snapshot: RegistrySnapshot, _ prepared: PreparedRouting, _ holder: KeyHolder,
         _ context: AccessContext
     ) throws(Problem) -> RoutedService {
-        guard let name = ModelName(question.model) else { throw notFound(question.model, holder, context) }
-        let meant = snapshot.meaning(of: name, in: holder.environment, by: prepared.routing)
-        guard let found = services.service(of: meant, in: holder.environment, snapshot) else {
-            throw missing(meant, snapshot, holder, context)
-        }
+        let found = try found(question.model, snapshot, prepared, holder, context)
         let endpoint = question.operation.endpoint
-        if found.isOneName {
-            let names = found.deployments[0].names
+        if let names = found.names {
             if let denial = denial(of: .inferenceExecute, at: endpoint, names, holder, context) {
                 throw denial.problem
             }
@@ -119,6 +114,20 @@ package final class InferenceFlow: Sendable {
             return permitted.count == found.deployments.count ? found : services.part(permitted)
         case .failure(let denial): throw denial.problem
         }
+    }
+
+    private func found(
+        _ text: String, _ snapshot: RegistrySnapshot, _ prepared: PreparedRouting, _ holder: KeyHolder,
+        _ context: AccessContext
+    ) throws(Problem) -> RoutedService {
+        // A word may stand for another model only where a workspace says so.
+        if !prepared.hasHints, let last = services.last(named: text, in: holder.environment, snapshot) { return last }
+        guard let name = ModelName(text) else { throw notFound(text, holder, context) }
+        let meant = snapshot.meaning(of: name, in: holder.environment, by: prepared.routing)
+        guard let found = services.service(of: meant, in: holder.environment, snapshot) else {
+            throw missing(meant, snapshot, holder, context)
+        }
+        return found
     }
 
     private func affinity(_ sticky: WorkspaceRouting.Sticky?, _ holder: KeyHolder) -> UInt64? {
@@ -212,23 +221,6 @@ extension Operation {
         case .embeddings: .embeddings
         case .responses: .responses
         }
-    }
-
-    /// The same as all that is needed, made once for all requests.
-    var needs: Set<Capability> {
-        switch self {
-        case .chat, .messages: OwnNeeds.chat
-        case .completions: OwnNeeds.completions
-        case .embeddings: OwnNeeds.embeddings
-        case .responses: OwnNeeds.responses
-        }
-    }
-
-    private enum OwnNeeds {
-        static let chat: Set<Capability> = [.chat]
-        static let completions: Set<Capability> = [.completions]
-        static let embeddings: Set<Capability> = [.embeddings]
-        static let responses: Set<Capability> = [.responses]
     }
 }
 

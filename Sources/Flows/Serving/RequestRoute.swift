@@ -50,49 +50,57 @@ package final class RequestRoute {
     package let prepared: PreparedRouting
     package let priority: RequestPriority
     package let facts: RoutingFacts
-    package private(set) var signals: [RoutingSignal]
+    private var signals: RoutingSignals
     package private(set) var decision: RoutingDecision
     /// One for each candidate; none at all where nobody asks for them.
     private let costs: [Int64?]
     private let likelyInput: Int
     private let isCounted: Bool
 
-    init(
+    static func decided(
         _ question: RouteQuestion, to service: RoutedService, snapshot: UInt64, by prepared: PreparedRouting,
         affinity: UInt64?, costs: [Int64?], at uptime: Duration
+    ) -> RequestRoute {
+        let own = prepared.routing.priority
+        var facts = RoutingFacts(
+            needs: question.needs, inputTokens: question.leastInput, outputCap: question.outputCap,
+            likelyOutput: min(Int(clamping: question.likely.output), mostOutput), affinity: affinity,
+            seed: question.seed)
+        facts.need(question.operation.capability)
+        return RequestRoute(
+            asked: question.model, facts, to: service, snapshot: snapshot, by: prepared, costs: costs,
+            priority: question.priority.map { min(own, $0) } ?? own,
+            likelyInput: Int(clamping: question.likely.input), isCounted: question.isCounted, at: uptime)
+    }
+
+    /// Of a question's parts, since an initializer gets copies, and a copy of the whole would be one more.
+    private init(
+        asked: String, _ facts: RoutingFacts, to service: RoutedService, snapshot: UInt64,
+        by prepared: PreparedRouting, costs: [Int64?], priority: RequestPriority, likelyInput: Int, isCounted: Bool,
+        at uptime: Duration
     ) {
-        asked = question.model
+        self.asked = asked
         self.snapshot = snapshot
+        self.priority = priority
+        self.facts = facts
+        self.likelyInput = likelyInput
+        self.isCounted = isCounted
+        signals = Self.signals(of: service, costs, at: uptime)
+        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared)
         self.service = service
         self.prepared = prepared
         self.costs = costs
-        likelyInput = Int(clamping: question.likely.input)
-        isCounted = question.isCounted
-        let own = prepared.routing.priority
-        priority = min(own, question.priority ?? own)
-        let operation = question.operation
-        facts = RoutingFacts(
-            needs: question.needs.isEmpty ? operation.needs : question.needs.union(operation.needs),
-            inputTokens: question.leastInput,
-            outputCap: question.outputCap, likelyOutput: min(Int(clamping: question.likely.output), Self.mostOutput),
-            affinity: affinity, seed: question.seed)
-        signals = Self.signals(of: service, costs, at: uptime)
-        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared.routing.policy)
     }
 
-    private static func signals(of service: RoutedService, _ costs: [Int64?], at uptime: Duration) -> [RoutingSignal] {
+    private static func signals(of service: RoutedService, _ costs: [Int64?], at uptime: Duration) -> RoutingSignals {
         service.state.judge(service.states, at: uptime)
-        return service.states.enumerated().map { place, state in
-            var signal = state.signal(at: uptime)
-            if !costs.isEmpty { signal.cost = costs[place] }
-            return signal
-        }
+        return RoutingSignals(of: service.states, costs: costs, at: uptime)
     }
 
     /// Anew, by how the deployments do now.
     package func decide(at uptime: Duration) {
         signals = Self.signals(of: service, costs, at: uptime)
-        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared.routing.policy)
+        decision = RoutingDecision.decide(facts, among: service.targets, signals, by: prepared)
     }
 
     /// What the decision was made from, and what it was, as `RoutingRecordCoding` writes it; empty where there are too

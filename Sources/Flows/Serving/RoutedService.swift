@@ -10,8 +10,8 @@ package final class RoutedService: Sendable {
     let encoded: [EncodedTarget]
     package let states: [DeploymentState]
     package let state: ServiceState
-    /// Whether all of them have the same names: then who may use one may use all.
-    let isOneName: Bool
+    /// Of all of them, where they have the same: then who may use one may use all.
+    let names: ModelNames?
 
     init(_ service: ModelService, on board: RoutingBoard) {
         deployments = service.deployments
@@ -20,7 +20,7 @@ package final class RoutedService: Sendable {
         states = board.states(of: deployments)
         state = board.service(of: deployments[0].model, in: deployments[0].environment)
         let names = deployments[0].names
-        isOneName = deployments.dropFirst().allSatisfy { $0.names == names }
+        self.names = deployments.dropFirst().allSatisfy { $0.names == names } ? names : nil
     }
 }
 
@@ -38,7 +38,7 @@ final class RoutedServices: Sendable {
         var last: (key: Key, service: RoutedService)?
 
         mutating func service(_ key: Key) -> RoutedService? {
-            if let last, last.key == key { return last.service }
+            if last?.key == key { return last?.service }
             guard let service = services[key] else { return nil }
             last = (key, service)
             return service
@@ -49,6 +49,19 @@ final class RoutedServices: Sendable {
     private let state = Mutex(State())
 
     init(board: RoutingBoard) { self.board = board }
+
+    /// The one that was asked for last, where it is asked for again: by its name as it is, which was read then.
+    func last(
+        named text: String, in environment: ModelEnvironment, _ snapshot: RegistrySnapshot
+    ) -> RoutedService? {
+        state.withLock { state in
+            guard state.snapshot == snapshot.number, let known = state.last?.key.name.text,
+                // Other letters may be the same text as a name's, and are always more bytes.
+                known.utf8.count == text.utf8.count, known == text, state.last?.key.environment == environment
+            else { return nil }
+            return state.last?.service
+        }
+    }
 
     /// - Returns: nil where the snapshot has no such model.
     func service(

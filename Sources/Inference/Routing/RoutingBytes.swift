@@ -39,8 +39,11 @@ enum RoutingCodes {
         }
     }
 
+    static func bit(of capability: Capability) -> UInt64 { 1 << place(of: capability) }
+
     static func bits(of capabilities: Set<Capability>) -> UInt64 {
-        capabilities.reduce(0) { $0 | 1 << place(of: $1) }
+        if capabilities.isEmpty { return 0 }
+        return capabilities.reduce(0) { $0 | bit(of: $1) }
     }
 
     /// - Returns: nil where a bit stands for nothing.
@@ -75,10 +78,7 @@ struct RoutingWriter {
             var writer = RoutingWriter(buffer)
             body(&writer)
             // Exactly so much, and no more room.
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(writer.count)
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<writer.count]))
-            return bytes
+            return Array(UnsafeBufferPointer(rebasing: buffer[..<writer.count]))
         }
     }
 

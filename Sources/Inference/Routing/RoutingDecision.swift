@@ -40,21 +40,29 @@ extension RoutingDecision {
     package static func decide(
         _ facts: RoutingFacts, among targets: [RoutingTarget], _ signals: [RoutingSignal], by policy: RoutingPolicy
     ) -> RoutingDecision {
+        let prepared = PreparedRouting(WorkspaceRouting(policy: policy))
+        return decide(facts, among: targets, RoutingSignals(signals), by: prepared)
+    }
+
+    /// The same for who serves requests.
+    package static func decide(
+        _ facts: RoutingFacts, among targets: [RoutingTarget], _ signals: RoutingSignals, by prepared: PreparedRouting
+    ) -> RoutingDecision {
         precondition(targets.count == signals.count)
-        let decision = weigh(facts, among: targets, signals, by: policy)
+        let decision = weigh(facts, among: targets, signals, by: prepared)
         // A cap is a wish, which some runtimes cut to what there is room for: it chooses, and refuses nothing.
         guard decision.order.isEmpty, facts.outputCap != nil else { return decision }
         var uncapped = facts
         uncapped.outputCap = nil
-        return weigh(uncapped, among: targets, signals, by: policy)
+        return weigh(uncapped, among: targets, signals, by: prepared)
     }
 
     private static func weigh(
-        _ facts: RoutingFacts, among targets: [RoutingTarget], _ signals: [RoutingSignal], by policy: RoutingPolicy
+        _ facts: RoutingFacts, among targets: [RoutingTarget], _ signals: RoutingSignals, by prepared: PreparedRouting
     ) -> RoutingDecision {
         // Most models have one deployment, and there is nothing to compare.
         if targets.count == 1 {
-            guard let obstacle = policy.obstacle(facts, targets[0], signals[0]) else { return .only }
+            guard let obstacle = prepared.obstacle(facts, targets, signals, 0) else { return .only }
             return RoutingDecision(order: [], verdicts: [obstacle])
         }
         var verdicts: [RoutingVerdict] = []
@@ -62,11 +70,11 @@ extension RoutingDecision {
         var able: [RoutingScore] = []
         able.reserveCapacity(targets.count)
         for place in targets.indices {
-            let obstacle = policy.obstacle(facts, targets[place], signals[place])
+            let obstacle = prepared.obstacle(facts, targets, signals, place)
             verdicts.append(obstacle ?? .taken)
             if obstacle == nil { able.append(RoutingScore(place, targets[place], signals[place], facts)) }
         }
-        policy.strategy.sort(&able, facts)
+        prepared.routing.policy.strategy.sort(&able, facts)
         let order = able.map(\.place)
         for (rank, place) in order.enumerated() where rank > 0 { verdicts[place] = .fallback(rank) }
         return RoutingDecision(order: order, verdicts: verdicts)
@@ -76,19 +84,38 @@ extension RoutingDecision {
     private static let only = RoutingDecision(order: [0], verdicts: [.taken])
 }
 
+extension PreparedRouting {
+    /// Why the candidate is not asked; what the operator set first, how it does now last. A policy that bounds nothing
+    /// is not looked at.
+    fileprivate func obstacle(
+        _ facts: RoutingFacts, _ targets: [RoutingTarget], _ signals: RoutingSignals, _ place: Int
+    ) -> RoutingVerdict? {
+        if let obstacle = facts.obstacle(targets, place) { return obstacle }
+        if isBounded, let obstacle = routing.policy.obstacle(facts, targets[place], signals[place]) { return obstacle }
+        return signals[place].obstacle
+    }
+}
+
+extension RoutingFacts {
+    /// What the candidate cannot do. It is looked at where it lies: a copy would count its words.
+    fileprivate func obstacle(_ targets: [RoutingTarget], _ place: Int) -> RoutingVerdict? {
+        guard targets[place].terms.isEnabled else { return .disabled }
+        guard needBits & ~targets[place].capabilityBits == 0 else {
+            return .cannot(needs.subtracting(targets[place].capabilities))
+        }
+        if let limit = targets[place].contextLimit {
+            let (needed, overflow) = inputTokens.addingReportingOverflow(outputCap ?? 1)
+            guard !overflow, needed <= limit else { return .contextTooSmall(limit: limit, needed: needed) }
+        }
+        return nil
+    }
+}
+
 extension RoutingPolicy {
-    /// Why the candidate is not asked; what the operator set first, how it does now last.
+    /// What the workspace does not want.
     fileprivate func obstacle(
         _ facts: RoutingFacts, _ target: RoutingTarget, _ signal: RoutingSignal
     ) -> RoutingVerdict? {
-        guard target.terms.isEnabled else { return .disabled }
-        guard facts.needBits & ~target.capabilityBits == 0 else {
-            return .cannot(facts.needs.subtracting(target.capabilities))
-        }
-        if let limit = target.contextLimit {
-            let (needed, overflow) = facts.inputTokens.addingReportingOverflow(facts.outputCap ?? 1)
-            guard !overflow, needed <= limit else { return .contextTooSmall(limit: limit, needed: needed) }
-        }
         if !regions.isEmpty, !(target.terms.region.map(regions.contains) ?? false) {
             return .elsewhere(target.terms.region)
         }
@@ -101,14 +128,21 @@ extension RoutingPolicy {
         }
         // What was never measured may be fast; somebody must find out.
         if let mostLatency, let expected = signal.expected(facts), expected > mostLatency { return .tooSlow(expected) }
-        switch signal.health {
+        return nil
+    }
+}
+
+extension RoutingSignal {
+    /// Why it is not asked at the moment.
+    fileprivate var obstacle: RoutingVerdict? {
+        switch health {
         case .good: break
         case .failing: return .failing
         case .open: return .breakerOpen
         case .probing: return .breakerProbing
         case .ejected: return .ejected
         }
-        if let limit = signal.limit, signal.running >= limit { return .full(limit) }
+        if let limit, running >= limit { return .full(limit) }
         return nil
     }
 }

@@ -1,9 +1,13 @@
 import Kernel
 
-/// What the router knows of one request. Nothing in it changes while the request runs.
+/// What the router knows of one request. Nothing in it changes while the request runs. Plain numbers: it is handed on a
+/// few times for every request.
 package struct RoutingFacts: Sendable, Hashable {
     /// The operation's own capability among them.
-    package var needs: Set<Capability> { didSet { needBits = RoutingCodes.bits(of: needs) } }
+    package var needs: Set<Capability> {
+        get { RoutingCodes.capabilities(of: needBits) ?? [] }
+        set { needBits = RoutingCodes.bits(of: newValue) }
+    }
     /// The same, a bit for each: compared with what each candidate can.
     private(set) var needBits: UInt64
     /// At least so many tokens, of what is sent: what does not fit by this count fits nowhere.
@@ -21,7 +25,6 @@ package struct RoutingFacts: Sendable, Hashable {
         needs: Set<Capability>, inputTokens: Int, outputCap: Int? = nil, likelyOutput: Int, affinity: UInt64? = nil,
         seed: UInt64
     ) {
-        self.needs = needs
         needBits = RoutingCodes.bits(of: needs)
         self.inputTokens = inputTokens
         self.outputCap = outputCap
@@ -29,6 +32,9 @@ package struct RoutingFacts: Sendable, Hashable {
         self.affinity = affinity
         self.seed = seed
     }
+
+    /// Adds one to what it needs.
+    package mutating func need(_ capability: Capability) { needBits |= RoutingCodes.bit(of: capability) }
 }
 
 /// How one deployment does at the moment of a decision.

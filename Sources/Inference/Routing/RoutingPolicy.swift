@@ -42,6 +42,9 @@ package struct RoutingPolicy: Sendable, Hashable {
 extension RoutingPolicy {
     /// Whether it looks at what a request costs.
     package var needsCosts: Bool { mostCost != nil || strategy == .cheapest || strategy == .slaPreferred }
+
+    /// Whether somebody who could answer may still not be asked.
+    var isBounded: Bool { !regions.isEmpty || !dataPolicies.isEmpty || mostCost != nil || mostLatency != nil }
 }
 
 /// A deployment as it is chosen by: what its registration says.

@@ -29,12 +29,12 @@ package enum RoutingRecordCoding {
     /// - Returns: nil when there are more than `mostTargets`.
     package static func encoded(
         snapshot: UInt64, asked: String, facts: RoutingFacts, policy: EncodedPolicy, targets: [EncodedTarget],
-        signals: [RoutingSignal], order: [Int]
+        signals: RoutingSignals, order: [Int]
     ) -> [UInt8]? {
         precondition(targets.count == signals.count && order.count <= targets.count)
         guard targets.count <= mostTargets else { return nil }
         var most = 1 + RoutingWriter.longestVarint + RoutingWriter.longestText + mostFacts + policy.bytes.count
-        for target in targets { most += target.bytes.count + mostSignal }
+        for place in targets.indices { most += targets[place].bytes.count + mostSignal }
         most += 2 * RoutingWriter.longestVarint + order.count
         return RoutingWriter.write(most: most) { writer in
             writer.put(byte: version)
@@ -60,8 +60,8 @@ package enum RoutingRecordCoding {
         signals: [RoutingSignal], order: [Int], into bytes: inout [UInt8]
     ) -> Bool {
         let encoded = encoded(
-            snapshot: snapshot, asked: asked, facts: facts, policy: policy, targets: targets, signals: signals,
-            order: order)
+            snapshot: snapshot, asked: asked, facts: facts, policy: policy, targets: targets,
+            signals: RoutingSignals(signals), order: order)
         guard let encoded else { return false }
         bytes += encoded
         return true

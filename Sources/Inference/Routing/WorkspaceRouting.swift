@@ -49,9 +49,17 @@ package final class PreparedRouting: Sendable {
     package let routing: WorkspaceRouting
     /// Of its policy, for the records of decisions.
     package let encodedPolicy: EncodedPolicy
+    /// Of the policy, which is not copied to be asked.
+    package let needsCosts: Bool
+    let isBounded: Bool
+    /// Whether words stand for models.
+    package let hasHints: Bool
 
     package init(_ routing: WorkspaceRouting) {
         self.routing = routing
+        needsCosts = routing.policy.needsCosts
+        isBounded = routing.policy.isBounded
+        hasHints = !routing.hints.isEmpty
         encodedPolicy = EncodedPolicy(routing.policy)
     }
 }
