@@ -2,7 +2,8 @@ package import Database
 package import Inference
 package import Kernel
 
-/// Decisions as rows: added, never changed, and removed when they are old.
+/// Decisions as rows: added, never changed, and removed when they are old. Those of requests with a usage row are in
+/// `RouteBatches`, and were rows like the others before there were any.
 package struct DatabaseRouteStore: RouteStore {
     private let database: any Database
 
@@ -18,36 +19,34 @@ package struct DatabaseRouteStore: RouteStore {
 
     package func route(of request: RequestID) async throws -> StoredRoute? {
         try await database.fetching(.system) { tx in
-            try tx.row("SELECT * FROM routing_decision WHERE request_id = $1", [request]).map(StoredRoute.init(row:))
+            let row = try tx.row("SELECT * FROM routing_decision WHERE request_id = $1", [request])
+            return try row.map(StoredRoute.init(row:)) ?? RouteBatches.route(of: request, tx)
         }
     }
 
     package func prune(before: Instant, limit: Int) async throws -> Int {
         try await database.storing(.system) { tx in
-            try tx.run(
+            let single = try tx.run(
                 """
                 DELETE FROM routing_decision WHERE request_id IN (
                     SELECT request_id FROM routing_decision WHERE request_id < $1 ORDER BY request_id LIMIT $2)
                 """,
                 [RequestID.earliest(at: before), limit])
+            return try single + RouteBatches.prune(before: before, limit: limit - single, tx)
         }
     }
 }
 
-/// Decisions beside usage rows, in the same transaction.
-struct RouteRows: Sendable {
+/// Decisions of requests that have no usage row.
+private struct RouteRows: Sendable {
     private static let inserting = RowsStatement(
         "INSERT INTO routing_decision (request_id, workspace_id, key_id, accepted, record)", columns: 5,
         " ON CONFLICT (request_id) DO NOTHING")
 
     private var rows: RowBlock
 
-    /// - Parameters:
-    ///   - count: about as many as there will be.
-    ///   - length: about as many bytes as a decision has.
-    init(_ count: Int, length: Int = 256) {
-        rows = Self.inserting.block(rows: count, rowBytes: RequestID.length + length)
-    }
+    /// - Parameter count: about as many as there will be.
+    init(_ count: Int) { rows = Self.inserting.block(rows: count, rowBytes: RequestID.length + 256) }
 
     mutating func add(_ route: StoredRoute) {
         rows.add(route.request)
@@ -59,13 +58,6 @@ struct RouteRows: Sendable {
 
     func insert(_ tx: any Tx) throws {
         if rows.count > 0 { try tx.run(Self.inserting, rows) }
-    }
-}
-
-extension RequestID {
-    /// Every request of an earlier time has a lesser identifier.
-    fileprivate static func earliest(at time: Instant) -> RequestID {
-        RequestID(ULID(milliseconds: UInt64(max(0, time.microseconds / 1000)), random: (0, 0)))
     }
 }
 

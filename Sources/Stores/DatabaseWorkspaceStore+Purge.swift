@@ -54,6 +54,7 @@ extension DatabaseWorkspaceStore {
                 "DELETE FROM api_key WHERE workspace_id = $1", "DELETE FROM member WHERE workspace_id = $1",
                 "DELETE FROM access_rule WHERE workspace_id = $1", "DELETE FROM idempotency WHERE scope = $1",
                 "DELETE FROM routing_decision WHERE workspace_id = $1",
+                "DELETE FROM routing_batch WHERE workspace_id = $1",
             ] { try tx.run(sql, [workspace.id]) }
             try audit.append(entry, to: workspace.tenant, tx)
             return true

@@ -2,7 +2,7 @@ package import Database
 
 /// Every migration, in order. Portable SQL; one that was released is never edited.
 package enum Schema {
-    package static let migrations = [spine, isolation, tenancy, money, routing, decisions, lighter, bundles]
+    package static let migrations = [spine, isolation, tenancy, money, routing, decisions, lighter, bundles, batches]
 
     /// Instants are microseconds since 1970. Text is compared byte by byte: SQLite does so by itself, PostgreSQL
     /// because `Dialect.render` gives every `TEXT` column the collation `C`.

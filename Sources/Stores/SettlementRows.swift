@@ -18,7 +18,7 @@ struct UsageRows {
 
     private var usage: RowBlock
     private var attempts = AttemptRows()
-    private var routes: RouteRows
+    private var routes = RouteBatches()
 
     /// Of requests for which nothing is posted.
     init(_ records: [UsageRecord]) {
@@ -33,7 +33,6 @@ struct UsageRows {
     ///   - shares: what some of the requests have in its bundles, in the order of the requests.
     init(_ batch: SettlementBatch, _ posting: PostingID?, shares: [BundleShare]) {
         usage = Self.inserting.block(rows: batch.order.count, rowBytes: 4 * RequestID.length)
-        routes = RouteRows(batch.order.count)
         var next = 0
         for place in batch.order {
             let settlement = batch.settlements[place]

@@ -47,6 +47,7 @@ import Testing
         "attempt": .workspace("workspace_id"),
         "workspace_routing": .workspace("workspace_id"),
         "routing_decision": .workspace("workspace_id"),
+        "routing_batch": .workspace("workspace_id"),
         "ledger_account": .owner("tenant_id"),
         "transfer": .owner("tenant_id"),
         "budget": .owner("tenant_id"),

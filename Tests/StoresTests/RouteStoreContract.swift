@@ -136,7 +136,7 @@ import Testing
 }
 
 extension UsageRecord {
-    fileprivate func with(request: RequestID, attempts: [Attempt] = [], route: [UInt8] = []) -> UsageRecord {
+    func with(request: RequestID, attempts: [Attempt] = [], route: [UInt8] = []) -> UsageRecord {
         UsageRecord(
             request: request, clientRequest: clientRequest, workspace: workspace, key: key, operation: operation,
             model: model, deployment: deployment, isStream: isStream, status: status, httpStatus: httpStatus,

@@ -191,7 +191,7 @@ extension StoreWorld {
         let key = try await key(in: workspace)
         _ = try await keys.revoke(key.id, in: workspace.id, at: now, audit: entry("key.revoke", of: tenant))
         let record = samples.record(in: workspace.id, key: key.id)
-        try await usage.insert([record])
+        try await usage.insert([record, record.with(request: samples.ids.next(), route: [1])])
         try await routes.insert([
             StoredRoute(
                 request: record.request, workspace: workspace.id, key: key.id, accepted: record.started, record: [1])

@@ -147,7 +147,7 @@ struct LedgerWorld: Sendable {
 struct LedgerFacts: Sendable {
     static let tables = [
         "ledger_account", "transfer", "posting", "posting_unlinked", "escrow", "usage", "attempt", "suspense_item",
-        "routing_decision", "budget_event", "billing_node",
+        "routing_decision", "routing_batch", "budget_event", "billing_node",
     ]
 
     private(set) var faults: [String] = []
