@@ -1,18 +1,18 @@
 /// An integer of `scale` decimal digits as people write it: `12.50`, `0.000000125`, `1000000`.
-package enum DecimalText {
+public enum DecimalText {
     /// - Parameter places: so many digits after the point at least; with 0 a whole number has no point.
-    package static func text(_ units: Int64, scale: Int, places: Int) -> String {
+    public static func text(_ units: Int64, scale: Int, places: Int) -> String {
         String(unsafeUninitializedCapacity: longest(scale: scale)) {
             write(units, scale: scale, places: places, to: $0)
         }
     }
 
     /// 19 digits, a zero before the point, the point and the sign.
-    package static func longest(scale: Int) -> Int { 24 + scale }
+    public static func longest(scale: Int) -> Int { 24 + scale }
 
     /// Writes what `text` returns; the buffer has room for `longest`.
     /// - Returns: how many bytes it takes.
-    package static func write(
+    public static func write(
         _ units: Int64, scale: Int, places: Int, to buffer: UnsafeMutableBufferPointer<UInt8>
     ) -> Int {
         var start = buffer.count
@@ -42,7 +42,7 @@ package enum DecimalText {
     }
 
     /// - Returns: nil for what is no decimal, has more digits than `scale`, or does not fit.
-    package static func units(_ text: some StringProtocol, scale: Int) -> Int64? {
+    public static func units(_ text: some StringProtocol, scale: Int) -> Int64? {
         let digits = text.utf8
         let isNegative = digits.first == UInt8(ascii: "-")
         var units: Int64 = 0
@@ -79,13 +79,13 @@ package enum DecimalText {
 
 extension Amount {
     /// `12.50` of money, `1000000` tokens, `1.5` seconds.
-    package var text: String { DecimalText.text(units, scale: asset.scale, places: places) }
+    public var text: String { DecimalText.text(units, scale: asset.scale, places: places) }
 
     /// Digits after the point at least.
     var places: Int { asset.currency == nil ? 0 : 2 }
 
     /// - Returns: nil for what is no decimal of this asset.
-    package init?(_ text: some StringProtocol, _ asset: Asset) {
+    public init?(_ text: some StringProtocol, _ asset: Asset) {
         guard let units = DecimalText.units(text, scale: asset.scale) else { return nil }
         self.init(units: units, asset)
     }
@@ -93,14 +93,14 @@ extension Amount {
 
 extension Amount: CustomStringConvertible {
     /// `12.50 USD`, `1000000 tokens`.
-    package var description: String { text + " " + asset.text }
+    public var description: String { text + " " + asset.text }
 }
 
 /// Money as `{"amount": "12.50", "currency": "USD"}`, all else as `{"amount": "1000000", "unit": "tokens"}`.
 extension Amount: Codable {
     private enum CodingKeys: String, CodingKey { case amount, currency, unit }
 
-    package init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let members = try decoder.container(keyedBy: CodingKeys.self)
         let name =
             try members.decodeIfPresent(String.self, forKey: .currency)
@@ -116,7 +116,7 @@ extension Amount: Codable {
         self = amount
     }
 
-    package func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var members = encoder.container(keyedBy: CodingKeys.self)
         try members.encode(text, forKey: .amount)
         try members.encode(asset.text, forKey: asset.currency == nil ? .unit : .currency)

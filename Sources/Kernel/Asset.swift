@@ -1,5 +1,5 @@
 /// What an account of the ledger counts: money in its currency's ledger scale, or a quantity of usage.
-package enum Asset: Hashable, Sendable {
+public enum Asset: Hashable, Sendable {
     case money(Currency)
     /// Millionths of the Unified Metering Unit.
     case umu
@@ -11,15 +11,15 @@ package enum Asset: Hashable, Sendable {
     case gpu
     case requests
 
-    package static let all = Currency.allCases.map(Asset.money) + [.umu, .tokens, .audio, .gpu, .requests]
+    public static let all = Currency.allCases.map(Asset.money) + [.umu, .tokens, .audio, .gpu, .requests]
 
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         guard let asset = Asset.all.first(where: { $0.text == text }) else { return nil }
         self = asset
     }
 
     /// As it stands in rows, requests and answers: `USD`, `tokens`, `audio_seconds`.
-    package var text: String {
+    public var text: String {
         switch self {
         case .money(let currency): currency.rawValue
         case .umu: "umu"
@@ -31,7 +31,7 @@ package enum Asset: Hashable, Sendable {
     }
 
     /// Decimal digits of a whole that the integer carries.
-    package var scale: Int {
+    public var scale: Int {
         switch self {
         case .money(let currency): currency.ledgerScale
         case .umu: 6
@@ -40,27 +40,27 @@ package enum Asset: Hashable, Sendable {
         }
     }
 
-    package var currency: Currency? { if case .money(let currency) = self { currency } else { nil } }
+    public var currency: Currency? { if case .money(let currency) = self { currency } else { nil } }
 }
 
 extension Asset: CustomStringConvertible {
-    package var description: String { text }
+    public var description: String { text }
 }
 
 /// So much of an asset, in its smallest units.
-package struct Amount: Hashable, Sendable {
-    package let units: Int64
-    package let asset: Asset
+public struct Amount: Hashable, Sendable {
+    public let units: Int64
+    public let asset: Asset
 
-    package init(units: Int64, _ asset: Asset) {
+    public init(units: Int64, _ asset: Asset) {
         self.units = units
         self.asset = asset
     }
 
-    package init(_ money: Money) { self.init(units: money.units, .money(money.currency)) }
+    public init(_ money: Money) { self.init(units: money.units, .money(money.currency)) }
 
     /// For sentences: `1 request`, where headers and rows say `1 requests`.
-    package var words: String {
+    public var words: String {
         switch asset {
         case .tokens where units == 1, .requests where units == 1: text + " " + asset.text.dropLast()
         case .money, .umu, .tokens, .audio, .gpu, .requests: description

@@ -1,33 +1,33 @@
 /// Bytes to be hashed or sealed: no two different lists of fields have the same ones. Every field has its length before
 /// it, and an absent one differs from an empty one. The first byte is the version of the list of fields.
-package struct CanonicalForm: Sendable {
-    package private(set) var bytes: [UInt8]
+public struct CanonicalForm: Sendable {
+    public private(set) var bytes: [UInt8]
 
-    package init(version: UInt8, reserving capacity: Int = 256) {
+    public init(version: UInt8, reserving capacity: Int = 256) {
         bytes = []
         bytes.reserveCapacity(capacity)
         bytes.append(version)
     }
 
     /// A mark for a field that is there, eight bytes of length, then its bytes; another mark for one that is not.
-    package mutating func add(_ field: [UInt8]?) {
+    public mutating func add(_ field: [UInt8]?) {
         guard let field else { return bytes.append(0) }
         begin(field.count)
         bytes.append(contentsOf: field)
     }
 
-    package mutating func add(_ text: String?) {
+    public mutating func add(_ text: String?) {
         guard let text else { return bytes.append(0) }
         begin(text.utf8.count)
         bytes.append(contentsOf: text.utf8)
     }
 
-    package mutating func add(_ number: Int64) {
+    public mutating func add(_ number: Int64) {
         begin(8)
         append(UInt64(bitPattern: number))
     }
 
-    package mutating func add(_ id: ULID?) {
+    public mutating func add(_ id: ULID?) {
         guard let id else { return bytes.append(0) }
         begin(16)
         append(id.high)

@@ -5,14 +5,14 @@
 #endif
 
 /// An address of the Internet, without a port. An IPv4 address that came mapped into IPv6 is the IPv4 address.
-package struct IPAddress: Hashable, Sendable {
+public struct IPAddress: Hashable, Sendable {
     /// 4 or 16 bytes, in network order.
-    package let bytes: [UInt8]
+    public let bytes: [UInt8]
 
-    package var isV4: Bool { bytes.count == 4 }
+    public var isV4: Bool { bytes.count == 4 }
 
     /// - Parameter text: `192.0.2.7` or `2001:db8::7`, without brackets, zone or port.
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         let text = String(text)
         var v4 = in_addr()
         if inet_pton(AF_INET, text, &v4) == 1 {
@@ -25,7 +25,7 @@ package struct IPAddress: Hashable, Sendable {
     }
 
     /// - Parameter bytes: 4 or 16 of them.
-    package init?(bytes: [UInt8]) {
+    public init?(bytes: [UInt8]) {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
         self.bytes = bytes.count == 16 && bytes.starts(with: mapped) ? Array(bytes[12...]) : bytes
@@ -33,7 +33,7 @@ package struct IPAddress: Hashable, Sendable {
 }
 
 extension IPAddress: CustomStringConvertible {
-    package var description: String {
+    public var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = isV4 ? AF_INET : AF_INET6
         _ = bytes.withUnsafeBytes { inet_ntop(family, $0.baseAddress, &text, socklen_t(text.count)) }
@@ -42,13 +42,13 @@ extension IPAddress: CustomStringConvertible {
 }
 
 /// A block of addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
-package struct AddressRange: Hashable, Sendable {
-    package let first: IPAddress
+public struct AddressRange: Hashable, Sendable {
+    public let first: IPAddress
     /// Bits that all addresses of the block share.
-    package let prefix: Int
+    public let prefix: Int
 
     /// - Returns: nil also for text whose bits beyond the prefix are set: a typing error, more often than not.
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(parts[0]) else { return nil }
         let width = address.bytes.count * 8
@@ -64,7 +64,7 @@ package struct AddressRange: Hashable, Sendable {
         guard Self.bits(of: address, from: prefix) else { return nil }
     }
 
-    package func contains(_ address: IPAddress) -> Bool {
+    public func contains(_ address: IPAddress) -> Bool {
         guard address.bytes.count == first.bytes.count else { return false }
         let whole = prefix / 8
         guard address.bytes.prefix(whole).elementsEqual(first.bytes.prefix(whole)) else { return false }
@@ -84,5 +84,5 @@ package struct AddressRange: Hashable, Sendable {
 }
 
 extension AddressRange: CustomStringConvertible {
-    package var description: String { prefix == first.bytes.count * 8 ? "\(first)" : "\(first)/\(prefix)" }
+    public var description: String { prefix == first.bytes.count * 8 ? "\(first)" : "\(first)/\(prefix)" }
 }

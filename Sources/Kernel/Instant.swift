@@ -1,35 +1,35 @@
-package import FoundationEssentials
+public import FoundationEssentials
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-package struct Instant: Hashable, Sendable, Comparable {
-    package let microseconds: Int64
+public struct Instant: Hashable, Sendable, Comparable {
+    public let microseconds: Int64
 
-    package init(microseconds: Int64) { self.microseconds = microseconds }
+    public init(microseconds: Int64) { self.microseconds = microseconds }
 
-    package init(_ date: Date) { microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded()) }
+    public init(_ date: Date) { microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded()) }
 
-    package var milliseconds: Int64 { microseconds / 1000 }
+    public var milliseconds: Int64 { microseconds / 1000 }
 
-    package var seconds: Int64 { microseconds / 1_000_000 }
+    public var seconds: Int64 { microseconds / 1_000_000 }
 
-    package static func < (left: Instant, right: Instant) -> Bool { left.microseconds < right.microseconds }
+    public static func < (left: Instant, right: Instant) -> Bool { left.microseconds < right.microseconds }
 
-    package static func + (instant: Instant, duration: Duration) -> Instant {
+    public static func + (instant: Instant, duration: Duration) -> Instant {
         Instant(microseconds: instant.microseconds + duration.microseconds)
     }
 
-    package static func - (instant: Instant, duration: Duration) -> Instant {
+    public static func - (instant: Instant, duration: Duration) -> Instant {
         Instant(microseconds: instant.microseconds - duration.microseconds)
     }
 
-    package static func - (left: Instant, right: Instant) -> Duration {
+    public static func - (left: Instant, right: Instant) -> Duration {
         .microseconds(left.microseconds - right.microseconds)
     }
 }
 
 extension Instant: CustomStringConvertible {
     /// RFC 3339 in UTC with milliseconds: `2026-11-21T08:30:00.125Z`.
-    package var description: String {
+    public var description: String {
         String(unsafeUninitializedCapacity: longestText) { write(to: $0) }
     }
 
@@ -42,10 +42,10 @@ extension Instant: CustomStringConvertible {
 
 extension Instant: TextWritable {
     /// Years have at most six digits and a sign.
-    package var longestText: Int { 28 }
+    public var longestText: Int { 28 }
 
     /// Every line of the log has one: without a text in between.
-    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let milliseconds = floorDivide(microseconds, by: 1000)
         let seconds = floorDivide(milliseconds, by: 1000)
         let days = floorDivide(seconds, by: 86_400)
@@ -103,7 +103,7 @@ private func civilDate(daysSince1970 days: Int64) -> (year: Int64, month: Int64,
 }
 
 extension Instant: Codable {
-    package init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains("."))
@@ -113,7 +113,7 @@ extension Instant: Codable {
         self.init(date)
     }
 
-    package func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
     }
@@ -121,17 +121,27 @@ extension Instant: Codable {
 
 extension Duration {
     /// Rounded towards zero.
-    @inlinable
-    package var microseconds: Int64 {
-        // One division: `components` makes two, of 128 bits, each time that it is asked.
-        Int64(attoseconds / 1_000_000_000_000)
-    }
+    public var microseconds: Int64 { Int64(whole(twos: 12, fives: 244_140_625)) }
 
     /// Rounded towards zero.
-    @inlinable
-    package var nanoseconds: Int64 { Int64(attoseconds / 1_000_000_000) }
+    public var nanoseconds: Int64 { Int64(whole(twos: 9, fives: 1_953_125)) }
 
-    package var seconds: Double {
+    /// The same, for times that may be longer than 292 years.
+    public var clampedNanoseconds: Int64 { Int64(clamping: whole(twos: 9, fives: 1_953_125)) }
+
+    /// Attoseconds divided by 2^twos * fives, towards zero. A request asks it some twenty times, and a division of 128
+    /// bits is a call: of what is neither negative nor longer than two hours, the twos are shifted out first, and the
+    /// rest is divided in 64 bits.
+    private func whole(twos: Int128, fives: UInt64) -> Int128 {
+        let attoseconds = attoseconds
+        let shifted = attoseconds >> twos
+        if shifted >= 0, shifted <= Int128(UInt64.max) {
+            return Int128(UInt64(truncatingIfNeeded: shifted) / fives)
+        }
+        return attoseconds / (Int128(fives) << twos)
+    }
+
+    public var seconds: Double {
         Double(components.seconds) + Double(components.attoseconds) / 1e18
     }
 }

@@ -1,18 +1,18 @@
 /// A currency of the ledger, with the number of decimal digits that its integers carry.
-package enum Currency: String, Sendable, Codable, CaseIterable {
+public enum Currency: String, Sendable, Codable, CaseIterable {
     case irr = "IRR"
     case usd = "USD"
     case eur = "EUR"
 
     /// Nine digits hold the price of a single token; with four, 64 bits still hold 9 x 10^14 rial.
-    package var ledgerScale: Int {
+    public var ledgerScale: Int {
         switch self {
         case .irr: 4
         case .usd, .eur: 9
         }
     }
 
-    package var unitsPerWhole: Int64 {
+    public var unitsPerWhole: Int64 {
         switch self {
         case .irr: 10_000
         case .usd, .eur: 1_000_000_000
@@ -24,7 +24,7 @@ extension Currency {
     /// Its place among the cases: told apart and hashed by it. By default an enumeration with texts is hashed as its
     /// text, and compared behind two calls where another module does it.
     @inlinable
-    package var place: Int {
+    public var place: Int {
         switch self {
         case .irr: 0
         case .usd: 1
@@ -33,26 +33,26 @@ extension Currency {
     }
 
     @inlinable
-    package static func == (left: Currency, right: Currency) -> Bool { left.place == right.place }
+    public static func == (left: Currency, right: Currency) -> Bool { left.place == right.place }
 
     @inlinable
-    package func hash(into hasher: inout Hasher) { hasher.combine(place) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(place) }
 }
 
 /// An amount in the currency's ledger scale. Arithmetic is checked: what does not fit is an error, never a wrap.
-package struct Money: Hashable, Sendable {
-    package let units: Int64
-    package let currency: Currency
+public struct Money: Hashable, Sendable {
+    public let units: Int64
+    public let currency: Currency
 
-    package enum Failure: Error, Equatable { case overflow, currencyMismatch, notAnAmount }
+    public enum Failure: Error, Equatable { case overflow, currencyMismatch, notAnAmount }
 
-    package init(units: Int64, _ currency: Currency) {
+    public init(units: Int64, _ currency: Currency) {
         self.units = units
         self.currency = currency
     }
 
     /// Reads a decimal such as `12.50`. More digits than the ledger keeps are refused, not rounded.
-    package init(_ text: String, _ currency: Currency) throws(Failure) {
+    public init(_ text: String, _ currency: Currency) throws(Failure) {
         let digits = text.utf8
         let negative = digits.first == UInt8(ascii: "-")
         var units: Int64 = 0
@@ -85,14 +85,14 @@ package struct Money: Hashable, Sendable {
         return sum
     }
 
-    package func adding(_ other: Money) throws(Failure) -> Money {
+    public func adding(_ other: Money) throws(Failure) -> Money {
         guard currency == other.currency else { throw .currencyMismatch }
         let (sum, overflow) = units.addingReportingOverflow(other.units)
         guard !overflow else { throw .overflow }
         return Money(units: sum, currency)
     }
 
-    package func subtracting(_ other: Money) throws(Failure) -> Money {
+    public func subtracting(_ other: Money) throws(Failure) -> Money {
         guard currency == other.currency else { throw .currencyMismatch }
         let (difference, overflow) = units.subtractingReportingOverflow(other.units)
         guard !overflow else { throw .overflow }
@@ -100,14 +100,14 @@ package struct Money: Hashable, Sendable {
     }
 
     /// This amount x `numerator` / `denominator`, through 128 bits, rounded half to even.
-    package func scaled(by numerator: Int64, over denominator: Int64) throws(Failure) -> Money {
+    public func scaled(by numerator: Int64, over denominator: Int64) throws(Failure) -> Money {
         guard let units = multiplyRounding(units, numerator, over: denominator) else { throw .overflow }
         return Money(units: units, currency)
     }
 }
 
 /// `value * numerator / denominator` through 128 bits, rounded half to even; nil when it does not fit or divides by 0.
-package func multiplyRounding(_ value: Int64, _ numerator: Int64, over denominator: Int64) -> Int64? {
+public func multiplyRounding(_ value: Int64, _ numerator: Int64, over denominator: Int64) -> Int64? {
     guard denominator != 0 else { return nil }
     let product = Int128(value) * Int128(numerator)
     let divisor = Int128(denominator)
@@ -121,15 +121,15 @@ package func multiplyRounding(_ value: Int64, _ numerator: Int64, over denominat
 
 extension Money: CustomStringConvertible {
     /// The decimal amount with at least two places: `12.50`, `0.000000125`.
-    package var amount: String { DecimalText.text(units, scale: currency.ledgerScale, places: 2) }
+    public var amount: String { DecimalText.text(units, scale: currency.ledgerScale, places: 2) }
 
-    package var description: String { amount + " " + currency.rawValue }
+    public var description: String { amount + " " + currency.rawValue }
 }
 
 extension Money: Codable {
     private enum CodingKeys: String, CodingKey { case amount, currency }
 
-    package init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let text = try container.decode(String.self, forKey: .amount)
         let currency = try container.decode(Currency.self, forKey: .currency)
@@ -142,7 +142,7 @@ extension Money: Codable {
         }
     }
 
-    package func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(amount, forKey: .amount)
         try container.encode(currency, forKey: .currency)

@@ -1,13 +1,13 @@
 /// Asks for a page: at most `limit` items that come after the item named by `after`.
-package struct PageRequest: Sendable, Equatable {
-    package static let allowed = 1...1000
-    package static let usual = 100
+public struct PageRequest: Sendable, Equatable {
+    public static let allowed = 1...1000
+    public static let usual = 100
 
-    package let limit: Int
-    package let after: String?
+    public let limit: Int
+    public let after: String?
 
     /// Fails with `VALIDATION_ERROR` when the limit is out of range.
-    package init(limit: Int = PageRequest.usual, after: String? = nil) throws(Problem) {
+    public init(limit: Int = PageRequest.usual, after: String? = nil) throws(Problem) {
         guard PageRequest.allowed.contains(limit) else {
             throw Problem(
                 .validationError, "limit must be between 1 and 1000, not \(limit).", parameter: "limit",
@@ -18,21 +18,21 @@ package struct PageRequest: Sendable, Equatable {
     }
 
     /// The first page at the usual size.
-    package init() {
+    public init() {
         limit = PageRequest.usual
         after = nil
     }
 }
 
 /// One page of a listing, in the shape of OpenAI's lists.
-package struct Page<Item: Sendable>: Sendable {
-    package let data: [Item]
-    package let hasMore: Bool
-    package let firstID: String?
-    package let lastID: String?
+public struct Page<Item: Sendable>: Sendable {
+    public let data: [Item]
+    public let hasMore: Bool
+    public let firstID: String?
+    public let lastID: String?
 
     /// - Parameter rows: up to `limit + 1` items; the one too many only shows that there are more.
-    package init(rows: [Item], limit: Int, id: (Item) -> String) {
+    public init(rows: [Item], limit: Int, id: (Item) -> String) {
         data = Array(rows.prefix(limit))
         hasMore = rows.count > limit
         firstID = data.first.map(id)
@@ -47,7 +47,7 @@ package struct Page<Item: Sendable>: Sendable {
     }
 
     /// The same page of other items; the identifiers stay.
-    package func map<Other: Sendable>(_ transform: (Item) throws -> Other) rethrows -> Page<Other> {
+    public func map<Other: Sendable>(_ transform: (Item) throws -> Other) rethrows -> Page<Other> {
         Page<Other>(data: try data.map(transform), hasMore: hasMore, firstID: firstID, lastID: lastID)
     }
 }
@@ -57,7 +57,7 @@ private enum PageKeys: String, CodingKey {
 }
 
 extension Page: Encodable where Item: Encodable {
-    package func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: PageKeys.self)
         try container.encode("list", forKey: .object)
         try container.encode(data, forKey: .data)
@@ -68,7 +68,7 @@ extension Page: Encodable where Item: Encodable {
 }
 
 extension Page: Decodable where Item: Decodable {
-    package init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: PageKeys.self)
         data = try container.decode([Item].self, forKey: .data)
         hasMore = try container.decode(Bool.self, forKey: .hasMore)

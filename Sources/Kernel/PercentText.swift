@@ -1,7 +1,7 @@
 /// Text in a URL's query.
-package enum PercentText {
+public enum PercentText {
     /// Everything but letters, digits and `-._~` as `%` and two hexadecimal digits.
-    package static func encoded(_ text: String) -> String {
+    public static func encoded(_ text: String) -> String {
         var encoded = ""
         for byte in text.utf8 {
             switch byte {

@@ -3,7 +3,7 @@
 /// What an operator needs beside it goes to the log, never in here.
 ///
 /// One reference, since everything that may fail hands one on, mostly none.
-package struct Problem: Error, Sendable, Equatable {
+public struct Problem: Error, Sendable, Equatable {
     private struct Members: Equatable {
         let code: ErrorCode
         let message: String
@@ -22,31 +22,31 @@ package struct Problem: Error, Sendable, Equatable {
 
     private let shared: Shared
 
-    package var code: ErrorCode { shared.members.code }
+    public var code: ErrorCode { shared.members.code }
     /// One sentence, in the caller's terms.
-    package var message: String { shared.members.message }
+    public var message: String { shared.members.message }
     /// The field or header that is wrong, as a path: `messages[0].role`.
-    package var parameter: String? { shared.members.parameter }
+    public var parameter: String? { shared.members.parameter }
     /// What the caller can do now. The catalog's own remedy stands in when there is none.
-    package var hint: String { shared.members.hint }
+    public var hint: String { shared.members.hint }
     /// Whole seconds after which another try makes sense.
-    package var retryAfter: Int? { shared.members.retryAfter }
+    public var retryAfter: Int? { shared.members.retryAfter }
     /// Figures that belong to the error, such as token counts.
-    package var figures: [Figure] { shared.members.figures }
+    public var figures: [Figure] { shared.members.figures }
     /// Texts that belong to it, such as the identifier of what a repeated request made before.
-    package var members: [String: String] { shared.members.members }
+    public var members: [String: String] { shared.members.members }
 
-    package struct Figure: Sendable, Equatable {
-        package let name: String
-        package let value: Int
+    public struct Figure: Sendable, Equatable {
+        public let name: String
+        public let value: Int
 
-        package init(_ name: String, _ value: Int) {
+        public init(_ name: String, _ value: Int) {
             self.name = name
             self.value = value
         }
     }
 
-    package init(
+    public init(
         _ code: ErrorCode,
         _ message: String? = nil,
         parameter: String? = nil,
@@ -61,11 +61,11 @@ package struct Problem: Error, Sendable, Equatable {
                 retryAfter: retryAfter, figures: figures, members: members))
     }
 
-    package static func == (left: Problem, right: Problem) -> Bool { left.shared.members == right.shared.members }
+    public static func == (left: Problem, right: Problem) -> Bool { left.shared.members == right.shared.members }
 
-    package var status: Int { code.status }
+    public var status: Int { code.status }
 }
 
 extension Problem: CustomStringConvertible {
-    package var description: String { "\(code.rawValue): \(message) \(hint)" }
+    public var description: String { "\(code.rawValue): \(message) \(hint)" }
 }

@@ -1,20 +1,20 @@
 /// Text that must never be printed, logged or encoded. The only way to its content is `reveal()`,
 /// which a reviewer can search for.
-package struct Secret: Sendable, Equatable {
+public struct Secret: Sendable, Equatable {
     private let text: String
 
-    package init(_ text: String) { self.text = text }
+    public init(_ text: String) { self.text = text }
 
-    package func reveal() -> String { text }
+    public func reveal() -> String { text }
 
     /// Compares every byte, so that the time it takes tells nothing about where two secrets differ.
-    package static func == (left: Secret, right: Secret) -> Bool {
+    public static func == (left: Secret, right: Secret) -> Bool {
         constantTimeEqual(left.text.utf8, right.text.utf8)
     }
 }
 
 /// - Returns: whether both hold the same bytes, in time that depends on their lengths only.
-package func constantTimeEqual(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
+public func constantTimeEqual(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
     guard left.count == right.count else { return false }
     var difference: UInt8 = 0
     for (a, b) in zip(left, right) { difference |= a ^ b }
@@ -22,7 +22,7 @@ package func constantTimeEqual(_ left: some Collection<UInt8>, _ right: some Col
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    package var description: String { "<redacted>" }
-    package var debugDescription: String { "<redacted>" }
-    package var customMirror: Mirror { Mirror(self, children: [:]) }
+    public var description: String { "<redacted>" }
+    public var debugDescription: String { "<redacted>" }
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
 }

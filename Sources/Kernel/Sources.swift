@@ -1,5 +1,5 @@
 /// Where time comes from. Production reads the machine's clocks; a test or a simulation moves its own.
-package protocol Clock: Sendable {
+public protocol Clock: Sendable {
     /// Wall-clock time, for what is stored and shown. May jump.
     var now: Instant { get }
     /// Time since an arbitrary start that never goes back, for measuring and for expiry inside a process.
@@ -9,12 +9,12 @@ package protocol Clock: Sendable {
 }
 
 /// Where randomness comes from. Implementations are safe for secrets unless their name says otherwise.
-package protocol RandomSource: Sendable {
+public protocol RandomSource: Sendable {
     func next() -> UInt64
 }
 
 extension RandomSource {
-    package func bytes(_ count: Int) -> [UInt8] {
+    public func bytes(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count)
         var word: UInt64 = 0
@@ -27,20 +27,20 @@ extension RandomSource {
     }
 
     /// A number in `0..<bound`, close enough to uniform for jitter and picking.
-    package func next(below bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
+    public func next(below bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
 }
 
 /// Makes identifiers from a clock and a source of randomness.
-package struct IDSource: Sendable {
+public struct IDSource: Sendable {
     private let clock: any Clock
     private let random: any RandomSource
 
-    package init(clock: any Clock, random: any RandomSource) {
+    public init(clock: any Clock, random: any RandomSource) {
         self.clock = clock
         self.random = random
     }
 
-    package func next<Kind: IDKind>(_ kind: Kind.Type = Kind.self) -> ID<Kind> {
+    public func next<Kind: IDKind>(_ kind: Kind.Type = Kind.self) -> ID<Kind> {
         let milliseconds = UInt64(clamping: clock.now.milliseconds)
         return ID(ULID(milliseconds: milliseconds, random: (random.next(), random.next())))
     }

@@ -7,23 +7,23 @@ import Synchronization
 #endif
 
 /// The machine's clocks.
-package struct SystemClock: Clock {
-    package init() {}
+public struct SystemClock: Clock {
+    public init() {}
 
-    package var now: Instant {
+    public var now: Instant {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
     }
 
-    package var uptime: Duration {
+    public var uptime: Duration {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         // One multiplication of 128 bits, and not two: every request asks several times.
         return .nanoseconds(Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    package func sleep(for duration: Duration) async throws {
+    public func sleep(for duration: Duration) async throws {
         try await ContinuousClock().sleep(for: duration)
     }
 }
@@ -32,7 +32,7 @@ package struct SystemClock: Clock {
 ///
 /// Asked for some words at once: every request needs two, and a system call for each costs more than all the rest of an
 /// identifier. What was given out is wiped from memory.
-package struct SystemRandom: RandomSource {
+public struct SystemRandom: RandomSource {
     private struct Drawn {
         /// What one call may ask for, whatever else goes on: 256 bytes.
         var words = [UInt64](repeating: 0, count: 32)
@@ -41,9 +41,9 @@ package struct SystemRandom: RandomSource {
 
     private static let drawn = Mutex(Drawn())
 
-    package init() {}
+    public init() {}
 
-    package func next() -> UInt64 {
+    public func next() -> UInt64 {
         let word: UInt64? = Self.drawn.withLock { drawn in
             if drawn.left == 0 {
                 guard drawn.words.withUnsafeMutableBytes({ getentropy($0.baseAddress, $0.count) }) == 0 else {

@@ -3,47 +3,50 @@
 ///
 /// In plain memory: an array of that size would look its own type up, which takes longer than to write the text.
 // SAFETY: not copyable, and so the only one who knows the memory.
-package struct TextBytes: ~Copyable, @unchecked Sendable {
+public struct TextBytes: ~Copyable, @unchecked Sendable {
     @usableFromInline
     var memory: UnsafeMutableBufferPointer<UInt8>
     /// Of what was put.
     @usableFromInline
-    package internal(set) var count = 0
+    var length = 0
 
-    package init(capacity: Int) { memory = .allocate(capacity: capacity) }
+    @inlinable
+    public var count: Int { length }
+
+    public init(capacity: Int) { memory = .allocate(capacity: capacity) }
 
     deinit { memory.deallocate() }
 
-    package func withBytes<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
+    public func withBytes<Answer>(_ body: (UnsafeRawBufferPointer) -> Answer) -> Answer {
         body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count]))
     }
 
-    package mutating func put(_ text: StaticString) {
+    public mutating func put(_ text: StaticString) {
         put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    package mutating func put(text: String) {
+    public mutating func put(text: String) {
         var text = text
         text.withUTF8 { put(UnsafeRawBufferPointer($0)) }
     }
 
-    package mutating func put(_ byte: UInt8) {
+    public mutating func put(_ byte: UInt8) {
         reserve(1)
-        memory[count] = byte
-        count += 1
+        memory[length] = byte
+        length += 1
     }
 
-    package mutating func put(_ bytes: UnsafeRawBufferPointer) {
+    public mutating func put(_ bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count)
         UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory)[count...]).copyMemory(from: bytes)
-        count += bytes.count
+        length += bytes.count
     }
 
     /// - Parameter body: writes at most so many bytes, and says how many.
     @inlinable @inline(__always)
-    package mutating func put(most: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+    public mutating func put(most: Int, _ body: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
         reserve(most)
-        count += body(UnsafeMutableBufferPointer(rebasing: memory[count..<count + most]))
+        length += body(UnsafeMutableBufferPointer(rebasing: memory[count..<count + most]))
     }
 
     @inlinable
@@ -64,7 +67,7 @@ package struct TextBytes: ~Copyable, @unchecked Sendable {
 extension Array where Element: FixedWidthInteger {
     /// What `Array(repeating: 0, count:)` is, in a third of its steps: that one looks its type up each time.
     @inlinable
-    package static func zeros(_ count: Int) -> [Element] {
+    public static func zeros(_ count: Int) -> [Element] {
         var zeros: [Element] = []
         zeros.reserveCapacity(count)
         zeros.append(contentsOf: repeatElement(0, count: count))
@@ -74,29 +77,38 @@ extension Array where Element: FixedWidthInteger {
 
 /// Writes one piece behind the other into memory that has room for all of them. Open to the optimizer of other modules:
 /// a word whose length it knows becomes a store or two.
-package struct TextCursor {
+public struct TextCursor {
     @usableFromInline
     let buffer: UnsafeMutableBufferPointer<UInt8>
     @usableFromInline
     var place = 0
 
     @inlinable
-    package init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
+    public init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
 
     /// Bytes written.
     @inlinable
-    package var count: Int { place }
+    public var count: Int { place }
 
     @inlinable @inline(__always)
-    package mutating func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
+    public mutating func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
 
     @inlinable
-    package mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
+    public mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
         if let start = bytes.baseAddress { put(start, bytes.count) }
     }
 
+    @inlinable
+    public mutating func put(text: String) {
+        // Without a copy, which a text that has its bytes in one place does not need.
+        let isDone: Void? = text.utf8.withContiguousStorageIfAvailable { put($0) }
+        if isDone != nil { return }
+        var text = text
+        text.withUTF8 { put($0) }
+    }
+
     @inlinable @inline(__always)
-    package mutating func put(_ start: UnsafePointer<UInt8>, _ length: Int) {
+    public mutating func put(_ start: UnsafePointer<UInt8>, _ length: Int) {
         precondition(length <= buffer.count - place, "a text is longer than its room")
         guard let base = buffer.baseAddress else { return }
         (base + place).update(from: start, count: length)
@@ -104,14 +116,14 @@ package struct TextCursor {
     }
 
     @inlinable @inline(__always)
-    package mutating func put(_ value: some TextWritable) {
+    public mutating func put(_ value: some TextWritable) {
         // An amount is written from the end of its room.
         place += value.write(to: UnsafeMutableBufferPointer(rebasing: buffer[place..<place + value.longestText]))
     }
 }
 
 /// What has a text form of bounded length that is written where it belongs.
-package protocol TextWritable {
+public protocol TextWritable {
     /// Bytes that the text form takes at most.
     var longestText: Int { get }
     /// - Parameter buffer: `longestText` bytes.
@@ -120,10 +132,10 @@ package protocol TextWritable {
 }
 
 extension Int: TextWritable {
-    package var longestText: Int { DecimalText.longest(scale: 0) }
+    public var longestText: Int { DecimalText.longest(scale: 0) }
 
     /// From the last digit to the first, once it is known how many there are.
-    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var length = self < 0 ? 2 : 1
         var rest = magnitude / 10
         while rest > 0 {
@@ -145,17 +157,17 @@ extension Int: TextWritable {
 extension ID: TextWritable {}
 
 extension Money: TextWritable {
-    package var longestText: Int { Amount(units: units, .money(currency)).longestText }
+    public var longestText: Int { Amount(units: units, .money(currency)).longestText }
 
-    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         Amount(units: units, .money(currency)).write(to: buffer)
     }
 }
 
 extension Amount: TextWritable {
-    package var longestText: Int { DecimalText.longest(scale: asset.scale) + 1 + asset.text.utf8.count }
+    public var longestText: Int { DecimalText.longest(scale: asset.scale) + 1 + asset.text.utf8.count }
 
-    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let digits = DecimalText.longest(scale: asset.scale)
         var place = DecimalText.write(
             units, scale: asset.scale, places: places, to: UnsafeMutableBufferPointer(rebasing: buffer[..<digits]))

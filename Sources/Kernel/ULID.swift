@@ -3,12 +3,12 @@
 /// Text form: 26 characters of Crockford's base 32, upper case. Source: https://github.com/ulid/spec
 ///
 /// Compared and hashed wherever identifiers are looked up, and so open to the optimizer of other modules.
-package struct ULID: Hashable, Sendable, Comparable {
-    package let high: UInt64
-    package let low: UInt64
+public struct ULID: Hashable, Sendable, Comparable {
+    public let high: UInt64
+    public let low: UInt64
 
     @inlinable
-    package init(high: UInt64, low: UInt64) {
+    public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
@@ -16,13 +16,13 @@ package struct ULID: Hashable, Sendable, Comparable {
     /// - Parameters:
     ///   - milliseconds: Unix time; the upper 16 bits are dropped.
     ///   - random: two words of randomness, of which 80 bits are used.
-    package init(milliseconds: UInt64, random: (UInt64, UInt64)) {
+    public init(milliseconds: UInt64, random: (UInt64, UInt64)) {
         high = (milliseconds << 16) | (random.0 & 0xFFFF)
         low = random.1
     }
 
     /// Reads the text form, in either case. Anything that `description` could not have written is refused.
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         var high: UInt64 = 0
         var low: UInt64 = 0
         var count = 0
@@ -38,21 +38,21 @@ package struct ULID: Hashable, Sendable, Comparable {
         self.init(high: high, low: low)
     }
 
-    package var milliseconds: UInt64 { high >> 16 }
+    public var milliseconds: UInt64 { high >> 16 }
 
     @inlinable
-    package static func == (left: ULID, right: ULID) -> Bool { left.low == right.low && left.high == right.high }
+    public static func == (left: ULID, right: ULID) -> Bool { left.low == right.low && left.high == right.high }
 
     /// One step for both halves, of which the second is random.
     @inlinable
-    package func hash(into hasher: inout Hasher) { hasher.combine(high ^ low) }
+    public func hash(into hasher: inout Hasher) { hasher.combine(high ^ low) }
 
     /// What a table that is keyed by identifiers asks for: in a fifth of the general hasher's steps, since identifiers
     /// are made here, and callers choose none that is kept. A requirement of the standard library's `Hashable` that is
     /// not documented: were it gone, the method above would do, only slower.
     /// Source of the rounds: SplitMix64, https://prng.di.unimi.it/splitmix64.c
     @inlinable
-    package func _rawHashValue(seed: Int) -> Int {
+    public func _rawHashValue(seed: Int) -> Int {
         var word = high ^ low ^ Self.salt ^ UInt64(bitPattern: Int64(seed))
         word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
         word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
@@ -64,16 +64,16 @@ package struct ULID: Hashable, Sendable, Comparable {
     static let salt = UInt64(bitPattern: Int64(Hasher().finalize()))
 
     @inlinable
-    package static func < (left: ULID, right: ULID) -> Bool {
+    public static func < (left: ULID, right: ULID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }
 }
 
 extension ULID: CustomStringConvertible {
     /// Of its text form.
-    package static let length = 26
+    public static let length = 26
 
-    package var description: String {
+    public var description: String {
         String(unsafeUninitializedCapacity: Self.length) { buffer in
             write(to: buffer, at: 0)
             return Self.length
@@ -81,7 +81,7 @@ extension ULID: CustomStringConvertible {
     }
 
     /// Writes the text form; the buffer must have room for it.
-    package func write(to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int) {
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int) {
         var high = high
         var low = low
         var place = start + Self.length
@@ -95,13 +95,13 @@ extension ULID: CustomStringConvertible {
 }
 
 /// Crockford's base 32: no I, L, O or U, so that an identifier read aloud survives.
-package enum Base32 {
+public enum Base32 {
     private static let digits: StaticString = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
     /// - Parameter value: below 32.
-    package static func digit(_ value: UInt8) -> UInt8 { digits.utf8Start[Int(value & 31)] }
+    public static func digit(_ value: UInt8) -> UInt8 { digits.utf8Start[Int(value & 31)] }
 
-    package static func value(of byte: UInt8) -> UInt8? {
+    public static func value(of byte: UInt8) -> UInt8? {
         let upper = byte >= 0x61 ? byte & 0xDF : byte
         switch upper {
         case 0x30...0x39: return upper - 0x30
@@ -115,7 +115,7 @@ package enum Base32 {
     }
 
     /// Lower-case digits that carry five bits each of the given bytes; trailing bits short of five are dropped.
-    package static func lowercase(_ bytes: some Sequence<UInt8>) -> String {
+    public static func lowercase(_ bytes: some Sequence<UInt8>) -> String {
         var text = ""
         var bits: UInt32 = 0
         var held = 0

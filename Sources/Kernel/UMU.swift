@@ -1,21 +1,21 @@
 /// An amount of the Unified Metering Unit, in millionths. The price book's conversion table makes it from usage.
-package struct UMU: Hashable, Sendable, Comparable {
-    package let millionths: Int64
+public struct UMU: Hashable, Sendable, Comparable {
+    public let millionths: Int64
 
-    package enum Failure: Error, Equatable { case overflow }
+    public enum Failure: Error, Equatable { case overflow }
 
-    package init(millionths: Int64) { self.millionths = millionths }
+    public init(millionths: Int64) { self.millionths = millionths }
 
-    package static func < (left: UMU, right: UMU) -> Bool { left.millionths < right.millionths }
+    public static func < (left: UMU, right: UMU) -> Bool { left.millionths < right.millionths }
 
-    package func adding(_ other: UMU) throws(Failure) -> UMU {
+    public func adding(_ other: UMU) throws(Failure) -> UMU {
         let (sum, overflow) = millionths.addingReportingOverflow(other.millionths)
         guard !overflow else { throw .overflow }
         return UMU(millionths: sum)
     }
 
     /// What `units` of something cost when `per` of it cost this much, through 128 bits, rounded half to even.
-    package func times(_ units: Int64, per: Int64) throws(Failure) -> UMU {
+    public func times(_ units: Int64, per: Int64) throws(Failure) -> UMU {
         guard let product = multiplyRounding(millionths, units, over: per) else { throw .overflow }
         return UMU(millionths: product)
     }
