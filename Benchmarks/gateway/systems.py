@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-VOLERY = ROOT / ".build/release/volery"
+VOLERY = Path(os.environ.get("VOLERY_BINARY") or ROOT / ".build/release/volery")
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -59,14 +59,21 @@ extension Exchange {
         let credential = core.flow.credentials.credential(for: deployment)
         let shape = UpstreamRequest.Shape(
             path: asked.path, accept: facts.isStream ? "text/event-stream" : "application/json",
-            extra: (asked == .messages ? versionFields(operation) : [])
-                + (credential?.terms.attribution ?? []).map(ownField))
+            extra: extraFields(asked, operation, credential?.terms.attribution ?? []))
         toldCurrency = credential?.terms.costCurrency
         connection.send(
             UpstreamRequest(
                 shape: shape, requestID: requestText,
                 credential: credential.map { .init(name: $0.field, value: $0.value) }),
             body: outgoing, to: CallReceiver(self))
+    }
+
+    /// None, for most: nothing is added up then.
+    private func extraFields(
+        _ asked: Operation, _ operation: Operation, _ attribution: [ProviderTerms.Field]
+    ) -> [UpstreamRequest.Shape.Field] {
+        let version = asked == .messages ? versionFields(operation) : []
+        return attribution.isEmpty ? version : version + attribution.map(ownField)
     }
 
     /// Which version of Anthropic's API is spoken: the client's where it speaks it itself, else the one that

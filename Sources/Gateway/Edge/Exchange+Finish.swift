@@ -128,18 +128,31 @@ extension Exchange {
     ///   - extra: adds what this answer alone has.
     func writeHead(type: StaticString, length: Int? = nil, extra: (inout FieldLines) -> Void = { _ in }) {
         edge.writer?.begin(.ok, head.version.answering, length: length) { lines in
-            lines.put("content-type: ")
-            lines.put(type)
-            lines.put("\r\n")
-            lines.add("x-request-id", requestText)
+            addStart(type, to: &lines)
             extra(&lines)
             addTerms(to: &lines)
-            addRoute(to: &lines)
             core.headers.add(to: &lines, for: head.headers)
             if let warning { lines.add("volery-warning", warning) }
             if !keepsAlive { lines.add("connection", "close") }
         }
         isHeadWritten = true
+    }
+
+    /// What every good answer has, with one look at the room for it.
+    private func addStart(_ type: StaticString, to lines: inout FieldLines) {
+        let (request, route) = (requestText, deployment?.idText)
+        let texts = type.utf8CodeUnitCount + request.utf8.count + (route?.utf8.count ?? 0)
+        lines.add(most: 64 + texts) { cursor in
+            cursor.put("content-type: ")
+            cursor.put(type)
+            cursor.put("\r\nx-request-id: ")
+            cursor.put(text: request)
+            if let route {
+                cursor.put("\r\nvolery-route: ")
+                cursor.put(text: route)
+            }
+            cursor.put("\r\n")
+        }
     }
 
     /// Who answered, or was asked last.

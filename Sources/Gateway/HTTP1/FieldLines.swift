@@ -54,10 +54,11 @@ struct FieldLines {
             target.copyMemory(from: name)
             target[name.count] = UInt8(ascii: ":")
             target[name.count + 1] = UInt8(ascii: " ")
-            var place = name.count + 2
-            for byte in value {
-                target[place] = byte < 0x20 || byte == 0x7F ? UInt8(ascii: " ") : byte
-                place += 1
+            // Without a look at sums, which cannot overflow: several bytes at a time then.
+            let start = name.count &+ 2
+            for place in value.indices {
+                let byte = value[place]
+                target[start &+ place] = byte < 0x20 || byte == 0x7F ? UInt8(ascii: " ") : byte
             }
             target[count - 2] = UInt8(ascii: "\r")
             target[count - 1] = UInt8(ascii: "\n")
@@ -67,6 +68,10 @@ struct FieldLines {
 }
 
 extension TextCursor {
+    mutating func put(_ bytes: ByteBuffer) {
+        bytes.withUnsafeReadableBytes { put($0.assumingMemoryBound(to: UInt8.self)) }
+    }
+
     /// - Parameter unit: goes behind the value.
     @inline(__always)
     mutating func line(_ name: StaticString, _ value: some TextWritable, unit: StaticString = "") {

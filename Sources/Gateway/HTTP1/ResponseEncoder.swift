@@ -1,3 +1,4 @@
+import Kernel
 import NIOCore
 import NIOHTTP1
 
@@ -47,12 +48,16 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
         gather(context, Self.usualHead + min(length ?? 0, Self.mostCopied)) { bytes in
             var lines = FieldLines(into: bytes)
             bytes = ByteBuffer()
+            let told = framing == .none ? nil : length
             if status == .ok, version == .http1_1 {
-                lines.put("HTTP/1.1 200 OK\r\n")
+                lines.add(most: 64) { cursor in
+                    cursor.put("HTTP/1.1 200 OK\r\n")
+                    if let told { cursor.line("content-length", told) }
+                }
             } else {
                 lines.put(text: "HTTP/\(version.major).\(version.minor) \(status.code) \(status.reasonPhrase)\r\n")
+                if let told { lines.add("content-length", told) }
             }
-            if let length, framing != .none { lines.add("content-length", length) }
             fields(&lines)
             lines.put(isChunked ? "transfer-encoding: chunked\r\n\r\n" : "\r\n")
             bytes = lines.bytes

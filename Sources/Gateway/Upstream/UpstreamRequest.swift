@@ -80,20 +80,27 @@ final class RequestTemplate {
             return nil
         }
         var head = room
-        head.writeImmutableBuffer(bytes)
-        head.writeString(String(body.readableBytes))
-        head.writeStaticString("\r\nx-request-id: ")
-        head.writeString(request.requestID)
-        if !name.isEmpty {
-            head.writeStaticString("\r\n")
-            head.writeString(name)
-            head.writeStaticString(": ")
-            head.writeString(secret)
+        let most = self.room(for: request, body)
+        let isCopied = isCopied(body)
+        head.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { target in
+            target.withMemoryRebound(to: UInt8.self) { target in
+                var cursor = TextCursor(target)
+                cursor.put(bytes)
+                cursor.put(body.readableBytes)
+                cursor.put("\r\nx-request-id: ")
+                cursor.put(text: request.requestID)
+                if !name.isEmpty {
+                    cursor.put("\r\n")
+                    cursor.put(text: name)
+                    cursor.put(": ")
+                    cursor.put(text: secret)
+                }
+                cursor.put("\r\n\r\n")
+                if isCopied { cursor.put(body) }
+                return cursor.count
+            }
         }
-        head.writeStaticString("\r\n\r\n")
-        guard isCopied(body) else { return Rendered(head: head, rest: body) }
-        head.writeImmutableBuffer(body)
-        return Rendered(head: head)
+        return Rendered(head: head, rest: isCopied ? nil : body)
     }
 
     /// A line's end in a value would be the beginning of another field, or of another request.
