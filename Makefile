@@ -15,7 +15,7 @@ RUNS ?= 1000
 SCENARIO ?= usage
 BUG ?=
 
-.PHONY: help up build dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-gateway \
+.PHONY: help up build profile dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-gateway \
 	bench-storage bench-disconnect bench-ledger bench-instructions bench-tenants check-budget clean
 
 help: ## list these commands
@@ -67,6 +67,9 @@ bench-gateway: ## beside five other gateways, and its goals (about half an hour;
 	@dev/build-release.sh
 	@dev/install-dependencies.sh bench
 	@python3 Benchmarks/gateway/run.py $(if $(SOAK),--soak $(SOAK))
+
+profile: ## anew, what release binaries are optimized by: an instrumented build and its load (about twelve minutes)
+	@dev/profile-release.sh
 
 bench-storage: ## transactions a second: group commit and PostgreSQL beside plain GRDB and pgbench (about five minutes)
 	@dev/build-release.sh storage-bench

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Builds a release binary and puts it where scripts look for it: .build/release/volery, or the product named.
+#   VOLERY_PROFILE=write    instruments it, in a build folder of its own (dev/profile-release.sh)
+#   VOLERY_PROFILE=none     builds without the profile that is kept for this compiler
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,12 +13,40 @@ dev/install-dependencies.sh build
 if [ ! -x "$build_dir/release/$product" ]; then
     echo "Building Volery. This takes about ten minutes on two cores, once; later builds take seconds." >&2
 fi
-# docs/adr/0050-a-small-process.md says why.
+# docs/adr/0050-a-small-process.md and docs/adr/0053-built-by-what-it-does.md say why.
 flags=(-Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization)
-if [ "$(uname)" = Linux ]; then flags+=(--static-swift-stdlib); fi
+frontend() { for flag in "$@"; do flags+=(-Xswiftc -Xfrontend -Xswiftc "$flag"); done; }
+linker() { for flag in "$@"; do flags+=(-Xlinker "$flag"); done; }
+
+order=""
+if [ "$(uname)" = Linux ]; then
+    flags+=(--static-swift-stdlib)
+    toolchain=$(dirname "$(readlink -f "$(command -v swiftc)")")
+    profile=$PWD/$(dev/profile-release.sh name)
+    if [ "${VOLERY_PROFILE:-}" = write ]; then
+        # The compiler takes an object for current whose source is: whether it is instrumented is not seen.
+        frontend -ir-profile-generate -disable-incremental-llvm-codegen
+        linker -u __llvm_profile_runtime \
+            "$(find -L "$toolchain/../lib/clang" -name "libclang_rt.profile-$(uname -m).a" -print -quit)"
+    else
+        frontend -function-sections
+        # In one segment, of which a start's pages can be given back; what is called often stands together.
+        flags+=(-Xswiftc -use-ld=lld)
+        linker --no-rosegment -z keep-text-section-prefix
+        if [ -f "$profile" ] && [ "${VOLERY_PROFILE:-}" != none ]; then
+            frontend "-ir-profile-use=$profile" -disable-incremental-llvm-codegen
+            mkdir -p "$build_dir"
+            order=$(cd "$build_dir" && pwd -P)/release-order.txt
+            dev/profile-release.sh order >"$order.new"
+            cmp -s "$order.new" "$order" 2>/dev/null || cp "$order.new" "$order"
+            rm "$order.new"
+            linker "--symbol-ordering-file=$order" --no-warn-symbol-ordering
+        fi
+    fi
+fi
 swift build -c release --product "$product" "${flags[@]}" --scratch-path "$build_dir" >&2
 
-if [ "$build_dir" != .build ]; then
+if [ "${VOLERY_PROFILE:-}" != write ] && [ "$build_dir" != .build ]; then
     mkdir -p .build
     ln -sfn "$(cd "$build_dir/release" && pwd -P)" .build/release
 fi

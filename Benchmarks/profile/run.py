@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="volery-profile-") as folder:
         os.environ["LLVM_PROFILE_FILE"] = f"{folder}/%p.profraw"
-        raw = Path(folder) / f"{ask(Path(folder) / 'bench')}.profraw"
+        raw = Path(folder) / f"{ask(Path(folder))}.profraw"
         if not raw.exists():
             raise SystemExit("the binary wrote no profile: is it the instrumented one?")
         # Without the functions that were never called: the rest is small enough to be kept beside the sources.
