@@ -102,4 +102,4 @@ bench-disconnect: ## measure how fast the upstream closes when a client leaves, 
 	@python3 Benchmarks/disconnect/run.py
 
 clean: ## remove what was built (models and data stay)
-	@rm -rf .build "$(VOLERY_BUILD_DIR)" Benchmarks/gateway/.build
+	@rm -rf .build "$(VOLERY_BUILD_DIR)" "$(VOLERY_BUILD_DIR)-profile" Benchmarks/gateway/.build

@@ -18,29 +18,34 @@ flags=(-Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimizati
 frontend() { for flag in "$@"; do flags+=(-Xswiftc -Xfrontend -Xswiftc "$flag"); done; }
 linker() { for flag in "$@"; do flags+=(-Xlinker "$flag"); done; }
 
-order=""
+# A copy under a name of its contents: what is built with another profile is built anew.
+kept() {
+    local sum name
+    sum=$(cksum <"$1" | cut -d' ' -f1)
+    name=$build_dir/$(basename "$1" .new)-$sum
+    [ -f "$name" ] || cp "$1" "$name"
+    (cd "$build_dir" && echo "$PWD/$(basename "$name")")
+}
+
 if [ "$(uname)" = Linux ]; then
     flags+=(--static-swift-stdlib)
-    toolchain=$(dirname "$(readlink -f "$(command -v swiftc)")")
-    profile=$PWD/$(dev/profile-release.sh name)
+    profile=$(dev/profile-release.sh name)
     if [ "${VOLERY_PROFILE:-}" = write ]; then
         # The compiler takes an object for current whose source is: whether it is instrumented is not seen.
         frontend -ir-profile-generate -disable-incremental-llvm-codegen
-        linker -u __llvm_profile_runtime \
-            "$(find -L "$toolchain/../lib/clang" -name "libclang_rt.profile-$(uname -m).a" -print -quit)"
+        linker -u __llvm_profile_runtime "$(dev/profile-release.sh runtime)"
     else
         frontend -function-sections
         # In one segment, of which a start's pages can be given back; what is called often stands together.
         flags+=(-Xswiftc -use-ld=lld)
         linker --no-rosegment -z keep-text-section-prefix
         if [ -f "$profile" ] && [ "${VOLERY_PROFILE:-}" != none ]; then
-            frontend "-ir-profile-use=$profile" -disable-incremental-llvm-codegen
             mkdir -p "$build_dir"
-            order=$(cd "$build_dir" && pwd -P)/release-order.txt
-            dev/profile-release.sh order >"$order.new"
-            cmp -s "$order.new" "$order" 2>/dev/null || cp "$order.new" "$order"
-            rm "$order.new"
-            linker "--symbol-ordering-file=$order" --no-warn-symbol-ordering
+            frontend "-ir-profile-use=$(kept "$profile")" -disable-incremental-llvm-codegen
+            if dev/profile-release.sh order >"$build_dir/release-order.new"; then
+                linker "--symbol-ordering-file=$(kept "$build_dir/release-order.new")" --no-warn-symbol-ordering
+            fi
+            rm -f "$build_dir/release-order.new"
         fi
     fi
 fi

@@ -15,8 +15,6 @@ extension DatabaseLedger: SettlementStore {
         }
     }
 
-    private static let counted = ListStatement("SELECT request_id FROM usage WHERE request_id")
-
     /// - Parameter looksBack: whether to look for what is there already: usage rows, and transfers of requests without
     ///   one. There is nothing, unless a batch is sent again; then an insertion told so.
     private func settle(
@@ -24,8 +22,8 @@ extension DatabaseLedger: SettlementStore {
     ) throws -> SettlementReport {
         var report = SettlementReport()
         let unique = SettlementBatch(settlements)
-        let there = looksBack ? try Self.counted.rows(unique.settlements.map(\.record.request), tx) : []
-        var batch = unique.without(Set(try there.map { try $0.value("request_id", as: RequestID.self) }))
+        let requests = looksBack ? unique.settlements.map(\.record.request) : []
+        var batch = unique.without(try UsageRows.known(of: requests, tx))
         report.repeated = settlements.count - batch.settlements.count
         guard !batch.settlements.isEmpty else { return report }
         var bundles = Bundles(of: batch.settlements)

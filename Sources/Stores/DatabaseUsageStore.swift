@@ -10,8 +10,11 @@ package struct DatabaseUsageStore: UsageStore {
 
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
-        let rows = UsageRows(records)
-        _ = try await database.storing(.system) { tx in try rows.insert(tx) }
+        _ = try await database.storing(.system) { tx in
+            // Without those that are there: a row of decisions begins with its first request, and is not added to.
+            let there = try UsageRows.known(of: records.map(\.request), tx)
+            try UsageRows(records.filter { !there.contains($0.request) }).insert(tx)
+        }
     }
 
     package func record(of request: RequestID, in workspace: WorkspaceID) async throws -> UsageRecord? {

@@ -10,6 +10,8 @@ struct RouteBatches: Sendable {
         " ON CONFLICT (second, workspace_id, first_request) DO NOTHING")
     /// A row that has as many bytes takes no further decision.
     private static let enough = 128 << 10
+    /// Rows that go in one transaction: of that size they are some megabytes.
+    private static let mostPruned = 64
 
     private struct Batch {
         let second: Int64
@@ -39,7 +41,9 @@ struct RouteBatches: Sendable {
 
     func insert(_ tx: any Tx) throws {
         if batches.isEmpty { return }
-        var rows = Self.inserting.block(rows: batches.count, rowBytes: batches.reduce(0) { $0 + $1.decisions.count })
+        let bytes = batches.reduce(0) { $0 + $1.decisions.count }
+        var rows = Self.inserting.block(
+            rows: batches.count, rowBytes: bytes / batches.count + 3 * RequestID.length)
         for batch in batches {
             rows.add(batch.second)
             rows.add(batch.workspace)
@@ -50,11 +54,13 @@ struct RouteBatches: Sendable {
         try tx.run(Self.inserting, rows)
     }
 
+    /// Its usage row says whose it is: no other workspace's decisions are looked at.
     static func route(of request: RequestID, _ tx: any Tx) throws -> StoredRoute? {
         let rows = try tx.rows(
             """
             SELECT workspace_id, decisions FROM routing_batch
-            WHERE second = $1 AND first_request <= $2 AND last_request >= $2
+            WHERE second = $1 AND workspace_id = (SELECT workspace_id FROM usage WHERE request_id = $2)
+                AND first_request <= $2 AND last_request >= $2
             """, [request.second, request])
         for row in rows {
             let decisions = try row.value("decisions", as: Bytes.self).bytes
@@ -71,7 +77,7 @@ struct RouteBatches: Sendable {
             DELETE FROM routing_batch WHERE (second, workspace_id, first_request) IN (
                 SELECT second, workspace_id, first_request FROM routing_batch WHERE second < $1
                 ORDER BY second, workspace_id, first_request LIMIT $2)
-            """, [RequestID.earliest(at: before).second, limit])
+            """, [RequestID.earliest(at: before).second, min(limit, mostPruned)])
     }
 }
 

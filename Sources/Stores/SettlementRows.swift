@@ -16,6 +16,8 @@ struct UsageRows {
             share_5, share_6)
         """, columns: 37 + BundleLine.most, " ON CONFLICT (request_id) DO NOTHING")
 
+    private static let counted = ListStatement("SELECT request_id FROM usage WHERE request_id")
+
     private var usage: RowBlock
     private var attempts = AttemptRows()
     private var routes = RouteBatches()
@@ -47,6 +49,11 @@ struct UsageRows {
                 for _ in 0..<2 + BundleLine.most { usage.addNull() }
             }
         }
+    }
+
+    /// Those of the requests that have a row.
+    static func known(of requests: [RequestID], _ tx: any Tx) throws -> Set<RequestID> {
+        Set(try counted.rows(requests, tx).map { try $0.value("request_id", as: RequestID.self) })
     }
 
     /// - Returns: how many usage rows were not there yet.

@@ -311,3 +311,22 @@ def _leave_stream(spender: Spender, model: str, words: int, after: int) -> None:
                 seen += 1
             if seen >= after:
                 return
+
+
+def test_a_command_settles_what_a_killed_platform_left_in_its_journal(fresh, fast):
+    platform = fresh(environment={"VOLERY_JOURNAL_INTERVAL": "60s"}).start()
+    model = priced_model(platform, fast.url, "1")
+    spender = Spender.made(platform)
+    spender.budget("1000")
+    assert statuses(spender.ask_together(10, model, 3)) == [200] * 10
+    platform.process.kill()
+    platform.process.wait(10)
+
+    # Nothing runs: the command ships the journal itself.
+    rows = spender.rows()
+    assert len(rows) == 10 and {row["bill_state"] for row in rows} == {"charged"}, rows
+    assert -spender.balance()["posted"] == 30
+    verified(platform)
+    platform.start()
+    assert spender.spent() == 30
+    verified(platform)

@@ -42,8 +42,7 @@ struct MoneyPlane: Sendable {
         wall.wallWait = settings.wallWait
         admission = AdmissionFlow(
             cache: cache, books: books, life: life, counters: counters, clock: clock, settings: wall)
-        settlement = SettlementFlow(
-            store: storage.ledger, ledger: storage.ledger, books: books, logger: logger)
+        settlement = storage.settlement(over: books)
         var keeping = EscrowKeeper.Settings()
         keeping.term = settings.escrowTerm
         keeping.grace = settings.escrowWriteOff

@@ -66,6 +66,15 @@ struct MoneyStorage: Sendable {
         self.logger = logger
     }
 
+    /// The books as a process without a platform reads them.
+    private var ownBooks: PriceBooks { PriceBooks(store: prices, providers: providers, clock: clock) }
+
+    /// Pays for what a journal holds.
+    /// - Parameter books: of the platform that runs here; nil without one.
+    func settlement(over books: PriceBooks? = nil) -> SettlementFlow {
+        SettlementFlow(store: ledger, ledger: ledger, books: books ?? ownBooks, logger: logger)
+    }
+
     func suspense(over books: PriceBooks) -> SuspenseFlow {
         SuspenseFlow(store: ledger, ledger: ledger, spending: spending, books: books, logger: logger)
     }
@@ -77,7 +86,7 @@ struct MoneyStorage: Sendable {
     func control(
         books: PriceBooks? = nil, didChange: @escaping @Sendable () async -> Void = {}
     ) -> MoneyParts {
-        let suspense = suspense(over: books ?? PriceBooks(store: prices, providers: providers, clock: clock))
+        let suspense = suspense(over: books ?? ownBooks)
         return MoneyParts(
             prices: prices, budgets: budgets, limits: limits, wallets: wallets, spending: spending, ledger: ledger,
             reports: reports, usage: usage,

@@ -157,7 +157,7 @@ package struct ControlAccess: Sendable {
         let storage = try await StorageParts.open(
             configuration, clock: clock, random: random, ids: ids, logger: logger)
         do {
-            try await shipJournal(to: storage.usage)
+            try await shipJournal(to: storage.money.settlement())
             let value = try await body(.database(try await control(over: storage, ids: ids), storage))
             try await storage.close()
             return value
@@ -185,8 +185,9 @@ package struct ControlAccess: Sendable {
     }
 
     /// What the last platform recorded and could not store any more, as after `kill -9`. What cannot be stored now
-    /// stays in the journal, and is no reason to refuse a command.
-    private func shipJournal(to store: any UsageStore) async throws {
+    /// stays in the journal, and is no reason to refuse a command. It is paid for here as a platform would: a row that
+    /// is there is not settled again.
+    private func shipJournal(to store: any UsageSink) async throws {
         guard DataFolder(folder.journal).exists else { return }
         do {
             let journal = try SegmentedJournal.open(

@@ -27,7 +27,7 @@ package struct RoutePruning: Sendable {
         while true {
             let gone = try await store.prune(before: before, limit: Self.batch)
             count += gone
-            guard gone == Self.batch else { return count }
+            guard gone > 0 else { return count }
             try Task.checkCancellation()
         }
     }
