@@ -1,6 +1,8 @@
 """Prices, budgets, credit and limits as scripts use them, and the faults that other gateways are known for."""
 
+import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -10,7 +12,7 @@ from harness import processes
 from harness.accounts import metric
 from harness.money import Spender, command, priced_model, set_price, statuses, verified
 from harness.tenancy import refused, unique
-from harness.volery import Platform
+from harness.volery import BINARY, Platform
 
 
 # MARK: Prices
@@ -313,20 +315,39 @@ def _leave_stream(spender: Spender, model: str, words: int, after: int) -> None:
                 return
 
 
-def test_a_command_settles_what_a_killed_platform_left_in_its_journal(fresh, fast):
+def _killed_with_a_full_journal(fresh, url: str, requests: int) -> Spender:
+    """A platform that was killed before any of its requests was stored; each costs 3."""
     platform = fresh(environment={"VOLERY_JOURNAL_INTERVAL": "60s"}).start()
-    model = priced_model(platform, fast.url, "1")
+    model = priced_model(platform, url, "1")
     spender = Spender.made(platform)
-    spender.budget("1000")
-    assert statuses(spender.ask_together(10, model, 3)) == [200] * 10
+    spender.budget("100000")
+    assert set(statuses(spender.ask_together(requests, model, 3))) == {200}
     platform.process.kill()
     platform.process.wait(10)
+    return spender
+
+
+def test_a_command_settles_what_a_killed_platform_left_in_its_journal(fresh, fast):
+    spender = _killed_with_a_full_journal(fresh, fast.url, 10)
 
     # Nothing runs: the command ships the journal itself.
     rows = spender.rows()
     assert len(rows) == 10 and {row["bill_state"] for row in rows} == {"charged"}, rows
     assert -spender.balance()["posted"] == 30
-    verified(platform)
-    platform.start()
+    verified(spender.platform)
+    spender.platform.start()
     assert spender.spent() == 30
-    verified(platform)
+    verified(spender.platform)
+
+
+def test_commands_that_are_killed_while_they_ship_lose_and_double_nothing(fresh, fast):
+    spender = _killed_with_a_full_journal(fresh, fast.url, 60)
+    for milliseconds in range(20, 320, 20):
+        command = [str(BINARY), "--data-dir", str(spender.platform.data_dir), "keys", "list"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            time.sleep(milliseconds / 1000)
+            run.kill()
+    spender.platform.start()
+    assert spender.spent() == 180
+    assert len(spender.rows()) == 60
+    verified(spender.platform)
