@@ -25,6 +25,10 @@ import Testing
             record: record.route)
     }
 
+    private func expectEach(of records: some Sequence<UsageRecord>, _ world: StoreWorld) async throws {
+        for record in records { #expect(try await world.routes.route(of: record.request) == route(of: record)) }
+    }
+
     private func rows(_ world: StoreWorld) async throws -> Int {
         let database = try #require(world.database)
         return try await database.read(.system) { tx in try tx.rows("SELECT second FROM routing_batch").count }
@@ -42,7 +46,7 @@ import Testing
         try await world.usage.insert(records.reversed())
         try await world.usage.insert(records)
         #expect(try await rows(world) == 9)
-        for record in records { #expect(try await world.routes.route(of: record.request) == route(of: record)) }
+        try await expectEach(of: records, world)
         let stranger = record(world, workspaces[0])
         #expect(try await world.routes.route(of: stranger.request) == nil)
     }
@@ -55,7 +59,7 @@ import Testing
         try await world.usage.insert(Array(records[..<2]))
         try await world.usage.insert(records)
         #expect(try await rows(world) == 2)
-        for record in records { #expect(try await world.routes.route(of: record.request) == route(of: record)) }
+        try await expectEach(of: records, world)
     }
 
     @Test("a row holds no more than it should", arguments: StoreAdapter.databases)
@@ -65,7 +69,7 @@ import Testing
         let records = (0..<30).map { _ in record(world, workspace, Array(repeating: 9, count: 10 << 10)) }
         try await world.usage.insert(records)
         #expect(try await rows(world) == 3)
-        for record in records { #expect(try await world.routes.route(of: record.request) == route(of: record)) }
+        try await expectEach(of: records, world)
     }
 
     @Test("what is older goes with its second, and counts with the single ones", arguments: StoreAdapter.databases)
@@ -82,9 +86,7 @@ import Testing
         #expect(try await world.routes.prune(before: limit, limit: 3) == 0)
         let gone = single.map(\.request) + batched.prefix(4).map(\.request)
         for request in gone { #expect(try await world.routes.route(of: request) == nil) }
-        for record in batched[4...] {
-            #expect(try await world.routes.route(of: record.request) == route(of: record))
-        }
+        try await expectEach(of: batched[4...], world)
     }
 
     @Test("bytes that end early, or of another version, are said to be broken")
