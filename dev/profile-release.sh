@@ -7,8 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-compiler() { swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p' | head -n 1; }
-profile=dev/profiles/swift-$(compiler)-$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m).profdata
+# The whole output is read first: a reader that leaves early would end swift with a broken pipe.
+version=$(swift --version 2>/dev/null)
+version=$(sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p' <<<"$version")
+profile=dev/profiles/swift-$version-$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m).profdata
 # The compiler's own folder: what belongs to another one may not read what this one writes.
 resources=$(swiftc -print-target-info 2>/dev/null | sed -nE 's/.*"runtimeResourcePath": "([^"]*)".*/\1/p')
 profdata=$resources/../../bin/llvm-profdata

@@ -15,7 +15,6 @@ package struct Spender: Sendable, Hashable {
     }
 
     /// The key first, since the others seldom differ where it does not.
-    @inlinable
     package static func == (left: Spender, right: Spender) -> Bool {
         left.key == right.key && left.workspace == right.workspace && left.tenant == right.tenant
             && left.user?.ulid == right.user?.ulid

@@ -11,7 +11,6 @@ package enum Operation: String, Sendable, Codable, CaseIterable {
 
 extension Operation {
     /// Its place among the cases: told apart and hashed by it, as `Currency` is.
-    @inlinable
     package var place: Int {
         switch self {
         case .chat: 0
@@ -22,10 +21,8 @@ extension Operation {
         }
     }
 
-    @inlinable
     package static func == (left: Operation, right: Operation) -> Bool { left.place == right.place }
 
-    @inlinable
     package func hash(into hasher: inout Hasher) { hasher.combine(place) }
 }
 
