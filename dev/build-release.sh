@@ -11,7 +11,7 @@ product=${1:-volery}
 dev/install-dependencies.sh build
 
 if [ ! -x "$build_dir/release/$product" ]; then
-    echo "Building Volery. This takes about ten minutes on two cores, once; later builds take seconds." >&2
+    echo "Building Volery. This takes ten to fifteen minutes on two cores, once; later builds take seconds." >&2
 fi
 # docs/adr/0050-a-small-process.md and docs/adr/0053-built-by-what-it-does.md say why.
 flags=(-Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization)
