@@ -5,7 +5,7 @@ package import Kernel
 /// Records are noted, and `commit` hands all of them to the operating system before it returns, so that they survive
 /// `kill -9` of this process. All of it is called on event loops: one write, no lock held for longer than that. A
 /// record that cannot be written is kept in memory and written later; `refusal` says so meanwhile.
-package protocol UsageJournal: Sendable {
+package protocol UsageJournal: AnyObject, Sendable {
     /// Before the upstream is called. Every beginning is followed by an end, or settled at the next start.
     func note(_ request: OpenRequest)
     /// Before the first content goes to the client, and then at intervals. The last one counts.

@@ -107,6 +107,7 @@ package struct JournalShipper: Sendable {
     func shipAll() async throws {
         while let stretch = try journal.nextStretch() {
             try await ship(stretch)
+            journal.keepRoom(of: stretch)
             // A file that cannot be removed holds up no rows; the last try says so.
             try? journal.removeShipped()
         }

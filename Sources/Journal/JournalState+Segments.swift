@@ -36,6 +36,7 @@ extension JournalState {
         active.releaseTicket = accepted
         sealed.append(active)
         active = Segment(number: number)
+        tail.begin(at: active.length)
         file = newFile
         return done
     }

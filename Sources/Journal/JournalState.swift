@@ -92,6 +92,8 @@ struct JournalState: Sendable {
     /// asks may mean the record that is lost.
     private var acceptedBeforeLoss: UInt64?
 
+    /// What the shipper has not taken of the active file.
+    var tail = SegmentTail()
     var running: [RequestID: RunningRequest] = [:]
     /// Records on file or in memory that will be rows and are not yet.
     var lag = 0
@@ -110,6 +112,7 @@ struct JournalState: Sendable {
         self.active = active
         self.file = file
         self.lastSequence = lastSequence
+        tail.begin(at: active.length)
     }
 
     /// The ticket up to which records are on file.
@@ -206,6 +209,7 @@ extension JournalState {
             waitingCount -= 1
         }
         unsynced.append(frames)
+        tail.append(frames, from: active.shipped)
     }
 }
 

@@ -44,15 +44,22 @@ extension SegmentedJournal {
     /// The oldest records that were not looked at yet; nil when there are none. A file that is gone, or cannot be read
     /// again and again, is given up here, so that it does not hold up those behind it.
     func nextStretch() throws -> ShippableStretch? {
-        while let segment = state.withLock({ $0.oldestUnshipped }) {
-            let bytes: [UInt8]
+        while let oldest = state.withLock({ $0.takeUnshipped() }) {
+            var segment = oldest.segment
+            var bytes: [UInt8]
             do throws(FileFailure) {
-                bytes = try folder.read(segment.number, from: segment.shipped, to: segment.length)
+                // Of what is in memory only whether the file is there.
+                let start = oldest.isInMemory ? segment.length : segment.shipped
+                bytes = try folder.read(segment.number, from: start, to: segment.length)
             } catch {
                 try endure(error, of: segment)
                 continue
             }
             if segment.failedReads > 0 { state.withLock { $0.update(segment.number) { $0.failedReads = 0 } } }
+            if oldest.isInMemory {
+                guard let tail = state.withLock({ $0.takeTail(of: segment) }) else { continue }
+                (segment, bytes) = tail
+            }
             let scan = bytes.withUnsafeBytes { SegmentScan($0, .frames) }
             return ShippableStretch(
                 segment: segment.number, offset: segment.shipped, bytes: bytes, scan: scan, rows: segment.rows,
@@ -84,6 +91,9 @@ extension SegmentedJournal {
                 "still_written": "\(loss.isActive)", "set_aside": "\(isSetAside)", "error": "\(failure)",
             ])
     }
+
+    /// Of a stretch that was shipped the memory is used again.
+    func keepRoom(of stretch: ShippableStretch) { state.withLock { $0.tail.keep(stretch.bytes) } }
 
     /// Notes that what lies before `offset` is stored.
     /// - Parameters:
@@ -137,9 +147,20 @@ private struct SegmentLoss {
 }
 
 extension JournalState {
-    fileprivate var oldestUnshipped: Segment? {
-        if let segment = sealed.first(where: { $0.shipped < $0.length }) { return segment }
-        return active.shipped < active.length && !active.isGone ? active : nil
+    /// The oldest file with records that were not looked at, and whether they are in memory; else they are to be read.
+    fileprivate mutating func takeUnshipped() -> (segment: Segment, isInMemory: Bool)? {
+        if let segment = sealed.first(where: { $0.shipped < $0.length }) { return (segment, false) }
+        guard active.shipped < active.length, !active.isGone else { return nil }
+        let isInMemory = tail.isFile(from: active.shipped, to: active.length)
+        // What comes behind that which is read now is there the next time.
+        if !isInMemory { tail.begin(at: active.length) }
+        return (active, isInMemory)
+    }
+
+    /// - Returns: the segment as it is now and all of it that was not shipped; nil where it takes no more records.
+    fileprivate mutating func takeTail(of segment: Segment) -> (Segment, [UInt8])? {
+        guard active.number == segment.number, tail.isFile(from: active.shipped, to: active.length) else { return nil }
+        return (active, tail.take(active.length))
     }
 
     /// Goes on without a file. What of it is in memory is written to a new one: so are the requests that run.

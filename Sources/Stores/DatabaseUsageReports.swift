@@ -5,8 +5,13 @@ package import Kernel
 /// Usage rows as somebody looks at them who pays for them.
 package struct DatabaseUsageReports: UsageReports {
     private let database: any Database
+    private let mostAtOnce: Int
 
-    package init(_ database: any Database) { self.database = database }
+    /// - Parameter mostAtOnce: rows that one statement adds up.
+    package init(_ database: any Database, mostAtOnce: Int = UsageStretches.rows) {
+        self.database = database
+        self.mostAtOnce = mostAtOnce
+    }
 
     package func rows(
         in workspace: WorkspaceID, matching filter: UsageFilter, page: PageRequest
@@ -39,10 +44,34 @@ package struct DatabaseUsageReports: UsageReports {
         limit: Int
     ) async throws -> [UsageTotal] {
         if groups.contains(.day), days.isEmpty { return [] }
+        let spans = Dictionary(days.map { ($0.begins, $0) }) { first, _ in first }
+        var totals: [UsageTotal.Group: UsageTotal] = [:]
+        let stretches = UsageStretches(
+            database: database, workspace: workspace, span: UsageSpan(begins: filter.from, ends: filter.until),
+            most: mostAtOnce)
+        try await stretches.forEach { stretch, tx in
+            var part = filter
+            (part.from, part.until) = (stretch.begins, stretch.ends)
+            return try Self.rows(in: workspace, matching: part, by: groups, days: days, limit: limit, tx)
+        } then: { rows in
+            guard rows.count <= limit else { throw Self.tooMany(limit) }
+            try Self.fold(rows, groups, spans, filter, into: &totals)
+            guard totals.count <= limit else { throw Self.tooMany(limit) }
+        }
+        return Array(totals.values)
+    }
+
+    /// Sums by everything that is grouped by, and by the currencies.
+    private static func rows(
+        in workspace: WorkspaceID, matching filter: UsageFilter, by groups: Set<UsageGroup>, days: [UsageSpan],
+        limit: Int, _ tx: any Tx
+    ) throws -> [Row] {
         var question = UsageWords()
         var head = ""
         var table = "usage"
         if groups.contains(.day) {
+            let days = days.filter { $0.begins < filter.until && $0.ends > filter.from }
+            if days.isEmpty { return [] }
             let spans = days.map { day -> String in
                 let (begins, ends) = (question.place(day.begins), question.place(day.ends))
                 return "(CAST(" + begins + " AS BIGINT), CAST(" + ends + " AS BIGINT))"
@@ -56,15 +85,10 @@ package struct DatabaseUsageReports: UsageReports {
             + ["price_currency", "cost_currency"]
         let names = columns.joined(separator: ", ")
         let sql =
-            head + "SELECT " + names + ", " + Self.sums + " FROM " + table + " WHERE "
+            head + "SELECT " + names + ", " + sums + " FROM " + table + " WHERE "
             + question.conditions.joined(separator: " AND ") + " GROUP BY " + names + " LIMIT "
             + question.place(limit + 1)
-        let values = question.values
-        let rows = try await database.fetching(.workspace(workspace)) { tx in try tx.rows(sql, values) }
-        guard rows.count <= limit else { throw Self.tooMany(limit) }
-        let totals = try Self.fold(rows, groups, days, filter)
-        guard totals.count <= limit else { throw Self.tooMany(limit) }
-        return totals
+        return try tx.rows(sql, question.values)
     }
 
     private static let sums =
@@ -89,10 +113,9 @@ package struct DatabaseUsageReports: UsageReports {
 
     /// Rows of several currencies are one total, and rows with several tags are several.
     private static func fold(
-        _ rows: [Row], _ groups: Set<UsageGroup>, _ days: [UsageSpan], _ filter: UsageFilter
-    ) throws -> [UsageTotal] {
-        let spans = Dictionary(days.map { ($0.begins, $0) }) { first, _ in first }
-        var totals: [UsageTotal.Group: UsageTotal] = [:]
+        _ rows: [Row], _ groups: Set<UsageGroup>, _ spans: [Instant: UsageSpan], _ filter: UsageFilter,
+        into totals: inout [UsageTotal.Group: UsageTotal]
+    ) throws {
         for row in rows {
             var group = UsageTotal.Group()
             if groups.contains(.day) { group.span = spans[try row.value("begins")] }
@@ -115,7 +138,6 @@ package struct DatabaseUsageReports: UsageReports {
                 try totals[group, default: UsageTotal(group)].add(row)
             }
         }
-        return Array(totals.values)
     }
 }
 

@@ -5,8 +5,13 @@ package import Kernel
 /// Usage as rows: added, never changed.
 package struct DatabaseUsageStore: UsageStore {
     private let database: any Database
+    private let mostAtOnce: Int
 
-    package init(_ database: any Database) { self.database = database }
+    /// - Parameter mostAtOnce: rows that one statement adds up.
+    package init(_ database: any Database, mostAtOnce: Int = UsageStretches.rows) {
+        self.database = database
+        self.mostAtOnce = mostAtOnce
+    }
 
     package func insert(_ records: [UsageRecord]) async throws {
         if records.isEmpty { return }
@@ -55,20 +60,26 @@ package struct DatabaseUsageStore: UsageStore {
     package func summary(in workspace: WorkspaceID, days: Int, until now: Instant) async throws -> [UsageSummary] {
         let today = now.microseconds / microsecondsPerDay
         let first = Instant(microseconds: (today - Int64(max(days, 1) - 1)) * microsecondsPerDay)
-        return try await database.fetching(.workspace(workspace)) { tx in
+        var sums: [UsageSummary.Group: UsageSummary] = [:]
+        let stretches = UsageStretches(
+            database: database, workspace: workspace,
+            span: UsageSpan(begins: first, ends: now + .microseconds(1)), most: mostAtOnce)
+        try await stretches.forEach { stretch, tx in
             try tx.rows(
                 """
                 SELECT started / 86400000000 AS day, model, key_id, COUNT(*) AS requests,
                     CAST(SUM(CASE WHEN status = 'succeeded' THEN 0 ELSE 1 END) AS BIGINT) AS unsuccessful,
                     CAST(SUM(input_tokens) AS BIGINT) AS input_tokens,
                     CAST(SUM(output_tokens) AS BIGINT) AS output_tokens
-                FROM usage WHERE workspace_id = $1 AND started >= $2 AND started <= $3
+                FROM usage WHERE workspace_id = $1 AND started >= $2 AND started < $3
                 GROUP BY started / 86400000000, model, key_id
-                ORDER BY day DESC, model, key_id
                 """,
-                [workspace, first, now]
+                [workspace, stretch.begins, stretch.ends]
             ).map(UsageSummary.init(row:))
+        } then: { rows in
+            for row in rows { sums[row.group] = sums[row.group].map { $0 + row } ?? row }
         }
+        return sums.values.sorted { $0.group < $1.group }
     }
 }
 
@@ -101,6 +112,27 @@ extension UsageRecord {
 }
 
 extension UsageSummary {
+    /// Newest day first.
+    fileprivate struct Group: Hashable, Comparable {
+        let day: String
+        let model: String
+        let key: KeyID
+
+        static func < (left: Group, right: Group) -> Bool {
+            (right.day, left.model, left.key) < (left.day, right.model, right.key)
+        }
+    }
+
+    fileprivate var group: Group { Group(day: day, model: model, key: key) }
+
+    /// Of one group.
+    fileprivate static func + (left: UsageSummary, right: UsageSummary) -> UsageSummary {
+        UsageSummary(
+            day: left.day, model: left.model, key: left.key, requests: left.requests + right.requests,
+            unsuccessful: left.unsuccessful + right.unsuccessful, inputTokens: left.inputTokens + right.inputTokens,
+            outputTokens: left.outputTokens + right.outputTokens)
+    }
+
     fileprivate init(row: Row) throws {
         let day: Int64 = try row.value("day")
         self.init(

@@ -24,6 +24,7 @@ final class FaultyFiles: JournalFileSystem {
         var failingReads: [String: (times: Int, code: CInt)] = [:]
         var freeBytes: Int?
         var syncs = 0
+        var bytesRead = 0
         var events: [Event] = []
     }
 
@@ -31,6 +32,8 @@ final class FaultyFiles: JournalFileSystem {
     private let state = Mutex(State())
 
     var syncs: Int { state.withLock { $0.syncs } }
+    /// Of all files together.
+    var bytesRead: Int { state.withLock { $0.bytesRead } }
     var events: [Event] { state.withLock { $0.events } }
 
     func set(_ fault: Fault) { state.withLock { $0.fault = fault } }
@@ -64,7 +67,9 @@ final class FaultyFiles: JournalFileSystem {
             return failing.code
         }
         if let code { throw FileFailure(step: "read a file", code: code) }
-        return try system.read(path, from: offset, to: end)
+        let bytes = try system.read(path, from: offset, to: end)
+        state.withLock { $0.bytesRead += bytes.count }
+        return bytes
     }
 
     func truncate(_ path: String, to length: Int) throws(FileFailure) { try system.truncate(path, to: length) }

@@ -33,6 +33,29 @@ import Testing
         }
     }
 
+    @Test("totals are the same in whatever stretches they are added up", arguments: StoreAdapter.databases)
+    func stretches(adapter: StoreAdapter) async throws {
+        let world = try await ReportWorld.open(adapter, seed: 15, rows: 120)
+        // Some of one moment, which are more than a stretch has.
+        for _ in 0..<9 { try await world.add(started: world.begin + .seconds(86_400 * 20)) }
+        for most in [1, 4, 50, 128, 129] {
+            let reports = DatabaseUsageReports(world.database, mostAtOnce: most)
+            let store = DatabaseUsageStore(world.database, mostAtOnce: most)
+            for _ in 0..<6 {
+                let (filter, groups) = (world.filter(), world.groups())
+                let days = groups.contains(.day) ? try world.days(of: filter) : []
+                let found = try await reports.totals(
+                    in: world.home.id, matching: filter, by: groups, days: days, limit: 10_000)
+                let expected = try await world.model.totals(
+                    in: world.home.id, matching: filter, by: groups, days: days, limit: 10_000)
+                #expect(found.count == expected.count && Set(found) == Set(expected), "\(filter), by \(groups)")
+            }
+            let summary = try await store.summary(in: world.home.id, days: 30, until: world.end)
+            #expect(!summary.isEmpty)
+            #expect(try await summary == world.model.summary(in: world.home.id, days: 30, until: world.end))
+        }
+    }
+
     @Test("rows come newest first, each once, whatever comes in meanwhile", arguments: StoreAdapter.databases)
     func pages(adapter: StoreAdapter) async throws {
         let world = try await ReportWorld.open(adapter, seed: 12, rows: 40)
@@ -104,6 +127,7 @@ private struct ReportWorld: Sendable {
     let foreign: RequestID
     /// Its database lives as long as it.
     private let base: LedgerWorld
+    var database: any Database { base.database }
     private let random: SeededRandom
     private let keys: [KeyID]
     private let users: [UserID]

@@ -4,10 +4,16 @@ import Kernel
 import Telemetry
 
 /// A line of the log for each request that has ended.
-struct RequestLog: AccessLog {
-    let format: Telemetry.LogFormat
-    let writer: LogWriter
-    let clock: any Clock
+final class RequestLog: AccessLog {
+    private let format: Telemetry.LogFormat
+    private let writer: LogWriter
+    private let clock: any Clock
+
+    init(format: Telemetry.LogFormat, writer: LogWriter, clock: any Clock) {
+        self.format = format
+        self.writer = writer
+        self.clock = clock
+    }
 
     func ended(_ entry: AccessEntry) {
         var line = LogLine(

@@ -62,7 +62,7 @@ extension AdmissionTicket {
 }
 
 /// The hot path's view of money and limits: called on event loops, from memory, unless it says `.undecided`.
-package protocol Admission: Sendable {
+package protocol Admission: AnyObject, Sendable {
     /// Whether output must be capped for this spender's requests to have an upper bound; nil while its rules are not in
     /// memory.
     func needsCap(_ spender: Spender) -> Bool?
@@ -73,7 +73,7 @@ package protocol Admission: Sendable {
 }
 
 /// Where nothing is priced and nothing binds.
-package struct FreeAdmission: Admission {
+package final class FreeAdmission: Admission {
     package init() {}
     package func needsCap(_ spender: Spender) -> Bool? { false }
     package func admit(_ request: AdmissionRequest) -> AdmissionAnswer { .admitted(FreeTicket()) }

@@ -8,7 +8,7 @@ import Metrics
 ///
 /// Where memory does not decide, `wait` reads what is missing, takes slices from the ledger, and waits at the wall
 /// while what lacks is only set aside for others.
-package struct AdmissionFlow: Admission {
+package final class AdmissionFlow: Admission {
     package struct Settings: Sendable {
         /// How long a request waits while what it needs is only set aside.
         package var wallWait = Duration.seconds(2)

@@ -4,7 +4,7 @@ import Synchronization
 package import Tenancy
 
 /// Where no provider is registered.
-package struct NoCredentials: UpstreamCredentials {
+package final class NoCredentials: UpstreamCredentials {
     package init() {}
 
     package func credential(for deployment: Deployment) -> UpstreamCredential? { nil }

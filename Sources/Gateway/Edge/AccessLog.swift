@@ -2,7 +2,7 @@ package import Inference
 package import Kernel
 
 /// Told of every request of the hot path that has ended, on its event loop: it does not wait.
-package protocol AccessLog: Sendable {
+package protocol AccessLog: AnyObject, Sendable {
     func ended(_ entry: AccessEntry)
 }
 

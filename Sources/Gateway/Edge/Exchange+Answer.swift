@@ -23,31 +23,33 @@ extension Exchange {
             if isClientThere, !edge.channel.isWritable { clientWritabilityDidChange(to: false) }
             return
         }
-        phase = .buffering(status: status, bytes: ByteBuffer())
+        phase = .buffering
+        buffered = nil
     }
 
     func upstreamDidReceive(_ bytes: ByteBuffer) {
         switch phase {
         case .streaming: forward(bytes)
-        case .buffering(let status, var buffer):
-            // Dropped from the phase first, so that the buffer is appended to in place.
-            phase = .buffering(status: status, bytes: ByteBuffer())
-            let limit = status == 200 ? core.limits.maximumAnswer : UpstreamRefusal.maximumBody
-            guard buffer.readableBytes + bytes.readableBytes <= limit else {
-                guard status == 200 else { return complete(status: status, ByteBuffer()) }
+        case .buffering:
+            let limit = upstreamStatus == 200 ? core.limits.maximumAnswer : UpstreamRefusal.maximumBody
+            guard (buffered?.readableBytes ?? 0) + bytes.readableBytes <= limit else {
+                guard upstreamStatus == 200 else { return complete(ByteBuffer()) }
                 return callFailed(.broken, invalid("it is larger than \(limit) bytes", [:]))
             }
-            // As a rule the first bytes are the whole answer, and fill most of what they were read into.
-            if buffer.readableBytes == 0, bytes.storageCapacity <= 4 * bytes.readableBytes {
-                buffer = bytes
-            } else {
-                buffer.writeImmutableBuffer(bytes)
-            }
-            phase = .buffering(status: status, bytes: buffer)
+            buffer(bytes)
             wait(atMost: core.limits.idleTimeout)
         case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling, .settling, .ended:
             break
         }
+    }
+
+    /// As a rule the first bytes are the whole answer, and fill most of what they were read into.
+    private func buffer(_ bytes: ByteBuffer) {
+        if buffered == nil {
+            guard bytes.storageCapacity > 4 * bytes.readableBytes else { return buffered = bytes }
+            buffered = ByteBuffer()
+        }
+        buffered?.writeImmutableBuffer(bytes)
     }
 
     func upstreamDidFinishReading() {
@@ -61,7 +63,7 @@ extension Exchange {
         switch phase {
         case .streaming where filter.isComplete: finish(.succeeded, problem: nil)
         case .streaming: callFailed(.broken, Problem(.upstreamTruncated))
-        case .buffering(let status, let bytes): complete(status: status, bytes)
+        case .buffering: complete(buffered.take() ?? ByteBuffer())
         case .receiving, .claiming, .counting, .queued, .admitting, .pausing, .opening, .calling:
             callFailed(.broken, invalid("it ended without a head", [:]))
         case .settling, .ended: break
@@ -100,7 +102,8 @@ extension Exchange {
 
     // MARK: Whole answers
 
-    private func complete(status: Int, _ bytes: ByteBuffer) {
+    private func complete(_ bytes: ByteBuffer) {
+        let status = upstreamStatus
         guard status == 200 else {
             let now = core.flow.clock.now
             let problem = UpstreamRefusal.problem(status: status, headers: upstreamHeaders, body: bytes, at: now)

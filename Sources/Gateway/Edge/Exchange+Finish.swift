@@ -44,7 +44,7 @@ extension Exchange {
     func finish(_ status: RequestStatus, problem: Problem?, body answer: ByteBuffer? = nil) {
         guard !isEnded else { return }
         leaveLine()
-        phase = .settling(answer: answer)
+        phase = .settling
         letGoOfUpstream()
         var used: Usage?
         var latency: Duration?
@@ -62,6 +62,7 @@ extension Exchange {
             }
         }
         let waits = used != nil && waitsForDisk(problem)
+        if waits || keyed != nil { unsent = answer }
         if let keyed {
             keep(keyed, problem: problem, answer: answer, waitsForDisk: waits)
         } else if waits {
@@ -86,6 +87,7 @@ extension Exchange {
     /// The last step of every exchange that had a body: tells the client, if it is still there.
     func conclude(_ problem: Problem?, answer: ByteBuffer?) {
         phase = .ended
+        unsent = nil
         // Before the bytes: they may bring the next request, which needs a place.
         leave()
         if keyed != nil { loop.sweeper.remove(self) }
@@ -105,6 +107,7 @@ extension Exchange {
         counter?.cancel()
         counter = nil
         call = nil
+        buffered = nil
         letGoOfBody()
     }
 

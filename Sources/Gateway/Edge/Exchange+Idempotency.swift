@@ -170,18 +170,18 @@ extension Exchange {
     }
 
     private func confirm(_ part: KeyedAnswer.Awaited) {
-        guard case .settling(let answer) = phase, let keyed else { return }
+        guard case .settling = phase, let keyed else { return }
         keyed.awaited.remove(part)
-        if keyed.awaited.isEmpty { conclude(keyed.problem, answer: answer) }
+        if keyed.awaited.isEmpty { conclude(keyed.problem, answer: unsent) }
     }
 
     /// The store does not say whether it has the answer. The client gets it all the same: it was made, and is paid for.
     func concludeUnkept() {
-        guard case .settling(let answer) = phase, let keyed else { return }
+        guard case .settling = phase, let keyed else { return }
         log(.error, "the store of idempotency keys does not confirm an answer", [:])
         keyed.giveUpKeeping()
         keyed.awaited = []
-        conclude(keyed.problem, answer: answer)
+        conclude(keyed.problem, answer: unsent)
     }
 
     /// For an answer that its key will not bring back.

@@ -61,7 +61,7 @@ extension Exchange {
         // What came before the end need not wait for it.
         upstreamDidFinishReading()
         whenSynced { exchange in
-            if case .settling(let answer) = exchange.phase { exchange.conclude(nil, answer: answer) }
+            if case .settling = exchange.phase { exchange.conclude(nil, answer: exchange.unsent) }
         }
     }
 

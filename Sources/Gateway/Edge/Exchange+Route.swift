@@ -170,6 +170,7 @@ extension Exchange {
         (isAttemptOpen, needsNewConnection) = (false, false)
         leavePlace(failure.outcome)
         (upstreamStatus, upstreamHeaders, sentAt) = (0, HeaderFields(), .distantPast)
+        buffered = nil
     }
 
     private func pause(_ time: Duration, then place: Int, _ problem: Problem) {

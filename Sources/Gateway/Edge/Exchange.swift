@@ -38,12 +38,12 @@ final class Exchange {
         /// The upstream was asked and has not answered.
         case calling
         /// An answer that is passed on when it is whole: not a stream, or not a success.
-        case buffering(status: Int, bytes: ByteBuffer)
+        case buffering
         /// A stream that is passed on as it comes.
         case streaming
         /// The record of the end is on its way to the disk, or the answer to the store; then the client gets it, with
-        /// the whole answer if there is one. Nothing changes the record any more.
-        case settling(answer: ByteBuffer?)
+        /// what is `unsent`. Nothing changes the record any more.
+        case settling
         case ended
     }
 
@@ -125,6 +125,10 @@ final class Exchange {
     /// Those that ended before the last one.
     var attempts: [Attempt] = []
     var upstreamStatus = 0
+    /// While `buffering`: what has come of the answer.
+    var buffered: ByteBuffer?
+    /// While `settling`: the whole answer, where it is no stream.
+    var unsent: ByteBuffer?
     var upstreamHeaders = HeaderFields()
     var filter = AnswerStream()
     /// Members of the request that its translation left out.

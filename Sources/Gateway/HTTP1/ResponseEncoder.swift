@@ -46,8 +46,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
         let framing = Framing(of: status, version, hasLength: length != nil)
         isChunked = framing == .chunked
         gather(context, Self.usualHead + min(length ?? 0, Self.mostCopied)) { bytes in
-            var lines = FieldLines(into: bytes)
-            bytes = ByteBuffer()
+            var lines = FieldLines(into: consume bytes)
             let told = framing == .none ? nil : length
             if status == .ok, version == .http1_1 {
                 lines.add(most: 64) { cursor in
@@ -74,7 +73,7 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
     func add(_ body: consuming ByteBuffer) {
         guard let context, body.readableBytes > 0 else { return }
         guard isChunked, gathered == nil, body.readerIndex >= Self.chunkRoom else {
-            return put(.byteBuffer(body), context)
+            return put(body, context)
         }
         Self.frame(&body)
         gathered = body
@@ -120,7 +119,8 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch Self.unwrapOutboundIn(data) {
         case .head(let head): put(head, context)
-        case .body(let body): put(body, context)
+        case .body(.byteBuffer(let body)): put(body, context)
+        case .body(let file): put(file, context)
         case .end(let trailers): putEnd(trailers, context)
         }
         if let promise { pass(context, promise) }
@@ -158,23 +158,20 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
     }
 
     private func pass(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>) {
-        let rest = gathered ?? ByteBuffer()
-        gathered = nil
+        let rest = gathered.take() ?? ByteBuffer()
         context.write(NIOAny(rest), promise: promise)
         memory.keep(rest)
     }
 
     private func pass(_ context: ChannelHandlerContext) {
-        guard let bytes = gathered else { return }
-        gathered = nil
+        guard let bytes = gathered.take() else { return }
         context.write(NIOAny(bytes), promise: nil)
         memory.keep(bytes)
     }
 
     private func gather(_ context: ChannelHandlerContext, _ size: Int, _ body: (inout ByteBuffer) -> Void) {
-        var bytes = gathered ?? memory.buffer(capacity: max(size, 1024))
-        // Left alone, so that it is appended to in place.
-        gathered = nil
+        // Taken, so that it is appended to in place.
+        var bytes = gathered.take() ?? memory.buffer(capacity: max(size, 1024))
         body(&bytes)
         gathered = bytes
     }
@@ -205,22 +202,34 @@ final class ResponseEncoder: ChannelOutboundHandler, RemovableChannelHandler, He
 
     // MARK: Body
 
-    private func put(_ body: IOData, _ context: ChannelHandlerContext) {
+    private func put(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
         let count = body.readableBytes
+        guard count <= Self.mostCopied else { return put(IOData.byteBuffer(body), context) }
         // An empty chunk would be the last one.
         guard count > 0 else { return }
-        if isChunked {
-            gather(context, count + 20) { bytes in
-                bytes.writeString(String(count, radix: 16))
-                bytes.writeStaticString("\r\n")
-            }
+        putSize(of: count, context)
+        gather(context, count + 2) { $0.writeImmutableBuffer(body) }
+        putEndOfChunk(context)
+    }
+
+    /// What is not copied.
+    private func put(_ body: IOData, _ context: ChannelHandlerContext) {
+        guard body.readableBytes > 0 else { return }
+        putSize(of: body.readableBytes, context)
+        pass(context)
+        context.write(Self.wrapOutboundOut(body), promise: nil)
+        putEndOfChunk(context)
+    }
+
+    private func putSize(of count: Int, _ context: ChannelHandlerContext) {
+        guard isChunked else { return }
+        gather(context, count + 20) { bytes in
+            bytes.writeString(String(count, radix: 16))
+            bytes.writeStaticString("\r\n")
         }
-        if case .byteBuffer(let body) = body, count <= Self.mostCopied {
-            gather(context, count + 2) { $0.writeImmutableBuffer(body) }
-        } else {
-            pass(context)
-            context.write(Self.wrapOutboundOut(body), promise: nil)
-        }
+    }
+
+    private func putEndOfChunk(_ context: ChannelHandlerContext) {
         if isChunked { gather(context, 16) { $0.writeStaticString("\r\n") } }
     }
 

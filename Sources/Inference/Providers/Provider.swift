@@ -50,7 +50,7 @@ package struct UpstreamCredential: Sendable {
 }
 
 /// The credentials that calls upstream carry. In memory: asked for each request, on its event loop.
-package protocol UpstreamCredentials: Sendable {
+package protocol UpstreamCredentials: AnyObject, Sendable {
     /// What a call to this deployment carries; nil for nothing. Never for another scheme, host or port than its
     /// provider's.
     func credential(for deployment: Deployment) -> UpstreamCredential?

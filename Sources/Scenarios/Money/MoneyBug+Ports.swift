@@ -174,8 +174,8 @@ private struct HalfSettlement: SettlementStore {
     }
 }
 
-private struct ForgetfulAdmission: Admission {
-    let inner: any Admission
+private final class ForgetfulAdmission: Admission {
+    private let inner: any Admission
     private let kept = Shared<[any AdmissionTicket]>([])
 
     init(inner: any Admission) { self.inner = inner }

@@ -38,8 +38,10 @@ final class LateJournal: UsageJournal, @unchecked Sendable {
     var refusal: Problem? { inner.refusal }
 }
 
-struct ForgetfulJournal: UsageJournal {
-    let inner: any UsageJournal
+final class ForgetfulJournal: UsageJournal {
+    private let inner: any UsageJournal
+
+    init(inner: any UsageJournal) { self.inner = inner }
 
     func note(_ request: OpenRequest) {}
     func note(_ progress: RequestProgress) { inner.note(progress) }
