@@ -1,11 +1,9 @@
-/// What the active file ends with, in memory: so the shipper reads back from the disk only what it is far behind with.
+/// What the active file ends with, in memory: a shipper that keeps up reads nothing back that was just written.
 ///
 /// A copy that may be given up at any time. The file has everything.
 struct SegmentTail: Sendable {
-    /// Bytes. Who lets more come together reads the file.
-    static let most = 2 << 20
-    /// Bytes that are kept for the next one.
-    private static let mostKept = 1 << 20
+    /// Bytes: some ten thousand requests. Who lets more come together reads the file.
+    static let most = 8 << 20
 
     private var bytes: [UInt8] = []
     /// Where in the file it begins; nil when it was given up.
@@ -14,20 +12,13 @@ struct SegmentTail: Sendable {
     private var spare: [UInt8] = []
 
     /// Forgets what there is, and begins where the file ends.
-    mutating func begin(at end: Int) {
-        bytes.removeAll(keepingCapacity: bytes.capacity <= Self.mostKept)
-        start = end
-    }
+    mutating func begin(at end: Int) { (bytes, start) = ([], end) }
 
     /// Follows what was written to the file.
     /// - Parameter shipped: where the file begins to be of interest.
     mutating func append(_ frames: UnsafeRawBufferPointer, from shipped: Int) {
         guard let start else { return }
-        guard bytes.count + frames.count <= Self.most else {
-            bytes = []
-            self.start = nil
-            return
-        }
+        guard bytes.count + frames.count <= Self.most else { return (bytes, self.start) = ([], nil) }
         bytes.append(contentsOf: frames)
         guard shipped > start else { return }
         // Only where everything before these frames was shipped: it is no more than a few.
@@ -38,15 +29,17 @@ struct SegmentTail: Sendable {
     /// - Returns: whether it is what the file has from `offset` to `end`.
     func isFile(from offset: Int, to end: Int) -> Bool { start == offset && bytes.count == end - offset }
 
-    /// Takes what there is, and begins where the file ends.
-    mutating func take(_ end: Int) -> [UInt8] {
+    /// Takes what there is.
+    /// - Parameter end: of the file, where the next one begins.
+    mutating func take(endingAt end: Int) -> [UInt8] {
         var taken: [UInt8] = []
         swap(&taken, &bytes)
         swap(&bytes, &spare)
-        begin(at: end)
+        bytes.removeAll(keepingCapacity: true)
+        start = end
         return taken
     }
 
-    /// - Parameter bytes: that were taken, and are not needed any more.
-    mutating func keep(_ bytes: [UInt8]) { if bytes.capacity <= Self.mostKept { spare = bytes } }
+    /// - Parameter bytes: that were taken, and are not needed any more. What a busy hour made of them is not kept.
+    mutating func keep(_ bytes: [UInt8]) { spare = bytes.count >= bytes.capacity / 8 ? bytes : [] }
 }

@@ -160,7 +160,7 @@ extension JournalState {
     /// - Returns: the segment as it is now and all of it that was not shipped; nil where it takes no more records.
     fileprivate mutating func takeTail(of segment: Segment) -> (Segment, [UInt8])? {
         guard active.number == segment.number, tail.isFile(from: active.shipped, to: active.length) else { return nil }
-        return (active, tail.take(active.length))
+        return (active, tail.take(endingAt: active.length))
     }
 
     /// Goes on without a file. What of it is in memory is written to a new one: so are the requests that run.

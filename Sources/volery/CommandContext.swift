@@ -37,6 +37,24 @@ struct CommandContext: Sendable {
         try await access { access, _ in try await access.use(begins: begins, body) }
     }
 
+    /// The same for what looks at everything there is. Whoever waits for long is told now and then what for.
+    func control<Answer: Sendable>(
+        patiently what: String, _ body: @Sendable (any Control) async throws -> Answer
+    ) async throws -> Answer {
+        try await withThrowingTaskGroup(of: Never.self) { group in
+            group.addTask {
+                let began = clock.uptime
+                try await clock.sleep(for: .seconds(3))
+                while true {
+                    terminal.talk("\(what); \(Int((clock.uptime - began).microseconds / 1_000_000)) s so far\n")
+                    try await clock.sleep(for: .seconds(10))
+                }
+            }
+            defer { group.cancelAll() }
+            return try await control(body)
+        }
+    }
+
     func access<Answer: Sendable>(
         _ body: @Sendable (ControlAccess, HTTPClient) async throws -> Answer
     ) async throws -> Answer {

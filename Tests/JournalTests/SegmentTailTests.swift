@@ -69,7 +69,7 @@ import Testing
             switch random.next(below: 5) {
             case 0:
                 guard tail.isFile(from: shipped, to: file.count) else { continue }
-                let bytes = tail.take(file.count)
+                let bytes = tail.take(endingAt: file.count)
                 #expect(bytes == Array(file[shipped...]), "step \(step)")
                 taken += 1
                 // Sometimes the store refuses them.

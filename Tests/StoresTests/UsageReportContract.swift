@@ -3,7 +3,7 @@ import Database
 import Flows
 import Inference
 import Kernel
-import Stores
+@testable import Stores
 import Tenancy
 import TestKit
 import Testing
@@ -38,7 +38,14 @@ import Testing
         let world = try await ReportWorld.open(adapter, seed: 15, rows: 120)
         // Some of one moment, which are more than a stretch has.
         for _ in 0..<9 { try await world.add(started: world.begin + .seconds(86_400 * 20)) }
-        for most in [1, 4, 50, 128, 129] {
+        let all = UsageFilter(from: world.begin, until: world.end)
+        let refusal = await code {
+            for _ in 0..<UsageStretches.mostStretches { try await world.add(started: nil) }
+            _ = try await DatabaseUsageReports(world.database, mostAtOnce: 1)
+                .totals(in: world.home.id, matching: all, by: [], days: [], limit: 1)
+        }
+        #expect(refusal == .validationError, "there are more rows than stretches")
+        for most in [4, 50, 128, 129] {
             let reports = DatabaseUsageReports(world.database, mostAtOnce: most)
             let store = DatabaseUsageStore(world.database, mostAtOnce: most)
             for _ in 0..<6 {

@@ -171,7 +171,8 @@ extension RemoteControl {
         let groups = question.groups.joined(separator: ",")
         return try await send(
             .GET,
-            "/v1/usage" + query(members(question) + [("group_by", groups.isEmpty ? nil : escaped(groups))]))
+            "/v1/usage" + query(members(question) + [("group_by", groups.isEmpty ? nil : escaped(groups))]),
+            patience: Self.longPatience)
     }
 
     package func usageRows(matching question: UsageQuestion, _ page: PageRequest) async throws -> Page<UsageRowView> {

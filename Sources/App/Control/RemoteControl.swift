@@ -37,7 +37,8 @@ package struct RemoteControl: Control {
 
     package func usageSummary(in workspace: WorkspaceID?, days: Int) async throws -> [UsageSummaryView] {
         let page: Page<UsageSummaryView> = try await send(
-            .GET, "usage" + query(["days": String(days), "workspace": workspace?.description]))
+            .GET, "usage" + query(["days": String(days), "workspace": workspace?.description]),
+            patience: Self.longPatience)
         return page.data
     }
 

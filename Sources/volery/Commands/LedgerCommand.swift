@@ -23,7 +23,9 @@ extension LedgerCommand {
 
         func run() async throws {
             let context = CommandContext(options)
-            let verdict = try await context.control { try await $0.verifyLedger() }
+            let verdict = try await context.control(patiently: "recomputing the ledger") {
+                try await $0.verifyLedger()
+            }
             let terminal = context.terminal
             if listing.json {
                 try terminal.write(json: verdict)

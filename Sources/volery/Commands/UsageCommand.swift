@@ -62,7 +62,7 @@ struct UsageCommand: AsyncParsableCommand {
     }
 
     private func showTotals(_ context: CommandContext) async throws {
-        let report = try await context.control { [self] control in
+        let report = try await context.control(patiently: "adding up usage") { [self] control in
             try await control.usageReport(question(control, now: context.clock.now))
         }
         let groups = report.groups
@@ -123,7 +123,7 @@ struct UsageCommand: AsyncParsableCommand {
     }
 
     private func showSums(_ context: CommandContext) async throws {
-        let sums = try await context.control { [days, place] control in
+        let sums = try await context.control(patiently: "adding up usage") { [days, place] control in
             try await control.usageSummary(in: control.workspaceID(place), days: days)
         }
         try context.terminal.write(json: Array(sums.prefix(limit)))
