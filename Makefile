@@ -16,7 +16,8 @@ SCENARIO ?= usage
 BUG ?=
 
 .PHONY: help up build profile dependencies check format test test-unit test-sim test-e2e test-long sim bench bench-gateway \
-	bench-storage bench-disconnect bench-ledger bench-instructions bench-tenants check-budget clean
+	bench-storage bench-disconnect bench-ledger bench-instructions bench-tenants bench-usage check-budget \
+	clean
 
 help: ## list these commands
 	@echo "Volery: one API over your own models. Start with: make up"
@@ -96,6 +97,10 @@ bench-tenants: ## 20,000 workspaces and 100,000 keys: start, memory, and what th
 	@dev/install-dependencies.sh bench
 	@dev/install-dependencies.sh test
 	@python3 Benchmarks/tenants/run.py
+
+bench-usage: ## how long `volery usage` takes over twelve million requests (about six minutes, and 4 GiB of disk)
+	@dev/build-release.sh
+	@python3 Benchmarks/usage/run.py
 
 bench-disconnect: ## measure how fast the upstream closes when a client leaves, and that a slow client costs no memory
 	@dev/build-release.sh
