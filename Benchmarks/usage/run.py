@@ -78,7 +78,7 @@ def main() -> None:
                 took = time.monotonic() - began
                 if answer.returncode != 0 or f"{options.rows} requests" not in answer.stderr:
                     raise SystemExit(answer.stdout + answer.stderr)
-                print(f"| `volery usage {' '.join(words)}` | {took:.1f} | {options.rows / took:,.0f} |")
+                print(f"| `{' '.join(['volery', 'usage', *words])}` | {took:.1f} | {options.rows / took:,.0f} |")
             status = Path(f"/proc/{process.pid}/status").read_text()
             print(next(line for line in status.splitlines() if line.startswith("VmHWM")))
 
