@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How long `volery usage` takes over many millions of requests, on SQLite, with the platform running.
 
-The rows are written into a stopped platform's database as settlements leave them: of three models and one key, one every
-200 microseconds. The first report reads them from the disk's cache at best; each is timed once.
+The rows are written into a stopped platform's database as settlements leave them: of three models and one key, one
+every 200 microseconds. The first report reads them from the disk's cache at best; each is timed once.
 """
 
 import argparse

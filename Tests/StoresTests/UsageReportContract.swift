@@ -3,10 +3,11 @@ import Database
 import Flows
 import Inference
 import Kernel
-@testable import Stores
 import Tenancy
 import TestKit
 import Testing
+
+@testable import Stores
 
 /// Usage as it is summed and listed, beside a model that looks at a row at a time.
 @Suite struct UsageReportContract {
